@@ -1,0 +1,115 @@
+// The change list of a commit: which runs of a version are new, where they lie, and the new hashes of the coarse blocks touched.
+import type { Sha256 } from './block.ts';
+import { ByteReader, ByteWriter, fromHex, sameBytes, toHex } from './byte-codec.ts';
+import type { PlacedExtent } from './extents.ts';
+import { Failure } from './failure.ts';
+
+/*
+ * Format 1, all numbers varints (byte-codec.ts), so that 3,000 scattered runs take some 20 KB:
+ *
+ *   "MFCL" 01 | packs: count, 32-byte ids | runs: count, then for each
+ *                 gap   bytes from the end of the run before (or from 0)
+ *                 length
+ *                 pack  index into the ids
+ *                 jump  signed distance from where the run before in the same pack ended (or from 0)
+ *             | coarse: count, then for each  gap from the index after the one before, 32-byte SHA-256
+ *             | SHA-256 of everything before it
+ *
+ * One list has one form: packs appear in the order of their first use, numbers are in their shortest form, and
+ * nothing may follow the hash. So a flipped, missing or added byte is always seen.
+ */
+const MAGIC = Uint8Array.of(0x4d, 0x46, 0x43, 0x4c, 1);
+
+export interface CoarseHash {
+  readonly index: number;
+  /** SHA-256 of the coarse block: 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
+export interface ChangeList {
+  /** In order, not overlapping, none empty. */
+  readonly runs: readonly PlacedExtent[];
+  /** In rising order of index. */
+  readonly coarse: readonly CoarseHash[];
+}
+
+export function encodeChangeList(list: ChangeList, sha256: Sha256): Uint8Array {
+  const packs = new Map<string, { index: number; next: number }>();
+  const runs = new ByteWriter().varint(list.runs.length);
+  let end = 0;
+  for (const run of list.runs) {
+    const pack = packs.get(run.pack) ?? { index: packs.size, next: 0 };
+    packs.set(run.pack, pack);
+    runs
+      .varint(run.at - end)
+      .varint(run.length)
+      .varint(pack.index)
+      .signed(run.offset - pack.next);
+    pack.next = run.offset + run.length;
+    end = run.at + run.length;
+  }
+  const out = new ByteWriter().bytes(MAGIC).varint(packs.size);
+  for (const id of packs.keys()) out.bytes(fromHex(id));
+  out.bytes(runs.view()).varint(list.coarse.length);
+  let next = 0;
+  for (const { index, hash } of list.coarse) {
+    out.varint(index - next).bytes(hash);
+    next = index + 1;
+  }
+  return out.bytes(sha256(out.view())).view();
+}
+
+/** The list in `bytes`; a Failure `malformed` where they are not exactly what encodeChangeList writes. */
+export function decodeChangeList(bytes: Uint8Array, sha256: Sha256): ChangeList {
+  const end = bytes.length - 32;
+  if (end < MAGIC.length || !sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)) {
+    throw new Failure('malformed', 'This is not a change list of a known format.');
+  }
+  if (!sameBytes(sha256(bytes.subarray(0, end)), bytes.subarray(end))) {
+    throw new Failure('malformed', 'The change list does not match its own hash.');
+  }
+  const reader = new ByteReader(bytes.subarray(MAGIC.length, end));
+  const list = { runs: readRuns(reader), coarse: readCoarse(reader) };
+  reader.end();
+  return list;
+}
+
+function readRuns(reader: ByteReader): PlacedExtent[] {
+  const packs = Array.from({ length: reader.count(32) }, () => ({ id: toHex(reader.bytes(32)), next: 0 }));
+  if (new Set(packs.map((pack) => pack.id)).size !== packs.length) {
+    throw new Failure('malformed', 'The change list names a pack twice.');
+  }
+  const runs: PlacedExtent[] = [];
+  let end = 0;
+  let used = 0;
+  for (let left = reader.count(4); left > 0; left--) {
+    const at = end + reader.varint();
+    const length = reader.varint();
+    const index = reader.varint();
+    const pack = packs[index];
+    if (!pack || index > used || length === 0)
+      throw new Failure('malformed', 'A run of the change list is out of range.');
+    if (index === used) used++;
+    const offset = pack.next + reader.signed();
+    end = at + length;
+    pack.next = offset + length;
+    if (offset < 0 || !Number.isSafeInteger(end) || !Number.isSafeInteger(pack.next)) {
+      throw new Failure('malformed', 'A run of the change list is out of range.');
+    }
+    runs.push({ at, length, pack: pack.id, offset });
+  }
+  if (used !== packs.length) throw new Failure('malformed', 'The change list names a pack it does not use.');
+  return runs;
+}
+
+function readCoarse(reader: ByteReader): CoarseHash[] {
+  const coarse: CoarseHash[] = [];
+  let next = 0;
+  for (let left = reader.count(33); left > 0; left--) {
+    const index = next + reader.varint();
+    if (!Number.isSafeInteger(index)) throw new Failure('malformed', 'A block index is out of range.');
+    coarse.push({ index, hash: reader.bytes(32) });
+    next = index + 1;
+  }
+  return coarse;
+}

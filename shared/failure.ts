@@ -1,0 +1,107 @@
+// The closed list of what can go wrong: a stable code for machines, whether trying again helps, and a hint for people.
+
+/** now: again at once from the beginning of the step. later: after a back-off. never: only a person can mend it. */
+export type Retry = 'now' | 'later' | 'never';
+
+interface Kind {
+  readonly retry: Retry;
+  readonly hint: string;
+}
+
+/** Every failure there is. The HTTP status of each is looked up in server/problem.ts, the exit code in client/exit-code.ts. */
+export const FAILURES = {
+  // What was sent or stored is not what it should be.
+  malformed: { retry: 'never', hint: 'Send it again as the protocol describes it.' },
+  pack_refused: { retry: 'now', hint: 'The pack in staging is damaged; it is made again from the source.' },
+  pack_damaged: { retry: 'later', hint: 'Run `mailferry verify`, then back the source up again.' },
+  blocks_differ: { retry: 'now', hint: 'The blocks named are sent whole with the next backup.' },
+  root_differs: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
+  packs_missing: { retry: 'now', hint: 'Send the packs named, then commit again.' },
+  base_unknown: { retry: 'now', hint: 'Fetch the fingerprint of the newest version and back up again.' },
+  version_conflict: { retry: 'never', hint: 'A version id stands for one content for ever; use a new one.' },
+  receipt_invalid: { retry: 'never', hint: 'Check that this is the server the device was enrolled with.' },
+  fingerprint_damaged: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
+  // Who may do what.
+  unauthorized: { retry: 'later', hint: 'Enrol the device again with a new token.' },
+  token_refused: { retry: 'never', hint: 'Ask the operator for a new enrolment token.' },
+  not_found: { retry: 'never', hint: 'Check the id; a device sees only what is its own.' },
+  not_enrolled: { retry: 'never', hint: 'Run `mailferry enroll --server URL --token TOKEN` first.' },
+  state_locked: {
+    retry: 'later',
+    hint: 'Another mailferry uses this state directory; stop it or wait for it.',
+  },
+  state_unusable: { retry: 'never', hint: 'Check the state directory and its permissions.' },
+  // Limits and room.
+  too_large: { retry: 'never', hint: 'Raise the limit on the server or send less.' },
+  server_full: { retry: 'later', hint: 'Free space on the server; the upload goes on by itself.' },
+  staging_full: { retry: 'later', hint: 'Free space on this machine or raise the staging quota.' },
+  // The line and the machines on it.
+  unreachable: {
+    retry: 'later',
+    hint: 'Check the network or VPN; everything waits in the queue and goes on by itself.',
+  },
+  stalled: { retry: 'now', hint: 'The connection was silent; it is opened again.' },
+  upload_gone: { retry: 'now', hint: 'The server forgot this upload; the pack starts over.' },
+  busy: { retry: 'later', hint: 'The server asked to wait; it goes on by itself.' },
+  internal: { retry: 'later', hint: 'Look into the log of the side that answered.' },
+  // The source and its snapshot.
+  source_missing: { retry: 'never', hint: 'Check the path; the file may have moved.' },
+  source_unreadable: {
+    retry: 'later',
+    hint: 'Check permissions, or use a snapshot: the file may be locked.',
+  },
+  source_changed: {
+    retry: 'later',
+    hint: 'The file changed while it was read; use a snapshot, or try when it rests.',
+  },
+  snapshot_unavailable: {
+    retry: 'never',
+    hint: 'Use `--snapshot live`, or put the file on a volume that can be snapshotted.',
+  },
+  snapshot_failed: { retry: 'later', hint: 'See the cause; the next run tries again.' },
+  // Restore.
+  target_exists: { retry: 'never', hint: 'Choose another --to, or say --overwrite.' },
+  restore_differs: {
+    retry: 'never',
+    hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',
+  },
+  usage: { retry: 'never', hint: 'See `mailferry --help`.' },
+} as const satisfies Record<string, Kind>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+/** Something that the caller can't go on from. `message` is one sentence: what happened, to which file. */
+export class Failure extends Error {
+  readonly code: FailureCode;
+  /** Small facts for machines, such as the ids of missing packs. No secrets: it is logged and sent. */
+  readonly detail: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { cause?: unknown; detail?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.name = 'Failure';
+    this.code = code;
+    this.detail = options.detail ?? {};
+  }
+
+  get retry(): Retry {
+    return FAILURES[this.code].retry;
+  }
+
+  get hint(): string {
+    return FAILURES[this.code].hint;
+  }
+}
+
+export function isFailureCode(text: unknown): text is FailureCode {
+  return typeof text === 'string' && Object.hasOwn(FAILURES, text);
+}
+
+/** The Failure in `error`, or `internal` with it as the cause: nothing is thrown away. */
+export function asFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error });
+}

@@ -1,0 +1,121 @@
+// Every route and every body on the wire, as both sides parse them. The upload protocol itself is tus 1.0.
+import { z } from 'zod';
+import type { Receipt } from './receipt.ts';
+
+/** The routes; ids are put in by the functions so that they are always escaped. */
+export const ROUTES = {
+  devices: '/v1/devices',
+  uploads: '/v1/uploads',
+  packs: '/v1/packs',
+  versions: '/v1/versions',
+  pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
+  version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
+  content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,
+  fingerprint: (id: string) => `/v1/versions/${encodeURIComponent(id)}/fingerprint`,
+} as const;
+
+/**
+ * Interim responses (103, RFC 8297) by which the server says during a PATCH how much of the upload has been written, in
+ * the header Upload-Offset, at least every ACK_BYTES. A client that keeps at most a window unacknowledged sends at
+ * most that much again after a cut. A client or proxy that knows nothing of them loses nothing.
+ */
+export const ACK_BYTES = 131_072;
+/** The request header by which a client asks for them. */
+export const ACK_HEADER = 'mailferry-acks';
+
+/** Most bytes of a commit's body: hashes and extents of some 700 GiB at once, or half a million scattered runs. */
+export const MAX_COMMIT_BYTES = 536_870_912;
+/** Most UTF-16 units of a path; Windows' own limit is 32,767. */
+export const MAX_PATH = 32_767;
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'not a lower-case SHA-256');
+const size = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+const instant = z.iso.datetime({ offset: true });
+/** A path is data: any text without NUL; it never becomes a path of the server. */
+const path = z
+  .string()
+  .min(1)
+  .max(MAX_PATH)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
+  .regex(/^[^\u0000]*$/, 'holds a NUL character');
+
+export const VersionId = z.uuid();
+export const PackId = hash;
+
+export const EnrolRequest = z.strictObject({
+  token: z.string().min(1).max(200),
+  name: z.string().min(1).max(200),
+});
+export const EnrolResponse = z.object({
+  device: z.string(),
+  credential: z.string(),
+  /** The server's Ed25519 public key (SPKI, PEM): receipts are checked against it for ever. */
+  receiptKey: z.string(),
+});
+
+/** How the bytes of a version were come by. */
+export const SnapshotKind = z.enum(['vss', 'btrfs', 'live', 'upload']);
+export const SourceKind = z.enum(['pst', 'ost', 'nk2', 'file']);
+export const Health = z.enum(['clean', 'needs-repair', 'not-a-store']);
+
+export const CommitRequest = z.strictObject({
+  path,
+  kind: SourceKind,
+  /** The version that the changes are laid over; null: nothing. */
+  base: VersionId.nullable(),
+  /** False for a checkpoint of a source that could not be read to its end. */
+  complete: z.boolean(),
+  size,
+  mtime: instant,
+  takenAt: instant,
+  sha256: hash.nullable(),
+  root: hash,
+  snapshot: SnapshotKind,
+  health: Health,
+  healthNotes: z.array(z.string().max(500)).max(20),
+  /** change-list.ts in base64. */
+  changes: z.base64(),
+});
+
+export const VersionSummary = z.object({
+  id: VersionId,
+  path: z.string(),
+  kind: SourceKind,
+  size,
+  mtime: z.string(),
+  takenAt: z.string(),
+  receivedAt: z.string(),
+  sha256: hash.nullable(),
+  root: hash,
+  complete: z.boolean(),
+  snapshot: SnapshotKind,
+  health: Health,
+  healthNotes: z.array(z.string()),
+  receipt: z.object({ statement: z.string(), signature: z.string() }) satisfies z.ZodType<Receipt>,
+});
+export const VersionList = z.object({ versions: z.array(VersionSummary) });
+
+export const VersionQuery = z.strictObject({
+  path: path.optional(),
+  /** Checkpoints too, not only what can be restored. */
+  partial: z.enum(['true', 'false']).optional(),
+  limit: z.coerce.number().int().min(1).max(10_000).optional(),
+});
+
+/** problem+json (RFC 9457) with a stable `code`. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  code: z.string(),
+  hint: z.string().optional(),
+  detail: z.record(z.string(), z.unknown()).optional(),
+});
+
+export type CommitRequest = z.infer<typeof CommitRequest>;
+export type VersionSummary = z.infer<typeof VersionSummary>;
+export type EnrolResponse = z.infer<typeof EnrolResponse>;
+export type SnapshotKind = z.infer<typeof SnapshotKind>;
+export type SourceKind = z.infer<typeof SourceKind>;
+export type Health = z.infer<typeof Health>;
+export type Problem = z.infer<typeof Problem>;
