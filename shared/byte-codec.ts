@@ -72,6 +72,7 @@ export class ByteWriter {
 
   /** A whole number from 0 to 2^53-1 in eight bytes. */
   u64(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`not a whole number: ${value}`);
     this.#room(8);
     new DataView(this.#bytes.buffer).setBigUint64(this.#length, BigInt(value), true);
     this.#length += 8;
@@ -109,16 +110,18 @@ export class ByteReader {
 
   varint(): number {
     let value = 0;
-    for (let scale = 1; ; scale *= 0x80) {
+    // Eight groups hold every number up to 2^53-1; without that end, 150 empty groups would make NaN of infinity.
+    for (let scale = 1; scale <= 2 ** 49; scale *= 0x80) {
       const byte = this.byte();
       value += (byte & 0x7f) * scale;
-      if (value > Number.MAX_SAFE_INTEGER) throw new Failure('malformed', 'A number is too large.');
+      if (value > Number.MAX_SAFE_INTEGER) break;
       if (byte < 0x80) {
         // One number has one form: a trailing zero group would be a second one.
         if (byte === 0 && scale > 1) throw new Failure('malformed', 'A number is not in its shortest form.');
         return value;
       }
     }
+    throw new Failure('malformed', 'A number is too large.');
   }
 
   signed(): number {

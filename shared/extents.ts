@@ -36,20 +36,15 @@ export function coalesce(extents: readonly Extent[]): Extent[] {
   return out;
 }
 
-/** The extents of bytes `from` (inclusive) to `to` (exclusive) of a list; shorter where the list ends before. */
+/** The extents of bytes `from` (inclusive) to `to` (exclusive) of a list, none empty; shorter where the list ends before. */
 export function slice(extents: readonly Extent[], from: number, to: number): Extent[] {
   const out: Extent[] = [];
   let start = 0;
   for (const extent of extents) {
     const end = start + extent.length;
-    if (end > from && start < to) {
-      const skip = Math.max(0, from - start);
-      out.push({
-        length: Math.min(end, to) - start - skip,
-        pack: extent.pack,
-        offset: extent.offset + skip,
-      });
-    }
+    const skip = Math.max(0, from - start);
+    const length = Math.min(end, to) - start - skip;
+    if (length > 0) out.push({ length, pack: extent.pack, offset: extent.offset + skip });
     if (end >= to) break;
     start = end;
   }
@@ -62,15 +57,25 @@ export function slice(extents: readonly Extent[], from: number, to: number): Ext
  */
 export function overlay(base: readonly Extent[], changes: readonly PlacedExtent[], size: number): Extent[] {
   const out: Extent[] = [];
-  const baseLength = lengthOf(base);
   let done = 0;
+  // One pass over the base for all changes together: an aged store has hundreds of thousands of extents.
+  let index = 0;
+  let start = 0;
   const fromBase = (to: number): void => {
-    if (to > baseLength)
-      throw new Failure(
-        'malformed',
-        `No extent gives the bytes from ${Math.max(done, baseLength)} to ${to}.`,
-      );
-    out.push(...slice(base, done, to));
+    while (done < to) {
+      const extent = base[index];
+      if (!extent) throw new Failure('malformed', `No extent gives the bytes from ${done} to ${to}.`);
+      const end = start + extent.length;
+      const until = Math.min(end, to);
+      if (until > done) {
+        out.push({ length: until - done, pack: extent.pack, offset: extent.offset + done - start });
+        done = until;
+      }
+      if (end <= to) {
+        start = end;
+        index++;
+      }
+    }
   };
   for (const change of changes) {
     if (change.at < done || change.length < 1 || change.at + change.length > size) {
@@ -79,10 +84,10 @@ export function overlay(base: readonly Extent[], changes: readonly PlacedExtent[
         `The change at byte ${change.at} overlaps another or reaches past the end.`,
       );
     }
-    if (change.at > done) fromBase(change.at);
+    fromBase(change.at);
     out.push(change);
     done = change.at + change.length;
   }
-  if (done < size) fromBase(size);
+  fromBase(size);
   return coalesce(out);
 }

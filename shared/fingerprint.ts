@@ -62,10 +62,10 @@ export function changedRuns(before: Uint8Array, now: Uint8Array, length: number)
     if (last?.to === from) runs[runs.length - 1] = { from: last.from, to };
     else runs.push({ from, to });
   }
-  return runs.length > 0 ? runs : [{ from: 0, to: length }];
+  return runs.length > 0 ? runs : wholeBlock(length);
 }
 
-/** Compares blocks as both sides count them: the whole of it, where the size of the block itself changed. */
+/** The whole of a block, as its one run: where the size of the block itself changed. No run where it is empty. */
 export function wholeBlock(length: number): Run[] {
-  return [{ from: 0, to: Math.min(length, COARSE) }];
+  return length > 0 ? [{ from: 0, to: Math.min(length, COARSE) }] : [];
 }

@@ -24,6 +24,8 @@ export class MerkleSum {
 
   /** Appends one block by its 32-byte SHA-256. */
   push(blockHash: Uint8Array): this {
+    // A shorter one would silently be filled up with the end of the one before.
+    if (blockHash.length !== 32) throw new RangeError('a block hash is 32 bytes');
     this.#leaf.set(blockHash, 1);
     return this.pushSubtree(this.#sha256(this.#leaf), 0);
   }

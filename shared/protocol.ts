@@ -39,7 +39,8 @@ const path = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
   .regex(/^[^\u0000]*$/, 'holds a NUL character');
 
-export const VersionId = z.uuid();
+/** In lower case only: a version has one id, also where it becomes a name on a disk that takes A for a. */
+export const VersionId = z.uuid().lowercase();
 export const PackId = hash;
 
 export const EnrolRequest = z.strictObject({

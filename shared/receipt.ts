@@ -1,4 +1,5 @@
 // The receipt: the server's durable, signed statement that a version is complete and restorable, chained per device.
+import { z } from 'zod';
 import { Failure } from './failure.ts';
 
 /*
@@ -28,6 +29,20 @@ export interface ReceiptStatement {
   readonly committedAt: string;
   readonly previous: string;
 }
+
+const Statement = z.strictObject({
+  format: z.literal('mailferry-receipt-1'),
+  device: z.string(),
+  sequence: z.int().min(1),
+  version: z.string(),
+  complete: z.boolean(),
+  path: z.string(),
+  size: z.int().min(0),
+  sha256: z.string(),
+  root: z.string(),
+  committedAt: z.string(),
+  previous: z.string(),
+}) satisfies z.ZodType<ReceiptStatement>;
 
 export interface Receipt {
   readonly statement: string;
@@ -76,14 +91,15 @@ export function readReceipt(
       'The signature of a receipt is not that of the server this device knows.',
     );
   }
-  let statement: ReceiptStatement;
+  let parsed: unknown;
   try {
-    statement = JSON.parse(receipt.statement);
+    parsed = JSON.parse(receipt.statement);
   } catch (cause) {
     throw new Failure('receipt_invalid', 'A receipt is signed but not readable.', { cause });
   }
-  if (statement.format !== 'mailferry-receipt-1' || statementText(statement) !== receipt.statement) {
+  const statement = Statement.safeParse(parsed);
+  if (!statement.success || statementText(statement.data) !== receipt.statement) {
     throw new Failure('receipt_invalid', 'A receipt has a format that this device does not know.');
   }
-  return statement;
+  return statement.data;
 }
