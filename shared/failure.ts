@@ -41,6 +41,7 @@ export const FAILURES = {
     hint: 'Check the network or VPN; everything waits in the queue and goes on by itself.',
   },
   stalled: { retry: 'now', hint: 'The connection was silent; it is opened again.' },
+  offset_differs: { retry: 'now', hint: 'Ask for the offset of the upload and go on from there.' },
   upload_gone: { retry: 'now', hint: 'The server forgot this upload; the pack starts over.' },
   busy: { retry: 'later', hint: 'The server asked to wait; it goes on by itself.' },
   internal: { retry: 'later', hint: 'Look into the log of the side that answered.' },

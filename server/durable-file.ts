@@ -1,0 +1,49 @@
+// Files that survive a power cut: written under a temporary name, fsynced, renamed, and their directory fsynced.
+import { mkdir, open, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { codeOf } from './disk-failure.ts';
+
+/** Makes the names in a directory durable. Windows has no such call and needs none: NTFS journals its names. */
+export async function syncDirectory(path: string): Promise<void> {
+  let directory: Awaited<ReturnType<typeof open>>;
+  try {
+    directory = await open(path, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'EPERM' || codeOf(error) === 'EISDIR') return;
+    throw error;
+  }
+  try {
+    await directory.sync();
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error;
+  } finally {
+    await directory.close();
+  }
+}
+
+/** Creates a directory and its missing parents, readable to the owner alone; returns when their names are durable. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+    if (made === first || made === dirname(made)) return;
+  }
+}
+
+/**
+ * Puts `bytes` at `directory/name`, whole or not at all, and durable on return. An older file of the name is replaced.
+ * A crash leaves at most `name.tmp`.
+ */
+export async function writeDurably(directory: string, name: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = join(directory, `${name}.tmp`);
+  const file = await open(temporary, 'w', mode);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, join(directory, name));
+  await syncDirectory(directory);
+}

@@ -1,0 +1,75 @@
+// The edge where failures become HTTP: the one table of statuses, and the problem+json (RFC 9457) body of each failure.
+import { Failure, type FailureCode } from '../shared/failure.ts';
+import type { Problem } from '../shared/protocol.ts';
+
+export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
+
+/** Complete by type: a new failure code does not compile until it has a status here. */
+export const STATUS: Record<FailureCode, number> = {
+  malformed: 400,
+  unauthorized: 401,
+  token_refused: 403,
+  not_found: 404,
+  upload_gone: 404,
+  offset_differs: 409,
+  packs_missing: 409,
+  base_unknown: 409,
+  version_conflict: 409,
+  blocks_differ: 409,
+  root_differs: 409,
+  too_large: 413,
+  pack_refused: 422,
+  busy: 423,
+  server_full: 507,
+  pack_damaged: 500,
+  internal: 500,
+  state_locked: 503,
+  // Failures of the device's side: the server has no cause to answer with them.
+  receipt_invalid: 500,
+  fingerprint_damaged: 500,
+  not_enrolled: 500,
+  state_unusable: 500,
+  staging_full: 500,
+  unreachable: 500,
+  stalled: 500,
+  source_missing: 500,
+  source_unreadable: 500,
+  source_changed: 500,
+  snapshot_unavailable: 500,
+  snapshot_failed: 500,
+  target_exists: 500,
+  restore_differs: 500,
+  usage: 500,
+};
+
+/** Seconds that a full server asks a device to wait. */
+export const RETRY_AFTER_SECONDS = 60;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Problem;
+}
+
+/** What is answered for a failure. An `internal` one says nothing about its cause: that is in the log. */
+export function problemOf(failure: Failure): Answer {
+  const status = STATUS[failure.code];
+  const headers: Record<string, string> = {};
+  if (failure.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
+  if (failure.code === 'server_full') headers['retry-after'] = String(RETRY_AFTER_SECONDS);
+  const hidden = failure.code === 'internal';
+  const body: Problem = {
+    type: `urn:mailferry:problem:${failure.code}`,
+    title: hidden ? 'The server failed; its log has the cause.' : failure.message,
+    status,
+    code: failure.code,
+    hint: failure.hint,
+    ...(hidden || Object.keys(failure.detail).length === 0 ? {} : { detail: { ...failure.detail } }),
+  };
+  return { status, headers, body };
+}
+
+/** The one answer for what is not there and for what belongs to somebody else. */
+export function notFound(): Failure {
+  return new Failure('not_found', 'There is nothing of this name for this device.');
+}
