@@ -21,13 +21,15 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Creates a directory and its missing parents, readable to the owner alone; returns when their names are durable. */
-export async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
+/**
+ * Makes sure that `path` exists below `root` (which may itself be missing) and that the names on the way are durable:
+ * also those of a run before this one, which may have been killed between making a directory and syncing its parent.
+ */
+export async function makeDirectory(root: string, path = root): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
   for (let made = path; ; made = dirname(made)) {
     await syncDirectory(dirname(made));
-    if (made === first || made === dirname(made)) return;
+    if (made === root || made === dirname(made)) return;
   }
 }
 
@@ -35,7 +37,12 @@ export async function makeDirectory(path: string): Promise<void> {
  * Puts `bytes` at `directory/name`, whole or not at all, and durable on return. An older file of the name is replaced.
  * A crash leaves at most `name.tmp`.
  */
-export async function writeDurably(directory: string, name: string, bytes: Uint8Array, mode = 0o600): Promise<void> {
+export async function writeDurably(
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  mode = 0o600,
+): Promise<void> {
   const temporary = join(directory, `${name}.tmp`);
   const file = await open(temporary, 'w', mode);
   try {

@@ -1,0 +1,30 @@
+// One device's part of the catalogue. It is made for a device, so no query behind it can be about another one.
+import type { Kysely } from 'kysely';
+import { PackRows } from './pack-rows.ts';
+import { PageRows } from './page-rows.ts';
+import type { Schema } from './schema.ts';
+import { UploadRows } from './upload-rows.ts';
+import { VersionRows } from './version-rows.ts';
+
+export class DeviceCatalogue {
+  readonly device: string;
+  readonly uploads: UploadRows;
+  readonly packs: PackRows;
+  readonly pages: PageRows;
+  readonly versions: VersionRows;
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>, device: string) {
+    this.#db = db;
+    this.device = device;
+    this.uploads = new UploadRows(db, device);
+    this.packs = new PackRows(db, device);
+    this.pages = new PageRows(db, device);
+    this.versions = new VersionRows(db, device);
+  }
+
+  /** All of `work`, durably, or nothing of it. `work` must only touch the rows it is given. */
+  transaction<Result>(work: (rows: DeviceCatalogue) => Promise<Result>): Promise<Result> {
+    return this.#db.transaction().execute((db) => work(new DeviceCatalogue(db, this.device)));
+  }
+}

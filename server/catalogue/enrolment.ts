@@ -1,0 +1,61 @@
+// Tokens and devices: how a machine comes to have a credential, and whose credential one is. Only hashes are stored.
+import type { Kysely } from 'kysely';
+import { Failure } from '../../shared/failure.ts';
+import type { Schema } from './schema.ts';
+
+export interface Device {
+  readonly id: string;
+  readonly name: string;
+}
+
+export class Enrolment {
+  readonly #db: Kysely<Schema>;
+
+  constructor(db: Kysely<Schema>) {
+    this.#db = db;
+  }
+
+  /** Makes a token valid `uses` times until `expiresAt` (milliseconds since 1970). */
+  async addToken(hash: Uint8Array, uses: number, expiresAt: number): Promise<void> {
+    await this.#db.insertInto('tokens').values({ hash, uses_left: uses, expires_at: expiresAt }).execute();
+  }
+
+  /**
+   * Takes one use of a token and records the device, both or neither. However many ask at once, a token serves as often
+   * as it says. A Failure `token_refused`, the same for unknown, used up and expired.
+   */
+  async redeem(
+    tokenHash: Uint8Array,
+    device: Device & { credential: Uint8Array; createdAt: string },
+    now: number,
+  ): Promise<void> {
+    await this.#db.transaction().execute(async (db) => {
+      const taken = await db
+        .updateTable('tokens')
+        .set((row) => ({ uses_left: row('uses_left', '-', 1) }))
+        .where('hash', '=', tokenHash)
+        .where('uses_left', '>', 0)
+        .where('expires_at', '>', now)
+        .executeTakeFirst();
+      if (taken.numUpdatedRows !== 1n) {
+        throw new Failure('token_refused', 'The enrolment token is not valid.');
+      }
+      const { id, name, credential, createdAt } = device;
+      await db.insertInto('devices').values({ id, name, credential, created_at: createdAt }).execute();
+    });
+  }
+
+  /** The device whose credential has this hash. A search by the hash of 256 random bits tells a guesser nothing. */
+  async deviceOf(credentialHash: Uint8Array): Promise<Device | undefined> {
+    return this.#db
+      .selectFrom('devices')
+      .select(['id', 'name'])
+      .where('credential', '=', credentialHash)
+      .executeTakeFirst();
+  }
+
+  async deviceIds(): Promise<string[]> {
+    const rows = await this.#db.selectFrom('devices').select('id').execute();
+    return rows.map((row) => row.id);
+  }
+}

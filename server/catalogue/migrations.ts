@@ -1,0 +1,82 @@
+// How the catalogue came to its present shape, step by step. A step that has been released is never changed again.
+
+/** Step n brings a catalogue from user_version n to n + 1. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY CHECK (length(hash) = 32),
+    uses_left INTEGER NOT NULL CHECK (uses_left >= 0),
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE devices (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    credential BLOB NOT NULL UNIQUE CHECK (length(credential) = 32),
+    created_at TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE uploads (
+    device TEXT NOT NULL REFERENCES devices (id),
+    id TEXT NOT NULL CHECK (length(id) = 32),
+    kind TEXT NOT NULL CHECK (kind IN ('pack', 'file')),
+    length INTEGER NOT NULL CHECK (length >= 0),
+    metadata TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    finished INTEGER NOT NULL DEFAULT 0 CHECK (finished IN (0, 1)),
+    PRIMARY KEY (device, id)
+  ) STRICT;
+
+  CREATE TABLE packs (
+    row INTEGER PRIMARY KEY,
+    device TEXT NOT NULL REFERENCES devices (id),
+    id TEXT NOT NULL CHECK (length(id) = 64),
+    kind TEXT NOT NULL CHECK (kind IN ('pack', 'raw')),
+    stored INTEGER NOT NULL CHECK (stored >= 0),
+    raw INTEGER NOT NULL CHECK (raw >= 0),
+    UNIQUE (device, id, kind)
+  ) STRICT;
+
+  CREATE TABLE map_pages (
+    row INTEGER PRIMARY KEY,
+    device TEXT NOT NULL REFERENCES devices (id),
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE versions (
+    device TEXT NOT NULL REFERENCES devices (id),
+    id TEXT NOT NULL CHECK (length(id) = 36),
+    sequence INTEGER NOT NULL CHECK (sequence >= 1),
+    path TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    base TEXT,
+    size INTEGER NOT NULL CHECK (size >= 0),
+    mtime TEXT NOT NULL,
+    taken_at TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    sha256 TEXT CHECK (length(sha256) = 64),
+    root TEXT NOT NULL CHECK (length(root) = 64),
+    complete INTEGER NOT NULL CHECK (complete IN (0, 1)),
+    snapshot TEXT NOT NULL,
+    health TEXT NOT NULL,
+    health_notes TEXT NOT NULL,
+    body_hash BLOB NOT NULL CHECK (length(body_hash) = 32),
+    pages BLOB NOT NULL,
+    PRIMARY KEY (device, id),
+    UNIQUE (device, sequence),
+    CHECK (complete = 0 OR sha256 IS NOT NULL)
+  ) STRICT;
+  CREATE INDEX versions_by_path ON versions (device, path, sequence);
+
+  CREATE TABLE receipts (
+    device TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    statement TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    PRIMARY KEY (device, sequence),
+    UNIQUE (device, version),
+    FOREIGN KEY (device, version) REFERENCES versions (device, id)
+  ) STRICT;
+  `,
+];

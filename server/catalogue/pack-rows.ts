@@ -1,0 +1,70 @@
+// A device's packs: a row says that the file is whole, checked and durable.
+import type { Kysely } from 'kysely';
+import type { PackKind, Schema } from './schema.ts';
+
+export interface PackRow {
+  /** Its number inside the catalogue; what the map of a version names it by. */
+  readonly row: number;
+  /** SHA-256 of its bytes. */
+  readonly id: string;
+  readonly kind: PackKind;
+  /** Bytes of the file. */
+  readonly stored: number;
+  /** Bytes that its frames unfold to; of a raw pack the same as stored. */
+  readonly raw: number;
+}
+
+/** SQLite allows 32,766 variables in a statement; far fewer keep each one quick. */
+const AT_ONCE = 500;
+
+export class PackRows {
+  readonly #db: Kysely<Schema>;
+  readonly #device: string;
+
+  constructor(db: Kysely<Schema>, device: string) {
+    this.#db = db;
+    this.#device = device;
+  }
+
+  /** Records a pack; one that is known already keeps its row. Returns the number of the row. */
+  async add(pack: Omit<PackRow, 'row'>): Promise<number> {
+    await this.#db
+      .insertInto('packs')
+      .values({ device: this.#device, ...pack })
+      .onConflict((conflict) => conflict.columns(['device', 'id', 'kind']).doNothing())
+      .execute();
+    const { row } = await this.#all()
+      .where('id', '=', pack.id)
+      .where('kind', '=', pack.kind)
+      .executeTakeFirstOrThrow();
+    return row;
+  }
+
+  async get(id: string, kind: PackKind): Promise<PackRow | undefined> {
+    return this.#all().where('id', '=', id).where('kind', '=', kind).executeTakeFirst();
+  }
+
+  /** Those of `ids` that are known, by their id. Raw packs don't count: no commit can name one. */
+  async known(ids: readonly string[]): Promise<Map<string, PackRow>> {
+    const found = new Map<string, PackRow>();
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+      const rows = await this.#all()
+        .where('kind', '=', 'pack')
+        .where('id', 'in', ids.slice(at, at + AT_ONCE))
+        .execute();
+      for (const row of rows) found.set(row.id, row);
+    }
+    return found;
+  }
+
+  async byRow(row: number): Promise<PackRow | undefined> {
+    return this.#all().where('row', '=', row).executeTakeFirst();
+  }
+
+  #all() {
+    return this.#db
+      .selectFrom('packs')
+      .select(['row', 'id', 'kind', 'stored', 'raw'])
+      .where('device', '=', this.#device);
+  }
+}

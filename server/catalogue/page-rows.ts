@@ -1,0 +1,51 @@
+// A device's map pages: the parts that versions are put together from. Written once, shared by versions, never changed.
+import type { Kysely } from 'kysely';
+import type { Schema } from './schema.ts';
+
+const AT_ONCE = 200;
+
+export class PageRows {
+  readonly #db: Kysely<Schema>;
+  readonly #device: string;
+
+  constructor(db: Kysely<Schema>, device: string) {
+    this.#db = db;
+    this.#device = device;
+  }
+
+  /** The bytes of the pages asked for, by row. A page that is missing is missing from the answer too. */
+  async get(rows: readonly number[]): Promise<Map<number, Uint8Array>> {
+    const found = new Map<number, Uint8Array>();
+    for (let at = 0; at < rows.length; at += AT_ONCE) {
+      const some = await this.#db
+        .selectFrom('map_pages')
+        .select(['row', 'bytes'])
+        .where('device', '=', this.#device)
+        .where('row', 'in', rows.slice(at, at + AT_ONCE))
+        .execute();
+      for (const { row, bytes } of some) found.set(row, bytes);
+    }
+    return found;
+  }
+
+  /**
+   * Adds pages and returns the number of the first; the others follow it. Only inside a transaction, which keeps
+   * everybody else from taking the same numbers.
+   */
+  async add(pages: readonly Uint8Array[]): Promise<number> {
+    // Of all devices: the numbers are the table's, though nothing else is shared.
+    const { last } = await this.#db
+      .selectFrom('map_pages')
+      .select((row) => row.fn.max('row').as('last'))
+      .executeTakeFirstOrThrow();
+    const first = Number(last ?? 0) + 1;
+    for (let at = 0; at < pages.length; at += AT_ONCE) {
+      const some = pages.slice(at, at + AT_ONCE);
+      await this.#db
+        .insertInto('map_pages')
+        .values(some.map((bytes, index) => ({ row: first + at + index, device: this.#device, bytes })))
+        .execute();
+    }
+    return first;
+  }
+}

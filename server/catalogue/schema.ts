@@ -1,0 +1,93 @@
+// The tables of the catalogue as Kysely sees them; migrations.ts makes them. Times are ISO 8601, hashes of secrets blobs.
+import type { Generated } from 'kysely';
+import type { Health, SnapshotKind, SourceKind } from '../../shared/protocol.ts';
+
+/** An enrolment token. The token itself is shown once and never stored. */
+interface TokenTable {
+  hash: Uint8Array;
+  uses_left: number;
+  /** Milliseconds since 1970. */
+  expires_at: number;
+}
+
+interface DeviceTable {
+  id: string;
+  name: string;
+  /** SHA-256 of the credential. */
+  credential: Uint8Array;
+  created_at: string;
+}
+
+/** What an upload is to become. */
+export type UploadKind = 'pack' | 'file';
+
+interface UploadTable {
+  device: string;
+  id: string;
+  kind: UploadKind;
+  length: number;
+  /** As the client sent it, in JSON: a HEAD gives it back. */
+  metadata: string;
+  created_at: string;
+  finished: 0 | 1;
+}
+
+/** pack: frames as shared/pack.ts has them. raw: a plain file, whose raw offsets are its own. */
+export type PackKind = 'pack' | 'raw';
+
+interface PackTable {
+  row: Generated<number>;
+  device: string;
+  id: string;
+  kind: PackKind;
+  stored: number;
+  raw: number;
+}
+
+interface PageTable {
+  row: number;
+  device: string;
+  /** page-codec.ts */
+  bytes: Uint8Array;
+}
+
+interface VersionTable {
+  device: string;
+  id: string;
+  sequence: number;
+  path: string;
+  kind: SourceKind;
+  base: string | null;
+  size: number;
+  mtime: string;
+  taken_at: string;
+  received_at: string;
+  sha256: string | null;
+  root: string;
+  complete: 0 | 1;
+  snapshot: SnapshotKind;
+  health: Health;
+  health_notes: string;
+  /** SHA-256 of the commit as it came: tells a replay from a second use of the id. */
+  body_hash: Uint8Array;
+  /** page-codec.ts: the rows and roots of its pages. */
+  pages: Uint8Array;
+}
+
+interface ReceiptTable {
+  device: string;
+  sequence: number;
+  version: string;
+  statement: string;
+  signature: string;
+}
+
+export interface Schema {
+  tokens: TokenTable;
+  devices: DeviceTable;
+  uploads: UploadTable;
+  packs: PackTable;
+  map_pages: PageTable;
+  versions: VersionTable;
+  receipts: ReceiptTable;
+}

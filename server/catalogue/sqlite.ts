@@ -1,0 +1,88 @@
+// Opens a SQLite database so that a commit survives a power cut, and proves it did; brings it to the newest shape.
+import Database from 'better-sqlite3';
+import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from 'kysely';
+import { Failure } from '../../shared/failure.ts';
+
+/** 3.51.3 mends the WAL-reset bug: two connections that checkpoint and write at once could damage the file. */
+const OLDEST_SQLITE = [3, 51, 3];
+
+/** Milliseconds that one process waits for another's write, such as `token create` beside a running server. */
+const BUSY_TIMEOUT_MS = 5_000;
+
+/** A connection with every setting that durability needs, checked after a read: better-sqlite3 defaults to less. */
+export function openSqlite(file: string): Database.Database {
+  const db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    db.pragma('journal_mode = WAL');
+    // After journal_mode: with WAL, better-sqlite3 silently falls to NORMAL, which loses commits in a power cut.
+    db.pragma('synchronous = FULL');
+    db.pragma('foreign_keys = ON');
+    db.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    db.pragma('trusted_schema = OFF');
+    db.pragma('cell_size_check = ON');
+    db.pragma('wal_autocheckpoint = 1000');
+    db.pragma('journal_size_limit = 67108864');
+    db.pragma('mmap_size = 0');
+    db.pragma('cache_size = -8192');
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    assertSafe(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function assertSafe(db: Database.Database): void {
+  const mode = db.pragma('journal_mode', { simple: true });
+  const synchronous = db.pragma('synchronous', { simple: true });
+  const version = String(db.prepare('SELECT sqlite_version()').pluck().get());
+  if (mode !== 'wal' || synchronous !== 2 || isOlder(version)) {
+    throw new Failure(
+      'state_unusable',
+      `SQLite ${version} does not keep what it was told to (${mode}, synchronous ${synchronous}).`,
+    );
+  }
+}
+
+function isOlder(version: string): boolean {
+  const parts = version.split('.').map(Number);
+  for (const [index, least] of OLDEST_SQLITE.entries()) {
+    const part = parts[index] ?? 0;
+    if (part !== least) return part < least;
+  }
+  return false;
+}
+
+/** Brings `db` to the newest shape in one transaction; a Failure `state_unusable` where it is newer than this program. */
+export function migrate(db: Database.Database, steps: readonly string[]): void {
+  const run = db.transaction(() => {
+    const version = Number(db.pragma('user_version', { simple: true }));
+    if (version > steps.length) {
+      throw new Failure('state_unusable', 'The catalogue was written by a newer Mailferry than this one.');
+    }
+    for (const step of steps.slice(version)) db.exec(step);
+    if (version < steps.length) db.pragma(`user_version = ${steps.length}`);
+  });
+  run.immediate();
+}
+
+/** Kysely's SQLite, but a transaction takes the write lock at its start: a later upgrade would fail and not wait. */
+export class ImmediateSqliteDialect extends SqliteDialect {
+  readonly #db: Database.Database;
+
+  constructor(db: Database.Database) {
+    super({ database: db });
+    this.#db = db;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new ImmediateDriver({ database: this.#db });
+  }
+}
+
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}

@@ -1,0 +1,122 @@
+// A device's versions and their receipts: a version is here only with its receipt, and what is here is restorable.
+import type { Kysely, Selectable } from 'kysely';
+import type { VersionSummary } from '../../shared/protocol.ts';
+import type { Receipt } from '../../shared/receipt.ts';
+import type { Schema } from './schema.ts';
+
+export type VersionRow = Omit<Selectable<Schema['versions']>, 'device'>;
+
+const SUMMARY = [
+  'versions.id',
+  'versions.path',
+  'versions.kind',
+  'versions.size',
+  'versions.mtime',
+  'versions.taken_at',
+  'versions.received_at',
+  'versions.sha256',
+  'versions.root',
+  'versions.complete',
+  'versions.snapshot',
+  'versions.health',
+  'versions.health_notes',
+  'receipts.statement',
+  'receipts.signature',
+] as const;
+
+export interface ListQuery {
+  readonly path?: string | undefined;
+  readonly partial: boolean;
+  readonly limit: number;
+}
+
+export class VersionRows {
+  readonly #db: Kysely<Schema>;
+  readonly #device: string;
+
+  constructor(db: Kysely<Schema>, device: string) {
+    this.#db = db;
+    this.#device = device;
+  }
+
+  /** Newest first, in the order the server took them: no clock has a say. */
+  async list(query: ListQuery): Promise<VersionSummary[]> {
+    let rows = this.#summaries().orderBy('versions.sequence', 'desc').limit(query.limit);
+    if (query.path !== undefined) rows = rows.where('versions.path', '=', query.path);
+    if (!query.partial) rows = rows.where('versions.complete', '=', 1);
+    return (await rows.execute()).map(summaryOf);
+  }
+
+  async summary(id: string): Promise<VersionSummary | undefined> {
+    const row = await this.#summaries().where('versions.id', '=', id).executeTakeFirst();
+    return row && summaryOf(row);
+  }
+
+  /** Size, root and map of a version, and what a replay is told by. */
+  async map(id: string) {
+    return this.#db
+      .selectFrom('versions')
+      .select(['id', 'path', 'size', 'root', 'mtime', 'complete', 'body_hash', 'pages'])
+      .where('device', '=', this.#device)
+      .where('id', '=', id)
+      .executeTakeFirst();
+  }
+
+  /** The newest receipt and its sequence: what the next one is chained to. */
+  async lastReceipt(): Promise<(Receipt & { sequence: number }) | undefined> {
+    return this.#db
+      .selectFrom('receipts')
+      .select(['sequence', 'statement', 'signature'])
+      .where('device', '=', this.#device)
+      .orderBy('sequence', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+  }
+
+  /** Records a version with its receipt. Only inside a transaction. */
+  async add(version: VersionRow, receipt: Receipt): Promise<void> {
+    await this.#db
+      .insertInto('versions')
+      .values({ device: this.#device, ...version })
+      .execute();
+    const { sequence, id } = version;
+    const { statement, signature } = receipt;
+    await this.#db
+      .insertInto('receipts')
+      .values({ device: this.#device, sequence, version: id, statement, signature })
+      .execute();
+  }
+
+  #summaries() {
+    return this.#db
+      .selectFrom('versions')
+      .innerJoin('receipts', (join) =>
+        join
+          .onRef('receipts.device', '=', 'versions.device')
+          .onRef('receipts.sequence', '=', 'versions.sequence'),
+      )
+      .select(SUMMARY)
+      .where('versions.device', '=', this.#device);
+  }
+}
+
+function summaryOf(
+  row: Omit<VersionRow, 'sequence' | 'base' | 'body_hash' | 'pages'> & Receipt,
+): VersionSummary {
+  return {
+    id: row.id,
+    path: row.path,
+    kind: row.kind,
+    size: row.size,
+    mtime: row.mtime,
+    takenAt: row.taken_at,
+    receivedAt: row.received_at,
+    sha256: row.sha256,
+    root: row.root,
+    complete: row.complete === 1,
+    snapshot: row.snapshot,
+    health: row.health,
+    healthNotes: JSON.parse(row.health_notes) as string[],
+    receipt: { statement: row.statement, signature: row.signature },
+  };
+}

@@ -1,0 +1,117 @@
+// Reads raw bytes out of packs: finds the frames, decodes each once for all who need it, and keeps memory bounded.
+
+import { sameBytes } from '../shared/byte-codec.ts';
+import { Failure } from '../shared/failure.ts';
+import {
+  frameHash,
+  indexOffset,
+  isPackHeader,
+  PACK_FOOTER_BYTES,
+  PACK_HEADER_BYTES,
+  parsePackTail,
+} from '../shared/pack.ts';
+import { BoundedCache } from './bounded-cache.ts';
+import type { PackRow } from './catalogue/pack-rows.ts';
+import { decodeFrame } from './decode-frame.ts';
+import { PackIndex } from './pack-index.ts';
+import { sha256 } from './sha256.ts';
+import type { Vault } from './vault.ts';
+
+/** Raw bytes of decoded frames kept: five frames of the largest size, or 150 of a first backup's. */
+const FRAME_CACHE_BYTES = 20_971_520;
+/** Frames whose places are kept, at some 60 bytes each: the indexes of 4 GiB in frames of 128 KiB. */
+const INDEX_CACHE_FRAMES = 40_000;
+/** What an index weighs besides its frames. */
+const INDEX_OVERHEAD_FRAMES = 20;
+
+/** A source of the bytes of one pack, wherever it lies. */
+export type ReadPack = (position: number, into: Uint8Array) => Promise<void>;
+
+/** The index of a pack of `stored` bytes, checked against its own hash; a Failure `malformed` where it is not one. */
+export async function readPackIndex(
+  read: ReadPack,
+  stored: number,
+): Promise<{ index: PackIndex; offset: number }> {
+  if (stored < PACK_HEADER_BYTES + PACK_FOOTER_BYTES)
+    throw new Failure('malformed', 'The pack is too short.');
+  const header = new Uint8Array(PACK_HEADER_BYTES);
+  await read(0, header);
+  if (!isPackHeader(header)) throw new Failure('malformed', 'This is not a pack of a known format.');
+  const footer = new Uint8Array(PACK_FOOTER_BYTES);
+  await read(stored - PACK_FOOTER_BYTES, footer);
+  const offset = indexOffset(footer, stored);
+  const tail = new Uint8Array(stored - offset);
+  await read(offset, tail);
+  return { index: new PackIndex(parsePackTail(tail, offset, sha256)), offset };
+}
+
+export class PackReader {
+  readonly #vault: Vault;
+  readonly #frames = new BoundedCache<Uint8Array>(FRAME_CACHE_BYTES, (raw) => raw.byteLength);
+  readonly #indexes = new BoundedCache<PackIndex>(
+    INDEX_CACHE_FRAMES,
+    (index) => index.count + INDEX_OVERHEAD_FRAMES,
+  );
+
+  constructor(vault: Vault) {
+    this.#vault = vault;
+  }
+
+  /** The frames of a pack of the kind `pack`. A Failure `pack_damaged` where its index is not what it was. */
+  index(device: string, pack: PackRow): Promise<PackIndex> {
+    return this.#indexes.get(`${device}/${pack.id}`, async () => {
+      const read: ReadPack = (position, into) => this.#vault.readPack(device, pack.id, position, into);
+      try {
+        return (await readPackIndex(read, pack.stored)).index;
+      } catch (cause) {
+        throw damaged(pack.id, cause);
+      }
+    });
+  }
+
+  /**
+   * Fills `into` with the raw bytes of a pack from `offset`. They are not compared with any hash here: every caller
+   * compares whole coarse blocks, which covers the extents too. A Failure `pack_damaged` where they can't be had.
+   */
+  async read(device: string, pack: PackRow, offset: number, into: Uint8Array): Promise<void> {
+    if (pack.kind === 'raw') return this.#vault.readPack(device, pack.id, offset, into);
+    const index = await this.index(device, pack);
+    for (let done = 0, at = index.at(offset); done < into.length; at++) {
+      if (at < 0 || at >= index.count) throw damaged(pack.id, undefined);
+      const raw = await this.#frame(device, pack, index, at);
+      const from = offset + done - index.frame(at).rawOffset;
+      const part = raw.subarray(from, from + into.length - done);
+      into.set(part, done);
+      done += part.length;
+    }
+  }
+
+  /** Compares the frames under a run of raw bytes with their hashes; a Failure `pack_damaged` names the pack. */
+  async checkFrames(device: string, pack: PackRow, offset: number, length: number): Promise<void> {
+    if (pack.kind === 'raw') return;
+    const index = await this.index(device, pack);
+    for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
+      const frame = index.frame(at);
+      if (frame.rawOffset >= offset + length) return;
+      const raw = await this.#frame(device, pack, index, at);
+      if (!sameBytes(frameHash(raw, sha256), frame.hash)) throw damaged(pack.id, undefined);
+    }
+  }
+
+  #frame(device: string, pack: PackRow, index: PackIndex, at: number): Promise<Uint8Array> {
+    return this.#frames.get(`${device}/${pack.id}/${at}`, async () => {
+      const frame = index.frame(at);
+      const stored = new Uint8Array(frame.storedLength);
+      await this.#vault.readPack(device, pack.id, frame.storedOffset, stored);
+      try {
+        return await decodeFrame(frame, stored);
+      } catch (cause) {
+        throw damaged(pack.id, cause);
+      }
+    });
+  }
+}
+
+function damaged(id: string, cause: unknown): Failure {
+  return new Failure('pack_damaged', `Pack ${id} is damaged on the server.`, { cause, detail: { pack: id } });
+}

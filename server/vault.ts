@@ -1,0 +1,49 @@
+// The vault port: where one device's packs and versions lie. A file system now; an object store can take its place.
+
+/**
+ * Holds the packs and versions of devices. Names come from the server or are checked (64 hexadecimal digits, a UUID)
+ * before they get here; nothing a client calls something becomes a path.
+ *
+ * What is published is immutable, and durable when the promise resolves, its directories too. No method removes or
+ * changes anything published.
+ */
+export interface Vault {
+  /**
+   * A local directory for the device's uploads in progress, one file per upload, named by its id. Exists on return.
+   * Called once per device and start.
+   */
+  stagingDirectory(device: string): Promise<string>;
+
+  /**
+   * Makes the staged file `upload` the pack `id`: fsync, atomic move, fsync of the directory. Idempotent: where the pack
+   * is there already, the staged file is dropped. Called once per upload, after its bytes were checked.
+   */
+  publish(device: string, upload: string, id: string): Promise<void>;
+
+  /**
+   * Fills `into` with the bytes of a pack from `position`. Called for every frame that is read. A Failure `pack_damaged`
+   * where the pack is missing or shorter.
+   */
+  readPack(device: string, id: string, position: number, into: Uint8Array): Promise<void>;
+
+  /** Whether the pack lies there, published. */
+  hasPack(device: string, id: string): Promise<boolean>;
+
+  /**
+   * Stores a version as it was accepted, under its place in the device's order. With all of them, replayed in that order,
+   * the catalogue can be made again. The same place and id again replaces: a commit that was cut short is repeated.
+   */
+  putVersion(device: string, sequence: number, id: string, body: Uint8Array): Promise<void>;
+
+  /** The names of a device's versions, `sequence-id`, in order of sequence. */
+  versions(device: string): Promise<readonly { readonly sequence: number; readonly id: string }[]>;
+
+  /** What putVersion stored. A Failure `not_found` where there is none. */
+  readVersion(device: string, sequence: number, id: string): Promise<Uint8Array>;
+
+  /** Bytes that can still be written. */
+  freeBytes(): Promise<number>;
+
+  /** Closes what is open. Nothing may be called afterwards. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,145 @@
+// The vault on a file system: everything is written aside, fsynced, renamed into place, and its directory fsynced.
+import { access, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
+import { codeOf } from '../disk-failure.ts';
+import { makeDirectory, syncDirectory, writeDurably } from '../durable-file.ts';
+import type { Vault } from '../vault.ts';
+import { OpenFiles } from './open-files.ts';
+
+/*
+ * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
+ * <root>/<device>/packs/<first 2 digits>/<pack>       published
+ * <root>/<device>/versions/<sequence>-<version>.json  published; the sequence in 12 digits, so that names sort
+ */
+
+/** Enough for the packs that a day's version is spread over; more would only be descriptors held. */
+const FILES_OPEN = 16;
+const VERSION_NAME = /^(\d{12})-([0-9a-f-]{36})\.json$/;
+
+export class FileVault implements Vault {
+  readonly #root: string;
+  readonly #files = new OpenFiles(FILES_OPEN);
+  /** Directories that this process knows to be durable. */
+  readonly #made = new Set<string>();
+
+  /** `root` need not exist yet; it is made, durably, when the first device needs it. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async stagingDirectory(device: string): Promise<string> {
+    const directory = join(this.#root, device, 'uploads');
+    await this.#make(directory);
+    await this.#make(join(this.#root, device, 'versions'));
+    return directory;
+  }
+
+  async publish(device: string, upload: string, id: string): Promise<void> {
+    const staged = join(this.#root, device, 'uploads', upload);
+    const directory = this.#packDirectory(device, id);
+    const target = join(directory, id);
+    await this.#make(directory);
+    if (await exists(target)) {
+      // Its name may be new and its directory not yet synced, where a crash came between.
+      await syncFile(target);
+      await syncDirectory(directory);
+      await rm(staged, { force: true });
+      return;
+    }
+    await syncFile(staged);
+    await rename(staged, target);
+    await syncDirectory(directory);
+  }
+
+  async readPack(device: string, id: string, position: number, into: Uint8Array): Promise<void> {
+    const path = join(this.#packDirectory(device, id), id);
+    try {
+      await this.#files.with(path, async (file) => {
+        for (let done = 0; done < into.length; ) {
+          const { bytesRead } = await file.read(into, done, into.length - done, position + done);
+          if (bytesRead === 0) throw new Failure('pack_damaged', `Pack ${id} is shorter than it was.`);
+          done += bytesRead;
+        }
+      });
+    } catch (cause) {
+      if (codeOf(cause) !== 'ENOENT') throw cause;
+      throw new Failure('pack_damaged', `Pack ${id} is missing on the server.`, { cause });
+    }
+  }
+
+  hasPack(device: string, id: string): Promise<boolean> {
+    return exists(join(this.#packDirectory(device, id), id));
+  }
+
+  async putVersion(device: string, sequence: number, id: string, body: Uint8Array): Promise<void> {
+    const directory = join(this.#root, device, 'versions');
+    await this.#make(directory);
+    await writeDurably(directory, versionName(sequence, id), body);
+  }
+
+  async versions(device: string): Promise<{ sequence: number; id: string }[]> {
+    const names = await readdir(join(this.#root, device, 'versions')).catch((error) => {
+      if (codeOf(error) === 'ENOENT') return [];
+      throw error;
+    });
+    return names
+      .sort()
+      .map((name) => VERSION_NAME.exec(name))
+      .filter((match) => match !== null)
+      .map((match) => ({ sequence: Number(match[1]), id: match[2]! }));
+  }
+
+  async readVersion(device: string, sequence: number, id: string): Promise<Uint8Array> {
+    try {
+      return await readFile(join(this.#root, device, 'versions', versionName(sequence, id)));
+    } catch (cause) {
+      if (codeOf(cause) !== 'ENOENT') throw cause;
+      throw new Failure('not_found', 'The vault has no such version.', { cause });
+    }
+  }
+
+  async freeBytes(): Promise<number> {
+    await this.#make(this.#root);
+    const { bavail, bsize } = await statfs(this.#root);
+    return bavail * bsize;
+  }
+
+  close(): Promise<void> {
+    return this.#files.close();
+  }
+
+  async #make(directory: string): Promise<void> {
+    if (this.#made.has(directory)) return;
+    await makeDirectory(this.#root, directory);
+    this.#made.add(directory);
+  }
+
+  #packDirectory(device: string, id: string): string {
+    return join(this.#root, device, 'packs', id.slice(0, 2));
+  }
+}
+
+function versionName(sequence: number, id: string): string {
+  return `${String(sequence).padStart(12, '0')}-${id}.json`;
+}
+
+async function syncFile(path: string): Promise<void> {
+  // Windows flushes only through a handle that may write.
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}

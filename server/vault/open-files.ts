@@ -1,0 +1,47 @@
+// Keeps a few files open for reading, so that a restore from many packs does not open one for every frame.
+import { type FileHandle, open } from 'node:fs/promises';
+
+interface OpenFile {
+  readonly opening: Promise<FileHandle>;
+  users: number;
+}
+
+/** At most `most` files rest open; those in use don't count, and each is closed once nobody uses it and it is oldest. */
+export class OpenFiles {
+  readonly #most: number;
+  readonly #files = new Map<string, OpenFile>();
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Lends the open file at `path` to `use`. */
+  async with<Result>(path: string, use: (file: FileHandle) => Promise<Result>): Promise<Result> {
+    const file = this.#files.get(path) ?? { opening: open(path, 'r'), users: 0 };
+    this.#files.delete(path);
+    this.#files.set(path, file);
+    file.users++;
+    try {
+      return await use(await file.opening);
+    } finally {
+      file.users--;
+      await this.#shrink(path, file);
+    }
+  }
+
+  async #shrink(path: string, file: OpenFile): Promise<void> {
+    const handle = await file.opening.catch(() => undefined);
+    if (!handle && this.#files.get(path) === file) this.#files.delete(path);
+    for (const [oldest, { opening, users }] of this.#files) {
+      if (this.#files.size <= this.#most) return;
+      if (users > 0) continue;
+      this.#files.delete(oldest);
+      await (await opening).close();
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const { opening } of this.#files.values()) await (await opening.catch(() => undefined))?.close();
+    this.#files.clear();
+  }
+}
