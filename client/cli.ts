@@ -1,0 +1,173 @@
+// The command line: what can be said, and what each word starts. Commands load when they are called, so that a look is quick.
+import { Command, CommanderError, Option } from 'commander';
+import { asFailure, Failure } from '../shared/failure.ts';
+import type { Surroundings } from './device.ts';
+import { EXIT, exitCode } from './exit-code.ts';
+import { type StatePaths, statePaths } from './state-directory.ts';
+import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
+
+/** What the main file hands in. */
+export interface Machine extends Streams {
+  readonly surroundings: Surroundings;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly platform: string;
+  readonly home: string;
+  readonly hostname: string;
+  readonly defaultState: string;
+  /** The words that start another process of this program. */
+  readonly self: readonly [string, ...string[]];
+}
+
+/** What every command gets. */
+export interface Context {
+  readonly machine: Machine;
+  readonly terminal: Terminal;
+  readonly paths: StatePaths;
+}
+
+type Action<O> = (context: Context, paths: string[], options: O) => Promise<number>;
+
+const SNAPSHOTS = ['vss', 'btrfs', 'live', 'prefer'];
+
+/** Runs one command line (without program names); the exit code. Never throws. */
+export async function runCli(words: readonly string[], machine: Machine): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = new Command('mailferry')
+    .description('Backs up the mail that lives only on this machine, while it is in use.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => machine.out.write(text),
+      writeErr: (text) => machine.err.write(text),
+    });
+  describe(program, (command, action) => {
+    command
+      .option(
+        '--state <dir>',
+        'where the device keeps its queue and identity (MAILFERRY_STATE)',
+        machine.defaultState,
+      )
+      .option('--json', 'one JSON object as the last line, progress as JSON lines before it')
+      .exitOverride();
+    command.action(async (...args: unknown[]) => {
+      const options = command.opts();
+      const paths = (command.processedArgs as unknown[])
+        .flat()
+        .filter((word): word is string => typeof word === 'string');
+      const terminal = options.json ? jsonTerminal(machine) : humanTerminal(machine);
+      void args;
+      code = await reported(terminal, machine, () =>
+        action({ machine, terminal, paths: statePaths(options.state) }, paths, options),
+      );
+    });
+  });
+  try {
+    await program.parseAsync([...words], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    throw error;
+  }
+}
+
+/** Failures become one sentence and a code; anything unexpected too, with its stack where MAILFERRY_DEBUG is set. */
+async function reported(terminal: Terminal, machine: Machine, run: () => Promise<number>): Promise<number> {
+  try {
+    return await run();
+  } catch (error) {
+    const failure = asFailure(error);
+    terminal.clear();
+    if (terminal.json) {
+      terminal.result('', {
+        error: { code: failure.code, message: failure.message, hint: failure.hint, ...failure.detail },
+      });
+    } else {
+      machine.err.write(`mailferry: ${failure.message}\n${failure.hint}\n`);
+    }
+    if (machine.env.MAILFERRY_DEBUG)
+      machine.err.write(
+        `${failure.stack}\ncaused by ${String((failure.cause as Error)?.stack ?? failure.cause)}\n`,
+      );
+    return machine.surroundings.stop.aborted ? EXIT.stopped : exitCode(failure.code);
+  }
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Failure('usage', `${text} is not a whole number above 0.`);
+  return value;
+}
+
+function describe(program: Command, add: <O>(command: Command, action: Action<O>) => void): void {
+  const snapshot = () => new Option('--snapshot <kind>', 'what to read from').choices(SNAPSHOTS);
+  const quota = () =>
+    new Option('--quota <bytes>', 'most bytes that staging may take').argParser(wholeNumber);
+  add<import('./commands/up.ts').UpOptions>(
+    program
+      .command('up [paths...]')
+      .description('server and agent together on this machine: the quickest way to see it work')
+      .option('--once', 'end when every receipt is in')
+      .addOption(snapshot()),
+    async (...args) => (await import('./commands/up.ts')).up(...args),
+  );
+  add<import('./commands/enroll.ts').EnrollOptions>(
+    program
+      .command('enroll')
+      .description('make this machine a device of a server')
+      .requiredOption('--server <url>', 'address of the server')
+      .option('--token <token>', 'enrolment token; better in MAILFERRY_TOKEN, where no process list shows it')
+      .option('--name <name>', 'what the operator sees'),
+    async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
+  );
+  add<import('./commands/backup.ts').BackupOptions>(
+    program
+      .command('backup [paths...]')
+      .description('one run over the paths, or over everything known and found')
+      .option('--wait', 'until every receipt is in')
+      .addOption(snapshot())
+      .addOption(quota()),
+    async (...args) => (await import('./commands/backup.ts')).backup(...args),
+  );
+  add<import('./commands/agent.ts').AgentOptions>(
+    program
+      .command('agent')
+      .description('run until stopped: backups on a schedule, queue, retries')
+      .addOption(
+        new Option('--every <minutes>', 'between two looks at the sources')
+          .argParser(wholeNumber)
+          .default(15),
+      )
+      .addOption(snapshot())
+      .addOption(quota()),
+    async (...args) => (await import('./commands/agent.ts')).agent(...args),
+  );
+  add(
+    program.command('status').description('queue, sources and whether the server answers'),
+    async (context) => (await import('./commands/status.ts')).status(context),
+  );
+  add(
+    program.command('sources').description('what is protected, and mail stores found that are not'),
+    async (context) => (await import('./commands/sources.ts')).sources(context),
+  );
+  add(program.command('versions [path]').description('what the server holds'), async (context, paths) =>
+    (await import('./commands/versions.ts')).versions(context, paths),
+  );
+  add<import('./commands/restore.ts').RestoreOptions>(
+    program
+      .command('restore <path>')
+      .description('a version back into a file')
+      .option('--version <id>', 'the version; the newest where neither this nor --at is given')
+      .option('--at <time>', 'the newest version taken at this time (ISO 8601) or before')
+      .requiredOption('--to <file>', 'the file to make')
+      .option('--overwrite', 'replace the file if it exists'),
+    async (...args) => (await import('./commands/restore.ts')).restore(...args),
+  );
+  add<import('./commands/verify.ts').VerifyOptions>(
+    program
+      .command('verify [path]')
+      .description('fetch versions back without writing them, and compare with their receipts')
+      .option('--all', 'every version, not only the newest of each source'),
+    async (...args) => (await import('./commands/verify.ts')).verify(...args),
+  );
+  program.command('server').description('run a server: see `mailferry server --help`');
+}

@@ -1,0 +1,56 @@
+// mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
+
+import type { Context } from '../cli.ts';
+import { withDevice } from '../device.ts';
+import { EXIT } from '../exit-code.ts';
+import { recover, runBackup, type SnapshotChoice } from '../run-backup.ts';
+import { Sender } from '../sender.ts';
+import { DEFAULT_QUOTA } from '../staging.ts';
+import { bytesText } from '../terminal.ts';
+import { sourcesOf } from './backup.ts';
+
+export interface AgentOptions {
+  /** Minutes. */
+  readonly every: number;
+  readonly snapshot?: SnapshotChoice;
+  readonly quota?: number;
+}
+
+export async function agent(context: Context, paths: string[], options: AgentOptions): Promise<number> {
+  const { machine, terminal } = context;
+  const { surroundings } = machine;
+  const quota = options.quota ?? DEFAULT_QUOTA;
+  await withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
+    const sender = new Sender(device, ({ version, sent }) => {
+      terminal.say(`Receipt for ${version.path}: version ${version.id}, sent ${bytesText(sent)}.`);
+    });
+    await recover(device);
+    sender.notify();
+    for (let round = 0; !device.stop.aborted; round++) {
+      const sources = await sourcesOf(device, paths, context);
+      const choice = options.snapshot ?? 'require';
+      const result = await runBackup(device, sender, { sources, snapshot: choice, wait: true });
+      for (const failure of result.failed) terminal.say(`${failure.path}: ${failure.message}`);
+      if (round === 0)
+        terminal.say(`${sources.length} sources are protected; the next look is in ${options.every} min.`);
+      await pause(options.every * 60_000, device.stop);
+    }
+    await sender.idle();
+  });
+  return EXIT.ok;
+}
+
+function pause(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stop.aborted) return resolve();
+    const timer = setTimeout(resolve, ms);
+    stop.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

@@ -1,0 +1,111 @@
+// mailferry backup: one run over the paths given, or over everything known and found.
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
+import { healthWords } from '../../shared/store-header.ts';
+import type { Context } from '../cli.ts';
+import { type Device, withDevice } from '../device.ts';
+import { EXIT } from '../exit-code.ts';
+import { type RunResult, recover, runBackup, type SnapshotChoice } from '../run-backup.ts';
+import { type Receipted, Sender } from '../sender.ts';
+import type { Source } from '../source-registry.ts';
+import { defaultRoots, findStores, kindOf } from '../sources/find-stores.ts';
+import { DEFAULT_QUOTA } from '../staging.ts';
+import { bytesText } from '../terminal.ts';
+
+export interface BackupOptions {
+  readonly wait?: boolean;
+  readonly snapshot?: SnapshotChoice;
+  readonly quota?: number;
+}
+
+export async function backup(context: Context, paths: string[], options: BackupOptions): Promise<number> {
+  const { machine, terminal } = context;
+  const { surroundings } = machine;
+  const quota = options.quota ?? DEFAULT_QUOTA;
+  return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
+    const sources = await sourcesOf(device, paths, context);
+    const receipts = new Map<string, Receipted>();
+    const sender = new Sender(device, (receipted) => receipts.set(receipted.version.id, receipted));
+    await recover(device);
+    const choice = options.snapshot ?? 'require';
+    const result = await runBackup(device, sender, {
+      sources,
+      snapshot: choice,
+      wait: options.wait ?? false,
+    });
+    return report(context, { result, receipts, queue: device.queue.staged(), waited: options.wait ?? false });
+  });
+}
+
+/** The sources that `paths` name, registered; a folder stands for the mail stores in it. Without paths: all known and found. */
+export async function sourcesOf(
+  device: Device,
+  paths: readonly string[],
+  { machine }: Context,
+): Promise<Source[]> {
+  const roots =
+    paths.length > 0
+      ? paths.map((path) => resolve(path))
+      : defaultRoots({ ...machine, homedir: machine.home });
+  const found = new Map<number, Source>();
+  const add = (source: Source) => found.set(source.id, source);
+  for (const root of roots) {
+    const there = await stat(root).catch(() => null);
+    if (there?.isDirectory())
+      for await (const store of findStores([root])) add(device.sources.register(store.path, store.kind));
+    else if (there || device.sources.all().some((source) => source.path === root))
+      add(device.sources.register(root, kindOf(root)));
+    else if (paths.length > 0) throw new Failure('source_missing', `${root} is not there.`);
+  }
+  if (paths.length === 0) for (const source of device.sources.all()) add(source);
+  if (found.size === 0) throw new Failure('source_missing', `There is no mail store in ${roots.join(', ')}.`);
+  return [...found.values()];
+}
+
+export interface RunReport {
+  readonly result: RunResult;
+  readonly receipts: ReadonlyMap<string, Receipted>;
+  readonly queue: { readonly packs: number; readonly bytes: number };
+  readonly waited: boolean;
+}
+
+/** What a run came to, told; the exit code. */
+export function report(
+  { terminal, machine }: Context,
+  { result, receipts, queue, waited }: RunReport,
+): number {
+  const told = result.versions
+    .map((id) => receipts.get(id))
+    .filter((each) => each !== undefined)
+    .map(describeVersion);
+  const lines = told.map(({ text }) => text);
+  if (result.unchanged > 0)
+    lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
+  for (const failure of result.failed) lines.push(`failed: ${failure.path}: ${failure.message}`);
+  if (!waited && queue.packs > 0) {
+    lines.push(`queued: ${queue.packs} packs, ${bytesText(queue.bytes)}; \`mailferry agent\` sends them`);
+  }
+  const { unchanged, snapshots, failed } = result;
+  terminal.result(lines.join('\n'), {
+    versions: told.map(({ json }) => json),
+    unchanged,
+    snapshots,
+    failed,
+    queue,
+  });
+  if (machine.surroundings.stop.aborted) return EXIT.stopped;
+  if (failed.length === 0) return EXIT.ok;
+  return result.versions.length + unchanged > 0 ? EXIT.partial : EXIT.failed;
+}
+
+/** How a receipted version is told. */
+function describeVersion({ version, sent }: Receipted): { json: object; text: string } {
+  const { id, path, size, sha256, snapshot, health, receipt } = version;
+  const { sequence } = JSON.parse(receipt.statement) as { sequence: number };
+  const words = `${healthWords({ verdict: health })}, read ${snapshot === 'live' ? 'live' : `from a ${snapshot} snapshot`}`;
+  return {
+    json: { id, path, size, sha256, sent, snapshot, health, receipt },
+    text: `receipt ${sequence}: ${path}\n  version ${id}, ${bytesText(size)}, sent ${bytesText(sent)}, ${words}\n  sha256 ${sha256}`,
+  };
+}

@@ -1,0 +1,53 @@
+// mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { Failure } from '../../shared/failure.ts';
+import type { Context } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { HttpClient } from '../http/http-client.ts';
+import { ServerClient } from '../http/server-client.ts';
+import { type Identity, saveIdentity } from '../state-directory.ts';
+
+export interface EnrollOptions {
+  readonly server: string;
+  readonly token?: string;
+  readonly name?: string;
+}
+
+export async function enroll(
+  { machine, terminal, paths }: Context,
+  _: string[],
+  options: EnrollOptions,
+): Promise<number> {
+  const token = options.token ?? machine.env.MAILFERRY_TOKEN;
+  if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
+  if (!URL.canParse(options.server) || !/^https?:$/.test(new URL(options.server).protocol)) {
+    throw new Failure('usage', `${options.server} is no address of a server (http or https).`);
+  }
+  if (existsSync(paths.identity)) {
+    throw new Failure(
+      'state_unusable',
+      `A device is enrolled in ${paths.root} already; use another --state.`,
+    );
+  }
+  const http = new HttpClient();
+  try {
+    const server = options.server.replace(/\/+$/, '');
+    const { device, credential, receiptKey } = await new ServerClient(http, server, null).enrol(
+      token,
+      options.name ?? machine.hostname,
+    );
+    const identity: Identity = {
+      server,
+      device,
+      credential,
+      receiptKey,
+      secret: randomBytes(32).toString('hex'),
+    };
+    await saveIdentity(paths, identity);
+    terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
+    return EXIT.ok;
+  } finally {
+    http.close();
+  }
+}

@@ -1,0 +1,57 @@
+// mailferry status: the queue, the sources and whether the server answers; runs beside the agent.
+import { existsSync } from 'node:fs';
+import type { Context } from '../cli.ts';
+import { openDeviceDb } from '../device-db.ts';
+import { EXIT } from '../exit-code.ts';
+import { Queue } from '../queue.ts';
+import { type Source, SourceRegistry } from '../source-registry.ts';
+import { bytesText } from '../terminal.ts';
+import { withServer } from '../with-server.ts';
+
+/** How long the server may take to say that it is there. */
+const PATIENCE_MS = 5_000;
+
+/** A source's state in one word. */
+function stateOf(source: Source, queued: boolean): string {
+  if (source.lastFailure) return source.lastFailure.code;
+  if (queued) return 'queued';
+  return source.lastReceiptAt ? 'backed-up' : 'new';
+}
+
+export async function status({ terminal, paths }: Context): Promise<number> {
+  return withServer(paths, async (server, identity) => {
+    const reachable = await server
+      .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
+      .then((response) => (response.body.resume(), true))
+      .catch(() => false);
+    const { queue, sources } = localState(paths.db);
+    const lines = [
+      `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
+      `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
+      ...sources.map(
+        ({ path, state, lastReceiptAt }) =>
+          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${path}`,
+      ),
+    ];
+    terminal.result(lines.join('\n'), { queue, sources, server: { url: identity.server, reachable } });
+    return EXIT.ok;
+  });
+}
+
+function localState(path: string) {
+  if (!existsSync(path)) return { queue: { packs: 0, bytes: 0 }, sources: [] };
+  const db = openDeviceDb(path, { readonly: true });
+  try {
+    const queue = new Queue(db);
+    const active = new Set(queue.active().map((backup) => backup.source_id));
+    const sources = new SourceRegistry(db).all().map((source) => ({
+      path: source.path,
+      lastReceiptAt: source.lastReceiptAt,
+      state: stateOf(source, active.has(source.id)),
+      ...(source.lastFailure ? { message: source.lastFailure.message } : {}),
+    }));
+    return { queue: queue.staged(), sources };
+  } finally {
+    db.close();
+  }
+}

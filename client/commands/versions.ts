@@ -1,0 +1,31 @@
+// mailferry versions: what the server holds, newest first.
+import { resolve } from 'node:path';
+import { healthWords } from '../../shared/store-header.ts';
+import type { Context } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { bytesText } from '../terminal.ts';
+import { withServer } from '../with-server.ts';
+
+export async function versions({ terminal, paths: state }: Context, paths: string[]): Promise<number> {
+  return withServer(state, async (server) => {
+    const found = await server.versions(paths[0] === undefined ? {} : { path: resolve(paths[0]) });
+    const lines = found.map(
+      (version) =>
+        `${version.id}  ${version.takenAt}  ${bytesText(version.size).padStart(9)}  ` +
+        `${version.snapshot}, ${healthWords({ verdict: version.health })}  ${version.path}`,
+    );
+    terminal.result(lines.length > 0 ? lines.join('\n') : 'The server holds no version.', {
+      versions: found.map(({ id, path, takenAt, size, sha256, snapshot, health, receipt }) => ({
+        id,
+        path,
+        takenAt,
+        size,
+        sha256,
+        snapshot,
+        health,
+        receipt,
+      })),
+    });
+    return EXIT.ok;
+  });
+}

@@ -1,0 +1,64 @@
+// The device's database: opened so that what is committed survives a power cut, brought to the newest schema, one owner.
+import Database from 'better-sqlite3';
+import { Failure } from '../shared/failure.ts';
+import { MIGRATIONS } from './device-schema.ts';
+
+export type DeviceDb = Database.Database;
+
+/** SQLite before this has a bug by which two connections can damage a WAL (sqlite.org, WAL-reset, March 2026). */
+const LEAST_SQLITE = [3, 51, 3];
+
+/** Opens `path`, creating it where it is missing. Failure `state_unusable` where it can't be used safely. */
+export function openDeviceDb(path: string, options: { readonly?: boolean } = {}): DeviceDb {
+  const db = new Database(path, { timeout: 5_000, readonly: options.readonly ?? false });
+  try {
+    if (!options.readonly) {
+      setUp(db);
+      migrate(db, path);
+    }
+    return db;
+  } catch (cause) {
+    db.close();
+    if (cause instanceof Failure) throw cause;
+    throw new Failure('state_unusable', `The device database ${path} can't be opened.`, { cause });
+  }
+}
+
+function setUp(db: DeviceDb): void {
+  db.pragma('journal_mode = WAL');
+  // better-sqlite3 is built to run a WAL at NORMAL, which loses the newest commits in a power cut: say FULL, and look.
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  db.pragma('trusted_schema = OFF');
+  db.pragma('cell_size_check = ON');
+  db.pragma('journal_size_limit = 67108864');
+  const version = String(db.prepare('SELECT sqlite_version()').pluck().get());
+  const parts = version.split('.').map(Number);
+  const older = LEAST_SQLITE.findIndex((least, i) => (parts[i] ?? 0) !== least);
+  if (older !== -1 && (parts[older] ?? 0) < (LEAST_SQLITE[older] ?? 0)) {
+    throw new Failure(
+      'state_unusable',
+      `SQLite ${version} is too old to be trusted with a queue; 3.51.3 is needed.`,
+    );
+  }
+  if (db.pragma('synchronous', { simple: true }) !== 2) {
+    throw new Failure(
+      'state_unusable',
+      'SQLite did not accept synchronous=FULL, so commits would not be durable.',
+    );
+  }
+}
+
+function migrate(db: DeviceDb, path: string): void {
+  const at = Number(db.pragma('user_version', { simple: true }));
+  if (at > MIGRATIONS.length) {
+    throw new Failure('state_unusable', `The device database ${path} was written by a newer Mailferry.`);
+  }
+  for (const [index, sql] of MIGRATIONS.entries()) {
+    if (index < at) continue;
+    db.transaction(() => {
+      db.exec(sql);
+      db.pragma(`user_version = ${index + 1}`);
+    }).immediate();
+  }
+}

@@ -1,0 +1,80 @@
+// The schema of the device's database as numbered migrations: each runs once, whole, in order; none is ever changed.
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- A protected item, what the server holds of it (base) and how it looked when it was last read whole (mark).
+  CREATE TABLE sources (
+    id INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    base_version TEXT,
+    base_size INTEGER,
+    base_root TEXT,
+    base_complete INTEGER,      -- 0: a checkpoint
+    fingerprint TEXT,           -- SHA-256 of the fingerprint file
+    fingerprint_file TEXT,      -- its name without the ending
+    mark TEXT,                  -- change-test.ts
+    last_receipt_at TEXT,
+    last_failure TEXT,          -- code of the last failure, null after a success
+    last_failure_message TEXT
+  ) STRICT;
+
+  -- One backup of one source on its way to a receipt. Its id is the id of the version it becomes.
+  CREATE TABLE backups (
+    id TEXT PRIMARY KEY,
+    source_id INTEGER NOT NULL REFERENCES sources(id),
+    state TEXT NOT NULL,        -- backup-states.ts
+    complete INTEGER NOT NULL DEFAULT 1,
+    base_version TEXT,
+    size INTEGER NOT NULL,
+    mtime TEXT NOT NULL,
+    taken_at TEXT NOT NULL,
+    snapshot TEXT NOT NULL,
+    health TEXT NOT NULL,
+    health_notes TEXT NOT NULL,
+    mark TEXT,
+    sha256 TEXT,
+    root TEXT,
+    fingerprint TEXT,
+    fingerprint_file TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    failure TEXT
+  ) STRICT;
+  CREATE INDEX backups_by_source ON backups(source_id);
+
+  -- Sealed packs in staging: the queue. Kept until the receipt of their backup.
+  CREATE TABLE packs (
+    backup_id TEXT NOT NULL REFERENCES backups(id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    state TEXT NOT NULL,        -- upload-states.ts
+    bytes INTEGER NOT NULL,
+    raw_bytes INTEGER NOT NULL,
+    through INTEGER NOT NULL,   -- coarse blocks of the source that are told by the packs up to this one
+    runs BLOB NOT NULL,         -- run-list.ts
+    url TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    failure TEXT,
+    PRIMARY KEY (backup_id, number)
+  ) STRICT;
+
+  -- Every receipt, so that the chain can be checked.
+  CREATE TABLE receipts (
+    sequence INTEGER PRIMARY KEY,
+    version TEXT NOT NULL UNIQUE,
+    statement TEXT NOT NULL,
+    signature TEXT NOT NULL
+  ) STRICT;
+
+  -- Snapshots that exist or may exist: written before one is made, removed after it is gone.
+  CREATE TABLE snapshots (
+    id TEXT PRIMARY KEY,
+    provider TEXT NOT NULL,
+    volume TEXT NOT NULL,
+    handle TEXT,
+    made_at TEXT NOT NULL
+  ) STRICT;
+  `,
+];

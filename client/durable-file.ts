@@ -1,0 +1,48 @@
+// Files that are whole or not there: written beside, synced, renamed, and the directory synced.
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/**
+ * Makes a directory's entries durable. Windows can't sync directories (EPERM, EISDIR or EACCES on opening one) and journals
+ * them itself, so those are no failures.
+ */
+export async function syncDirectory(path: string): Promise<void> {
+  try {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (process.platform !== 'win32' || !['EPERM', 'EISDIR', 'EACCES'].includes(code)) throw error;
+  }
+}
+
+/** Makes `path` and what is missing above it; each new one is durable in its parent. */
+export async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
+}
+
+/** Writes a small file whole: after a crash it has the old content or the new. Readable by its owner only. */
+export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
+  const beside = `${path}.new`;
+  const file = await open(beside, 'w', 0o600);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, path);
+  await syncDirectory(dirname(path));
+}
+
+/** Removes a file or a folder with all in it; that it is not there is no failure. */
+export async function removeDurably(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await syncDirectory(dirname(path)).catch(() => {});
+}

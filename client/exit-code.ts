@@ -1,0 +1,32 @@
+// What the process ends with, in one table: the documented exit codes of every command.
+import type { FailureCode } from '../shared/failure.ts';
+
+/** Any code not in this list is a failure too. Documented in README.md. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  /** Some sources were backed up and some were not, or something was read without a snapshot that `prefer` allowed. */
+  partial: 3,
+  notEnrolled: 10,
+  locked: 11,
+  refused: 12,
+  /** Everything is queued and goes on by itself. */
+  unreachable: 13,
+  stopped: 130,
+} as const;
+
+const BY_CODE: Partial<Record<FailureCode, number>> = {
+  usage: EXIT.usage,
+  not_enrolled: EXIT.notEnrolled,
+  state_locked: EXIT.locked,
+  unauthorized: EXIT.refused,
+  token_refused: EXIT.refused,
+  unreachable: EXIT.unreachable,
+  stalled: EXIT.unreachable,
+  busy: EXIT.unreachable,
+};
+
+export function exitCode(code: FailureCode): number {
+  return BY_CODE[code] ?? EXIT.failed;
+}

@@ -1,0 +1,259 @@
+// HTTP requests that can't hang: a watchdog ends one that is silent, its body is always let go, connections are kept.
+import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { Failure } from '../../shared/failure.ts';
+
+/**
+ * A request without a sign of life for this long is over. Shorter than the 30 s in which a frozen line has to be noticed,
+ * longer than a server needs to check a pack.
+ */
+export const STALL_MS = 20_000;
+
+/** What a body is sent from: pieces on demand, so that nothing is read before it can be sent. */
+export interface BodySource {
+  /** Bytes. */
+  readonly length: number;
+  /** Up to `most` bytes from `at`; called in order, one call at a time. */
+  read(at: number, most: number): Promise<Uint8Array>;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: BodySource | Uint8Array;
+  /** Most bytes sent beyond what the server said, in interim responses, that it has written; needs a server that says so. */
+  readonly window?: number;
+  readonly onInterim?: (headers: IncomingHttpHeaders) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** The body, to be read or destroyed. Silence of STALL_MS destroys it with a Failure `stalled`. */
+  readonly body: IncomingMessage;
+}
+
+/** Bytes handed to the socket at a time. */
+const PIECE = 131_072;
+
+export class HttpClient {
+  readonly #plain = new http.Agent({ keepAlive: true, maxSockets: 8 });
+  readonly #secure = new https.Agent({ keepAlive: true, maxSockets: 8 });
+  readonly #stallMs: number;
+  readonly #silent = new Set<string>();
+
+  constructor(options: { readonly stallMs?: number } = {}) {
+    this.#stallMs = options.stallMs ?? STALL_MS;
+  }
+
+  /** Closes idle connections and breaks the others: what is under way fails and is resumed by whoever wants it. */
+  close(): void {
+    this.#plain.destroy();
+    this.#secure.destroy();
+  }
+
+  /** Whether a server acknowledges what it has written while a body is on its way; believed until it did not. */
+  acknowledges(url: string): boolean {
+    return !this.#silent.has(new URL(url).origin);
+  }
+
+  async #sendBody(
+    outgoing: ClientRequest,
+    body: BodySource,
+    request: HttpRequest,
+    watchdog: Watchdog,
+  ): Promise<void> {
+    const given = await sendBody(outgoing, body, request, watchdog);
+    if (!given) this.#silent.add(new URL(request.url).origin);
+  }
+
+  /** Sends one request. Failures: `unreachable` (with the cause), `stalled`. Every status is an answer, not a failure. */
+  async send(request: HttpRequest): Promise<HttpResponse> {
+    const url = new URL(request.url);
+    const secure = url.protocol === 'https:';
+    const body = request.body instanceof Uint8Array ? bytesBody(request.body) : request.body;
+    const headers = { ...request.headers, ...(body ? { 'content-length': String(body.length) } : {}) };
+    const outgoing = (secure ? https : http).request(url, {
+      method: request.method,
+      headers,
+      agent: secure ? this.#secure : this.#plain,
+      ...(request.signal ? { signal: request.signal } : {}),
+    });
+    // A request waits for nobody's next one: without this the last bytes of a body may wait for an acknowledgement.
+    outgoing.setNoDelay(true);
+    const watchdog = new Watchdog(this.#stallMs, () => outgoing.destroy(stalled(url)));
+    try {
+      const answered = answerTo(outgoing, watchdog, url);
+      answered.catch(() => {});
+      // A server may refuse before it has read everything: its answer counts, not that the rest could not be sent.
+      if (body) await Promise.race([answered, this.#sendBody(outgoing, body, request, watchdog)]);
+      else outgoing.end();
+      const response = await answered;
+      response.setTimeout(this.#stallMs, () => response.destroy(stalled(url)));
+      return { status: response.statusCode ?? 0, headers: response.headers, body: response };
+    } finally {
+      watchdog.stop();
+    }
+  }
+}
+
+function stalled(url: URL): Failure {
+  return new Failure('stalled', `${url.origin} was silent for too long.`);
+}
+
+function bytesBody(bytes: Uint8Array): BodySource {
+  return { length: bytes.length, read: async (at, most) => bytes.subarray(at, at + most) };
+}
+
+/** Calls `onStall` when nobody said alive() for `ms`. */
+class Watchdog {
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(ms: number, onStall: () => void) {
+    this.#timer = setTimeout(onStall, ms);
+  }
+
+  alive(): void {
+    this.#timer.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    outgoing.once('response', (response) => {
+      watchdog.alive();
+      resolve(response);
+    });
+    outgoing.once('error', (cause) => {
+      if (cause instanceof Failure) reject(cause);
+      else
+        reject(
+          new Failure('unreachable', `${url.origin} can't be reached: ${cause.message || cause.name}.`, {
+            cause,
+          }),
+        );
+    });
+    outgoing.once('close', () => {
+      reject(new Failure('unreachable', `${url.origin} closed the connection without an answer.`));
+    });
+  });
+}
+
+/**
+ * How long a full window waits for the first acknowledgement before it takes the other side for one that gives none. A server of
+ * ours gives one as soon as it reads the request.
+ */
+const FIRST_ACK_MS = 5_000;
+
+async function sendBody(
+  outgoing: ClientRequest,
+  body: BodySource,
+  { window, onInterim }: HttpRequest,
+  watchdog: Watchdog,
+): Promise<boolean> {
+  const acks = window === undefined ? null : new Acknowledgements(outgoing, onInterim, watchdog);
+  let over = false;
+  outgoing.once('close', () => {
+    over = true;
+  });
+  outgoing.once('response', () => {
+    over = true;
+  });
+  try {
+    for (let at = 0; at < body.length && !over; ) {
+      if (acks) await acks.room(at, window!);
+      const bytes = await body.read(at, Math.min(PIECE, body.length - at));
+      if (over) break;
+      at += bytes.length;
+      const accepted = outgoing.write(bytes);
+      // With acknowledgements only the server's own word counts as life: what a socket takes may never arrive.
+      if (!acks?.given) watchdog.alive();
+      if (!accepted) await drained(outgoing);
+    }
+    if (!over) outgoing.end();
+    return acks === null || acks.given;
+  } catch (error) {
+    outgoing.destroy(error as Error);
+    throw error;
+  }
+}
+
+/** What the server said it has written of the body that is being sent. */
+class Acknowledgements {
+  #bytes = 0;
+  /** Whether the other side gives any; believed until it has not for FIRST_ACK_MS. */
+  #given: boolean | undefined;
+  #wake: () => void = () => {};
+  #closed = false;
+
+  constructor(outgoing: ClientRequest, onInterim: HttpRequest['onInterim'], watchdog: Watchdog) {
+    const start = Number(outgoing.getHeader('upload-offset') ?? 0);
+    outgoing.on('information', ({ headers }) => {
+      watchdog.alive();
+      const offset = Number(headers['upload-offset'] ?? Number.NaN);
+      if (!Number.isSafeInteger(offset)) return;
+      this.#given = true;
+      this.#bytes = Math.max(this.#bytes, offset - start);
+      onInterim?.(headers);
+      this.#wake();
+    });
+    for (const end of ['close', 'response']) {
+      outgoing.once(end, () => {
+        this.#closed = true;
+        this.#wake();
+      });
+    }
+  }
+
+  get given(): boolean {
+    return this.#given !== false;
+  }
+
+  /** Waits until fewer than `window` of the `sent` bytes are unacknowledged. */
+  async room(sent: number, window: number): Promise<void> {
+    while (this.given && !this.#closed && sent - this.#bytes > window - PIECE) {
+      const first = this.#given === undefined ? setTimeout(() => this.#giveUp(), FIRST_ACK_MS) : undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      clearTimeout(first);
+    }
+  }
+
+  #giveUp(): void {
+    this.#given ??= false;
+    this.#wake();
+  }
+}
+
+function drained(outgoing: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    outgoing.once('drain', resolve);
+    outgoing.once('close', resolve);
+    outgoing.once('response', () => resolve());
+  });
+}
+
+/** Reads a whole small body as text; a Failure `malformed` past `most` bytes. */
+export async function readText(response: HttpResponse, most = 67_108_864): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  try {
+    for await (const part of response.body) {
+      length += (part as Buffer).length;
+      if (length > most)
+        throw new Failure('malformed', 'The server answered with more than can be an answer.');
+      parts.push(part as Buffer);
+    }
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause;
+    throw new Failure('unreachable', 'The connection broke in the middle of an answer.', { cause });
+  }
+  return Buffer.concat(parts).toString('utf8');
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+// The program: hands process, clock, chance and network to the command line, or the whole process to the server.
+import { randomUUID } from 'node:crypto';
+import { homedir, hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { runCli } from './cli.ts';
+import { defaultStateRoot } from './state-directory.ts';
+
+/** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
+const PATIENCE_MS = 4_500;
+
+async function main(words: string[]): Promise<number> {
+  if (words[0] === 'server') {
+    // The device's code knows nothing of the server's; the process is handed over whole.
+    const server = new URL('../server/main.js', import.meta.url);
+    const { main: serve } = (await import(server.href)) as { main(words: string[]): Promise<number> };
+    return serve(words.slice(1));
+  }
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      stop.abort();
+      setTimeout(() => process.exit(130), PATIENCE_MS).unref();
+    });
+  }
+  return runCli(words, {
+    surroundings: { now: Date.now, chance: Math.random, newId: randomUUID, stop: stop.signal },
+    out: process.stdout,
+    err: process.stderr,
+    now: Date.now,
+    env: process.env,
+    platform: process.platform,
+    home: homedir(),
+    hostname: hostname(),
+    defaultState: defaultStateRoot(process.platform, process.env, homedir()),
+    self: [process.execPath, fileURLToPath(import.meta.url)],
+  });
+}
+
+process.exitCode = await main(process.argv.slice(2));

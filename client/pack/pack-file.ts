@@ -1,0 +1,107 @@
+// Writes one pack file: frames as they come, then the tail; sealed under its final name only when it is on the disk.
+import { createHash } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { brotliCompressSync, constants } from 'node:zlib';
+import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
+import { sha256 } from '../fingerprint/block-hashes.ts';
+import type { FrameSettings } from './frame-settings.ts';
+
+export interface SealedPack {
+  /** SHA-256 of the file in hexadecimal: the pack's id. */
+  readonly id: string;
+  /** Bytes of the file. */
+  readonly bytes: number;
+  readonly rawBytes: number;
+}
+
+/** Frames are gathered to writes of about this many bytes. */
+const WRITE_BYTES = 1_048_576;
+
+/** Synchronous, since it lives in a worker of its own (packer-worker.ts), where waiting is free. */
+export class PackFile {
+  readonly #path: string;
+  readonly #file: number;
+  readonly #hash = createHash('sha256');
+  readonly #frames: Frame[] = [];
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #bytes = 0;
+  #rawBytes = 0;
+
+  /** A new file beside `path`; it gets that name in seal(). */
+  constructor(path: string) {
+    this.#path = path;
+    this.#file = openSync(`${path}.new`, 'w', 0o600);
+    this.#write(packHeader());
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Appends a frame. `pieces`: the SHA-256 of its 64 KiB pieces, one after another, where they are known. */
+  add(raw: Uint8Array, settings: FrameSettings, pieces: Uint8Array | undefined): void {
+    const packed = brotliCompressSync(raw, {
+      chunkSize: raw.length + 1024,
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: settings.quality,
+        [constants.BROTLI_PARAM_LGWIN]: settings.window,
+        [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
+      },
+    });
+    const worth = packed.length < raw.length * settings.worthwhile;
+    const stored = worth ? packed : raw;
+    this.#frames.push({
+      rawLength: raw.length,
+      storedLength: stored.length,
+      codec: worth ? CODECS.brotli : CODECS.stored,
+      hash: frameHash(raw, sha256, pieces),
+    });
+    this.#rawBytes += raw.length;
+    // What is not packed is the caller's buffer, which it fills again: written before this returns.
+    this.#write(stored, !worth);
+  }
+
+  #write(bytes: Uint8Array, now = false): void {
+    this.#hash.update(bytes);
+    this.#bytes += bytes.length;
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (now || this.#pendingBytes >= WRITE_BYTES) this.#flush();
+  }
+
+  #flush(): void {
+    const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
+    for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done, bytes.length - done);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  /** The tail, then the file and its name on the disk. */
+  seal(): SealedPack {
+    this.#write(packTail(this.#frames, sha256), true);
+    fsyncSync(this.#file);
+    closeSync(this.#file);
+    renameSync(`${this.#path}.new`, this.#path);
+    syncDirectorySync(dirname(this.#path));
+    return { id: this.#hash.digest('hex'), bytes: this.#bytes, rawBytes: this.#rawBytes };
+  }
+
+  /** Throws the file away. */
+  abandon(): void {
+    closeSync(this.#file);
+    unlinkSync(`${this.#path}.new`);
+  }
+}
+
+function syncDirectorySync(path: string): void {
+  // Windows can't open directories; its own journal keeps names (facts: EPERM or EISDIR there, and only there).
+  if (process.platform === 'win32') return;
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}

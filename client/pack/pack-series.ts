@@ -1,0 +1,133 @@
+// The packs of one backup, one after another: runs go in, sealed packs come out in order, each with the runs it holds.
+import { COARSE } from '../../shared/block.ts';
+import { addRun, type SourceRun } from '../run-list.ts';
+import type { FrameSettings } from './frame-settings.ts';
+import type { SealedPack } from './pack-file.ts';
+import type { Packer } from './packer.ts';
+
+/**
+ * A pack is sealed at about this many stored bytes: the unit that is lost when a process dies in mid-read, and that the server
+ * checks while the next is on its way.
+ */
+const SEAL_AT_STORED = 16 * 1_048_576;
+/** ... or at this many raw bytes: what compresses to nothing must be sealed some time too. */
+const SEAL_AT_RAW = 128 * 1_048_576;
+
+export interface SealedRuns {
+  readonly number: number;
+  readonly pack: SealedPack;
+  readonly runs: readonly SourceRun[];
+  /** Coarse blocks of the source whose changes lie in this pack and those before it. */
+  readonly through: number;
+}
+
+interface OpenFrame {
+  readonly buffer: ArrayBuffer;
+  readonly bytes: Uint8Array;
+  /** Raw bytes so far. */
+  length: number;
+  /** SHA-256 of its 64 KiB pieces; of use while `whole`: all of it is whole coarse blocks of known hash. */
+  readonly pieces: Uint8Array;
+  whole: boolean;
+}
+
+export class PackSeries {
+  readonly #packer: Packer;
+  readonly #settings: FrameSettings;
+  readonly #pathOf: (number: number) => string;
+  readonly #onSealed: (sealed: SealedRuns) => Promise<void>;
+  #number = 0;
+  #open = false;
+  #raw = 0;
+  #runs: SourceRun[] = [];
+  #frame: OpenFrame | undefined;
+  #sealing: Promise<void> = Promise.resolve();
+
+  constructor(options: {
+    packer: Packer;
+    settings: FrameSettings;
+    pathOf: (number: number) => string;
+    /** Called for one pack after another. */
+    onSealed: (sealed: SealedRuns) => Promise<void>;
+  }) {
+    this.#packer = options.packer;
+    this.#settings = options.settings;
+    this.#pathOf = options.pathOf;
+    this.#onSealed = options.onSealed;
+  }
+
+  /** Appends bytes that lie at `at` in the source. `hash`: their SHA-256, where they are a whole coarse block. */
+  async add(at: number, bytes: Uint8Array, hash?: Uint8Array): Promise<void> {
+    if (!this.#open) {
+      this.#packer.open(this.#pathOf(this.#number), this.#settings);
+      this.#open = true;
+    }
+    addRun(this.#runs, at, bytes.length);
+    this.#raw += bytes.length;
+    for (let from = 0; from < bytes.length; ) {
+      const frame = await this.#room();
+      const part = bytes.subarray(from, from + this.#settings.rawBytes - frame.length);
+      const aligned = frame.whole && hash !== undefined && part.length === COARSE && bytes.length === COARSE;
+      if (aligned) frame.pieces.set(hash, (frame.length / COARSE) * 32);
+      frame.whole = aligned;
+      frame.bytes.set(part, frame.length);
+      frame.length += part.length;
+      from += part.length;
+      if (frame.length === this.#settings.rawBytes) this.#endFrame();
+    }
+  }
+
+  async #room(): Promise<OpenFrame> {
+    if (!this.#frame) {
+      const buffer = await this.#packer.buffer();
+      const pieces = new Uint8Array((this.#settings.rawBytes / COARSE) * 32);
+      this.#frame = { buffer, bytes: new Uint8Array(buffer), length: 0, pieces, whole: true };
+    }
+    return this.#frame;
+  }
+
+  #endFrame(): void {
+    const frame = this.#frame;
+    if (!frame || frame.length === 0) return;
+    const pieces = frame.whole ? frame.pieces.subarray(0, (frame.length / COARSE) * 32) : undefined;
+    this.#packer.frame(frame.buffer, frame.length, pieces);
+    this.#frame = undefined;
+  }
+
+  /** Says that all changes of the first `through` coarse blocks were added: packs are sealed only at such places. */
+  blocksDone(through: number): void {
+    const stored = this.#packer.bytes + (this.#frame?.length ?? 0);
+    if (this.#open && (stored >= SEAL_AT_STORED || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
+  }
+
+  #seal(through: number): void {
+    this.#endFrame();
+    const runs = this.#runs;
+    const number = this.#number++;
+    this.#runs = [];
+    this.#raw = 0;
+    this.#open = false;
+    const sealed = this.#packer.seal();
+    this.#sealing = this.#sealing.then(async () =>
+      this.#onSealed({ number, pack: await sealed, runs, through }),
+    );
+    // Kept for finish(): a failure must not be an unhandled one while the reader is elsewhere.
+    this.#sealing.catch(() => {});
+    sealed.catch(() => {});
+  }
+
+  /** Seals what is open, waits for every pack, and tells how many there are. */
+  async finish(through: number): Promise<number> {
+    if (this.#open) this.#seal(through);
+    await this.#sealing;
+    return this.#number;
+  }
+
+  /** Throws the open pack away, and waits for those that are being sealed. */
+  async abandon(): Promise<void> {
+    if (this.#open) this.#packer.abandon();
+    this.#open = false;
+    this.#frame = undefined;
+    await this.#sealing.catch(() => {});
+  }
+}

@@ -1,0 +1,104 @@
+// The packer: hands frames to its worker and holds back a reader that is faster than it.
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { Failure } from '../../shared/failure.ts';
+import { MAX_FRAME_RAW } from '../../shared/pack.ts';
+import type { FrameSettings } from './frame-settings.ts';
+import type { SealedPack } from './pack-file.ts';
+import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
+
+/** Raw bytes on their way to the worker at most: two of the largest frames. */
+const IN_FLIGHT = 2 * MAX_FRAME_RAW;
+
+export class Packer {
+  readonly #worker: Worker;
+  readonly #free: ArrayBuffer[] = [];
+  #settings: FrameSettings | undefined;
+  #inFlight = 0;
+  #bytes = 0;
+  #waiting: (() => void)[] = [];
+  #sealing: { resolve: (pack: SealedPack) => void; reject: (error: Failure) => void }[] = [];
+  #failure: Failure | undefined;
+
+  constructor() {
+    this.#worker = new Worker(new URL('./packer-worker.js', import.meta.url));
+    this.#worker.on('message', (answer: PackerAnswer) => this.#take(answer));
+    this.#worker.on('error', (error) => this.#fail(error.message, undefined));
+  }
+
+  #take(answer: PackerAnswer): void {
+    if (answer.done === 'frame') {
+      this.#inFlight -= answer.raw;
+      this.#bytes = answer.bytes;
+      if (answer.buffer.byteLength === this.#settings?.rawBytes) this.#free.push(answer.buffer);
+    } else if (answer.done === 'seal') {
+      this.#sealing.shift()?.resolve(answer.pack);
+    } else if (answer.done === 'failed') {
+      this.#fail(answer.message, answer.code);
+    }
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #fail(message: string, code: string | undefined): void {
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    this.#failure ??= new Failure(full ? 'staging_full' : 'internal', `A pack can't be written: ${message}.`);
+    for (const { reject } of this.#sealing.splice(0)) reject(this.#failure);
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  #send(request: PackerRequest, transfer: ArrayBuffer[] = []): void {
+    if (this.#failure) throw this.#failure;
+    this.#worker.postMessage(request, transfer);
+  }
+
+  /** Begins a pack that will be `path`. */
+  open(path: string, settings: FrameSettings): void {
+    if (this.#settings?.rawBytes !== settings.rawBytes) this.#free.length = 0;
+    this.#settings = settings;
+    this.#bytes = 0;
+    this.#send({ do: 'open', path, settings });
+  }
+
+  /** A buffer for the next frame, when there is room for one on the way. */
+  async buffer(): Promise<ArrayBuffer> {
+    while (this.#inFlight >= IN_FLIGHT && !this.#failure) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+    if (this.#failure) throw this.#failure;
+    return this.#free.pop() ?? new ArrayBuffer(this.#settings!.rawBytes);
+  }
+
+  /** Appends the first `length` bytes of a buffer from buffer() as a frame; the buffer is no longer the caller's. */
+  frame(buffer: ArrayBuffer, length: number, pieces: Uint8Array | undefined): void {
+    this.#inFlight += length;
+    this.#send({ do: 'frame', buffer, length, pieces }, [buffer]);
+  }
+
+  /** Bytes of the pack so far, what is on its way counted raw. */
+  get bytes(): number {
+    return this.#bytes + this.#inFlight;
+  }
+
+  /** The pack, on the disk under its name. Failure `staging_full` where there is no room for it. */
+  seal(): Promise<SealedPack> {
+    const sealed = new Promise<SealedPack>((resolve, reject) => {
+      this.#sealing.push({ resolve, reject });
+    });
+    this.#send({ do: 'seal' });
+    this.#bytes = 0;
+    return sealed;
+  }
+
+  /** Throws the open pack away, if there is one. */
+  abandon(): void {
+    if (!this.#failure) this.#send({ do: 'abandon' });
+  }
+
+  async close(): Promise<void> {
+    const ended = once(this.#worker, 'exit');
+    await this.#worker.terminate();
+    await ended;
+  }
+}

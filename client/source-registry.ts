@@ -1,0 +1,125 @@
+// The sources of this device: what is protected, and what the server holds of it.
+import type { SourceKind } from '../shared/protocol.ts';
+import type { DeviceDb } from './device-db.ts';
+
+/** What the server holds of a source, as the fingerprint on this disk tells it. */
+export interface Base {
+  readonly version: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly root: string;
+  /** False for a checkpoint: a part of the source, or a mixture of two states of it. */
+  readonly complete: boolean;
+  /** SHA-256 of the fingerprint file. */
+  readonly fingerprint: string;
+  /** Its name in the folder of fingerprints. */
+  readonly file: string;
+}
+
+export interface Source {
+  readonly id: number;
+  readonly path: string;
+  readonly kind: SourceKind;
+  readonly base: Base | null;
+  /** How the source looked when its newest receipted backup read it; null: never, or not to be trusted. */
+  readonly mark: string | null;
+  readonly lastReceiptAt: string | null;
+  readonly lastFailure: { readonly code: string; readonly message: string } | null;
+}
+
+interface Row {
+  id: number;
+  path: string;
+  kind: SourceKind;
+  base_version: string | null;
+  base_size: number | null;
+  base_root: string | null;
+  base_complete: number | null;
+  fingerprint: string | null;
+  fingerprint_file: string | null;
+  mark: string | null;
+  last_receipt_at: string | null;
+  last_failure: string | null;
+  last_failure_message: string | null;
+}
+
+function sourceOf(row: Row): Source {
+  const {
+    base_version: version,
+    base_size: size,
+    base_root: root,
+    fingerprint,
+    fingerprint_file: file,
+  } = row;
+  const known = version !== null && size !== null && root !== null && fingerprint !== null && file !== null;
+  return {
+    id: row.id,
+    path: row.path,
+    kind: row.kind,
+    base: known ? { version, size, root, complete: row.base_complete === 1, fingerprint, file } : null,
+    mark: row.mark,
+    lastReceiptAt: row.last_receipt_at,
+    lastFailure: row.last_failure
+      ? { code: row.last_failure, message: row.last_failure_message ?? '' }
+      : null,
+  };
+}
+
+export class SourceRegistry {
+  readonly #db: DeviceDb;
+
+  constructor(db: DeviceDb) {
+    this.#db = db;
+  }
+
+  /** The source at `path` (absolute), registered if it was not. */
+  register(path: string, kind: SourceKind): Source {
+    this.#db
+      .prepare('INSERT INTO sources (path, kind) VALUES (?, ?) ON CONFLICT (path) DO NOTHING')
+      .run(path, kind);
+    return sourceOf(this.#db.prepare<[string], Row>('SELECT * FROM sources WHERE path = ?').get(path)!);
+  }
+
+  get(id: number): Source {
+    return sourceOf(this.#db.prepare<[number], Row>('SELECT * FROM sources WHERE id = ?').get(id)!);
+  }
+
+  all(): Source[] {
+    return this.#db.prepare<[], Row>('SELECT * FROM sources ORDER BY path').all().map(sourceOf);
+  }
+
+  /** The base a receipt, or the server's answer, vouches for. `mark` null: the next run reads the source. */
+  promote(id: number, base: Base, mark: string | null, receiptAt: string | null): void {
+    this.#db
+      .prepare(
+        `UPDATE sources SET base_version = ?, base_size = ?, base_root = ?, base_complete = ?,
+         fingerprint = ?, fingerprint_file = ?, mark = ?,
+         last_receipt_at = COALESCE(?, last_receipt_at), last_failure = NULL, last_failure_message = NULL WHERE id = ?`,
+      )
+      .run(
+        base.version,
+        base.size,
+        base.root,
+        base.complete ? 1 : 0,
+        base.fingerprint,
+        base.file,
+        mark,
+        receiptAt,
+        id,
+      );
+  }
+
+  /** Nothing is known of what the server holds; the next run asks it. */
+  forgetBase(id: number): void {
+    this.#db
+      .prepare(`UPDATE sources SET base_version = NULL, base_size = NULL, base_root = NULL, base_complete = NULL, fingerprint = NULL,
+         fingerprint_file = NULL, mark = NULL WHERE id = ?`)
+      .run(id);
+  }
+
+  failed(id: number, code: string, message: string): void {
+    this.#db
+      .prepare('UPDATE sources SET last_failure = ?, last_failure_message = ? WHERE id = ?')
+      .run(code, message, id);
+  }
+}

@@ -1,0 +1,82 @@
+// Where the device keeps what it must not lose, who it is, and that only one process works there.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { Failure } from '../shared/failure.ts';
+import { makeDirectory, writeDurably } from './durable-file.ts';
+
+/** Paths inside a state directory. */
+export interface StatePaths {
+  readonly root: string;
+  readonly db: string;
+  readonly identity: string;
+  readonly lock: string;
+  readonly staging: string;
+  readonly fingerprints: string;
+}
+
+export function statePaths(root: string): StatePaths {
+  return {
+    root,
+    db: join(root, 'device.db'),
+    identity: join(root, 'identity.json'),
+    lock: join(root, 'lock.db'),
+    staging: join(root, 'staging'),
+    fingerprints: join(root, 'fingerprints'),
+  };
+}
+
+/** Where state lies by default, by platform custom. `env` and `home` are the caller's. */
+export function defaultStateRoot(
+  platform: string,
+  env: Readonly<Record<string, string | undefined>>,
+  home: string,
+): string {
+  if (env.MAILFERRY_STATE) return env.MAILFERRY_STATE;
+  if (platform === 'win32') return join(env.ProgramData ?? 'C:\\ProgramData', 'Mailferry');
+  return join(env.XDG_STATE_HOME ?? join(home, '.local', 'state'), 'mailferry');
+}
+
+/** Who this device is to which server. Secret: readable by its owner only. */
+export interface Identity {
+  readonly server: string;
+  readonly device: string;
+  readonly credential: string;
+  /** The server's public key for receipts (SPKI, PEM). */
+  readonly receiptKey: string;
+  /** 32 bytes in hexadecimal that never leave this machine: keys of the fingerprint. */
+  readonly secret: string;
+}
+
+export async function saveIdentity(paths: StatePaths, identity: Identity): Promise<void> {
+  await makeDirectory(paths.root);
+  await writeDurably(paths.identity, `${JSON.stringify(identity, null, 2)}\n`);
+}
+
+/** Who this device is; a Failure `not_enrolled` where it is nobody yet. */
+export async function loadIdentity(paths: StatePaths): Promise<Identity> {
+  if (!existsSync(paths.identity))
+    throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
+  try {
+    return JSON.parse(await readFile(paths.identity, 'utf8'));
+  } catch (cause) {
+    throw new Failure('state_unusable', `${paths.identity} can't be read.`, { cause });
+  }
+}
+
+/**
+ * Takes the directory for this process. SQLite's own lock on an empty database: it survives sleep, and ends with the process
+ * however that ends. A Failure `state_locked` where another holds it. Call the result to let it go.
+ */
+export function lockState(paths: StatePaths): () => void {
+  const db = new Database(paths.lock, { timeout: 0 });
+  try {
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    db.close();
+    throw new Failure('state_locked', `Another mailferry works in ${paths.root}.`, { cause });
+  }
+  return () => db.close();
+}

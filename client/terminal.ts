@@ -1,0 +1,119 @@
+// What a person or a machine sees: progress as a bar or as JSON lines, results as text or as one JSON object at the end.
+import { Pacer, type Progress, type ProgressReport } from './progress.ts';
+
+export interface Terminal extends Progress {
+  readonly json: boolean;
+  /** The result: `text` for people, `value` for machines. */
+  result(text: string, value: object): void;
+}
+
+export interface Streams {
+  readonly out: { write(text: string): unknown };
+  readonly err: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly now: () => number;
+}
+
+/** JSON progress lines are at least this far apart. */
+const LINE_MS = 500;
+
+const PHASES = { scan: 'reading', send: 'sending', restore: 'restoring', verify: 'verifying' } as const;
+
+/** Progress lines and a last object on standard output; nothing else goes there. */
+export function jsonTerminal({ out, now }: Streams): Terminal {
+  const pacer = new Pacer();
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    json: true,
+    report(report) {
+      const at = now();
+      const pace = pacer.pace(report, at);
+      if (at - last < LINE_MS && report.done < report.total) return;
+      last = at;
+      out.write(`${JSON.stringify({ progress: { ...report, ...pace } })}\n`);
+    },
+    say(sentence) {
+      out.write(`${JSON.stringify({ progress: { message: sentence } })}\n`);
+    },
+    clear() {},
+    result(_text, value) {
+      out.write(`${JSON.stringify(value)}\n`);
+    },
+  };
+}
+
+/** Results on standard output; progress, where it is a terminal, and sentences on standard error. */
+export function humanTerminal({ out, err, now }: Streams): Terminal {
+  const pacer = new Pacer();
+  const bar = err.isTTY ? liveBar() : null;
+  return {
+    json: false,
+    report(report) {
+      bar?.show(report, pacer.pace(report, now()));
+    },
+    say(sentence) {
+      bar?.hide();
+      err.write(`${sentence}\n`);
+    },
+    clear() {
+      bar?.hide();
+    },
+    result(text) {
+      bar?.hide();
+      out.write(`${text}\n`);
+    },
+  };
+}
+
+interface LiveBar {
+  show(report: ProgressReport, pace: { rate: number; secondsLeft: number | null }): void;
+  hide(): void;
+}
+
+/** One bar of cli-progress, which is loaded only when there is something to show. */
+function liveBar(): LiveBar {
+  type Bar = import('cli-progress').SingleBar;
+  let bar: Bar | undefined;
+  let key = '';
+  const loading = import('cli-progress');
+  const hide = () => {
+    bar?.stop();
+    bar = undefined;
+    key = '';
+  };
+  return {
+    show(report, pace) {
+      void loading.then(({ default: { SingleBar, Presets } }) => {
+        const next = `${report.phase} ${report.path}`;
+        if (next !== key) {
+          hide();
+          key = next;
+          const format = '{phase} {bar} {percentage}% {done} of {all} {speed} {left} {name}';
+          bar = new SingleBar({ format, clearOnComplete: true, hideCursor: true }, Presets.shades_classic);
+          bar.start(Math.max(1, report.total), report.done);
+        }
+        bar?.setTotal(Math.max(1, report.total));
+        bar?.update(report.done, {
+          phase: PHASES[report.phase],
+          done: bytesText(report.done),
+          all: bytesText(report.total),
+          speed: `${bytesText(pace.rate)}/s`,
+          left: pace.secondsLeft === null ? '' : `${pace.secondsLeft} s left`,
+          name: report.path,
+        });
+      });
+    },
+    hide,
+  };
+}
+
+/** Bytes as people read them, in decimal units: 4.3 MB. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,81 @@
+// One pack to its end by tus: created once, its URL kept, resumed where the server is; starting over is never the library's choice.
+import { DetailedError, Upload, type UploadOptions } from 'tus-js-client';
+import { Failure } from '../../shared/failure.ts';
+import { ROUTES } from '../../shared/protocol.ts';
+import type { HttpClient } from '../http/http-client.ts';
+import { failureOf, type ServerClient } from '../http/server-client.ts';
+import type { QueuedPack } from '../queue.ts';
+import { queueUrlStorage } from './queue-url-storage.ts';
+import { type StagedPack, stagedFiles } from './staged-file.ts';
+import { tusHttpStack, type UploadProgress } from './tus-http-stack.ts';
+
+/** Bytes in a request to a server, or through a proxy, that gives no interim acknowledgements. */
+const CHUNK_WITHOUT_ACKS = 1_048_576;
+
+export interface PackUpload {
+  readonly pack: Pick<QueuedPack, 'id' | 'url'>;
+  readonly file: StagedPack;
+  readonly http: HttpClient;
+  readonly server: ServerClient;
+  /** Makes the URL durable. */
+  readonly onUrl: (url: string) => void;
+  readonly onWritten: UploadProgress;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Sends the rest of a pack; resolves when the server has checked and published it. One attempt: every failure is thrown as a
+ * Failure, and whoever called decides when to try again. `upload_gone` only where the URL itself is answered 404 or 410.
+ */
+export function uploadPack(upload: PackUpload): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { pack, http, server, signal } = upload;
+    const onAbort = () => {
+      void tus.abort();
+      reject(new Failure('unreachable', 'The upload was stopped.'));
+    };
+    const options: UploadOptions = {
+      // Never both: with an endpoint at hand the library answers a failed resume by starting from byte 0.
+      ...(pack.url ? { uploadUrl: server.url(pack.url) } : { endpoint: server.url(ROUTES.uploads) }),
+      headers: server.headers,
+      metadata: { kind: 'pack', id: pack.id },
+      fileReader: stagedFiles,
+      httpStack: tusHttpStack(http, upload.onWritten),
+      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname)),
+      fingerprint: async () => pack.id,
+      storeFingerprintForResuming: pack.url === null,
+      // Where the other side does not say what it has written, only the end of a request does: then they are short.
+      chunkSize: http.acknowledges(server.url('/')) ? Number.POSITIVE_INFINITY : CHUNK_WITHOUT_ACKS,
+      retryDelays: null,
+      onSuccess: () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      },
+      onError: (error) => {
+        signal.removeEventListener('abort', onAbort);
+        reject(uploadFailure(error));
+      },
+    };
+    // The reader takes what it is given: a description of the file, not its bytes.
+    const tus = new Upload(upload.file as unknown as Buffer, options);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else tus.start();
+  });
+}
+
+/** What an error of tus-js-client means to us. */
+function uploadFailure(error: Error | DetailedError): Failure {
+  const cause = (error as DetailedError).causingError ?? error;
+  if (cause instanceof Failure) return cause;
+  const response = error instanceof DetailedError ? error.originalResponse : null;
+  if (!response) return new Failure('unreachable', `The upload broke: ${error.message}.`, { cause: error });
+  const status = response.getStatus();
+  const headers = { 'retry-after': response.getHeader('Retry-After') };
+  if (status === 404 || status === 410)
+    return new Failure('upload_gone', `The server answered ${status} for an upload.`);
+  // The offsets differ: asking for the right one is what the next attempt begins with.
+  if (status === 409 || status === 423)
+    return new Failure('stalled', `The server answered ${status} for an upload.`);
+  return failureOf(status, headers, response.getBody());
+}

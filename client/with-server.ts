@@ -1,0 +1,18 @@
+// For commands that only ask the server: identity and connection, no lock on the state, so that they run beside the agent.
+import { HttpClient } from './http/http-client.ts';
+import { ServerClient } from './http/server-client.ts';
+import { type Identity, loadIdentity, type StatePaths } from './state-directory.ts';
+
+/** Connects as this device, hands the connection to `use`, and closes it. */
+export async function withServer<T>(
+  paths: StatePaths,
+  use: (server: ServerClient, identity: Identity) => Promise<T>,
+): Promise<T> {
+  const identity = await loadIdentity(paths);
+  const http = new HttpClient();
+  try {
+    return await use(new ServerClient(http, identity.server, identity.credential), identity);
+  } finally {
+    http.close();
+  }
+}
