@@ -48,15 +48,14 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
       )
       .option('--json', 'one JSON object as the last line, progress as JSON lines before it')
       .exitOverride();
-    command.action(async (...args: unknown[]) => {
-      const options = command.opts();
+    command.action(async () => {
+      const options = command.opts<{ state: string; json?: boolean }>();
       const paths = (command.processedArgs as unknown[])
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const terminal = options.json ? jsonTerminal(machine) : humanTerminal(machine);
-      void args;
       code = await reported(terminal, machine, () =>
-        action({ machine, terminal, paths: statePaths(options.state) }, paths, options),
+        action({ machine, terminal, paths: statePaths(options.state) }, paths, options as never),
       );
     });
   });

@@ -1,5 +1,6 @@
 // Files that are whole or not there: written beside, synced, renamed, and the directory synced.
 import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { platform } from 'node:os';
 import { dirname } from 'node:path';
 
 /**
@@ -16,7 +17,7 @@ export async function syncDirectory(path: string): Promise<void> {
     }
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (process.platform !== 'win32' || !['EPERM', 'EISDIR', 'EACCES'].includes(code)) throw error;
+    if (platform() !== 'win32' || !['EPERM', 'EISDIR', 'EACCES'].includes(code)) throw error;
   }
 }
 

@@ -8,6 +8,7 @@ import { ROUTES, type VersionSummary } from '../shared/protocol.ts';
 import { backoffMs } from './backoff.ts';
 import { syncDirectory } from './durable-file.ts';
 import type { ServerClient } from './http/server-client.ts';
+import { pause } from './pause.ts';
 import type { Progress } from './progress.ts';
 
 export interface Restore {
@@ -142,13 +143,6 @@ async function fetchSome(
   }
   await flush();
   return done;
-}
-
-function pause(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    stop.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }
 
 /** Gives the verified file its name; durable when it returns. */

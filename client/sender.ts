@@ -26,18 +26,30 @@ export class Sender {
   readonly #busy = new Set<string>();
   readonly #written = new Map<string, number>();
   #timer: NodeJS.Timeout | undefined;
+  /** Trouble is told once, until something works again. */
+  #troubled = false;
+  readonly #stop = new AbortController();
   #waiters: (() => void)[] = [];
 
   constructor(device: Device, onReceipt: (receipted: Receipted) => void = () => {}) {
     this.#device = device;
     this.#onReceipt = onReceipt;
-    device.stop.addEventListener('abort', () => this.notify(), { once: true });
+    device.stop.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    this.#stop.signal.addEventListener('abort', () => this.notify(), { once: true });
+    if (device.stop.aborted) this.#stop.abort();
+  }
+
+  /** Ends what is under way where it can go on later, and waits for that. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.idle();
   }
 
   /** Looks at the queue and starts what is due. Called whenever something may have changed; cheap. */
   notify(): void {
     clearTimeout(this.#timer);
-    const { queue, stop, now } = this.#device;
+    const { queue, now } = this.#device;
+    const stop = this.#stop.signal;
     const plan = sendPlan({ waiting: queue.waiting(), active: queue.active() }, this.#busy, now());
     if (!stop.aborted) {
       for (const pack of plan.send) this.#start(packKey(pack), () => this.#send(pack));
@@ -68,7 +80,8 @@ export class Sender {
   }
 
   async #send(pack: QueuedPack): Promise<void> {
-    const { queue, staging, http, server, stop } = this.#device;
+    const { queue, staging, http, server } = this.#device;
+    const stop = this.#stop.signal;
     if (stop.aborted) return;
     const key = packKey(pack);
     const file = { path: staging.packPath(pack.backup_id, pack.number), bytes: pack.bytes };
@@ -84,6 +97,7 @@ export class Sender {
         onWritten: (offset) => this.#progress(key, pack, offset),
       });
       queue.advancePack(pack, 'acknowledged');
+      this.#troubled = false;
       this.#progress(key, pack, pack.bytes);
     } catch (error) {
       const moved = (this.#written.get(key) ?? 0) > before;
@@ -95,8 +109,8 @@ export class Sender {
     pack: QueuedPack,
     { failure, moved, path }: { failure: Failure; moved: boolean; path: string },
   ): Promise<void> {
-    const { queue, server, stop } = this.#device;
-    if (stop.aborted) return;
+    const { queue, server } = this.#device;
+    if (this.#stop.signal.aborted) return;
     if (failure.code === 'upload_gone') {
       const known = await server.knowsPack(pack.id).catch(() => null);
       if (known !== null) return queue.advancePack(pack, known ? 'acknowledged' : 'gone');
@@ -113,7 +127,8 @@ export class Sender {
     const { now, chance, progress } = this.#device;
     const asked = Number(failure.detail.retryAfterMs ?? 0);
     const wait = Math.max(asked, attempts === 0 ? 0 : backoffMs(attempts - 1, chance()));
-    if (attempts === 1) progress.say(`${failure.message} ${failure.hint}`);
+    if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
+    this.#troubled ||= attempts > 0;
     record(attempts, now() + wait);
   }
 
@@ -146,10 +161,12 @@ export class Sender {
 
   async #commit(backup: Backup): Promise<void> {
     const { queue } = this.#device;
+    if (this.#stop.signal.aborted) return;
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
       const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
       const version = await commitVersion(this.#device, queue.backup(backup.id)!);
+      this.#troubled = false;
       this.#onReceipt({ version, sent });
     } catch (error) {
       await this.#commitFailed(backup, asFailure(error));

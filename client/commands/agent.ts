@@ -3,6 +3,7 @@
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
+import { pause } from '../pause.ts';
 import { recover, runBackup, type SnapshotChoice } from '../run-backup.ts';
 import { Sender } from '../sender.ts';
 import { DEFAULT_QUOTA } from '../staging.ts';
@@ -35,22 +36,7 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
         terminal.say(`${sources.length} sources are protected; the next look is in ${options.every} min.`);
       await pause(options.every * 60_000, device.stop);
     }
-    await sender.idle();
+    await sender.close();
   });
   return EXIT.ok;
-}
-
-function pause(ms: number, stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    stop.addEventListener(
-      'abort',
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

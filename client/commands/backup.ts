@@ -27,14 +27,18 @@ export async function backup(context: Context, paths: string[], options: BackupO
     const sources = await sourcesOf(device, paths, context);
     const receipts = new Map<string, Receipted>();
     const sender = new Sender(device, (receipted) => receipts.set(receipted.version.id, receipted));
-    await recover(device);
-    const choice = options.snapshot ?? 'require';
-    const result = await runBackup(device, sender, {
-      sources,
-      snapshot: choice,
-      wait: options.wait ?? false,
-    });
-    return report(context, { result, receipts, queue: device.queue.staged(), waited: options.wait ?? false });
+    const wait = options.wait ?? false;
+    try {
+      await recover(device);
+      const result = await runBackup(device, sender, {
+        sources,
+        snapshot: options.snapshot ?? 'require',
+        wait,
+      });
+      return report(context, { result, receipts, queue: device.queue.staged(), waited: wait });
+    } finally {
+      await sender.close();
+    }
   });
 }
 

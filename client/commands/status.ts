@@ -22,7 +22,10 @@ export async function status({ terminal, paths }: Context): Promise<number> {
   return withServer(paths, async (server, identity) => {
     const reachable = await server
       .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
-      .then((response) => (response.body.resume(), true))
+      .then(({ body }) => {
+        body.resume();
+        return true;
+      })
       .catch(() => false);
     const { queue, sources } = localState(paths.db);
     const lines = [

@@ -13,8 +13,8 @@ export const STALL_MS = 20_000;
 export interface BodySource {
   /** Bytes. */
   readonly length: number;
-  /** Up to `most` bytes from `at`; called in order, one call at a time. */
-  read(at: number, most: number): Promise<Uint8Array>;
+  /** Fills `into` with bytes from `at` as far as there are any; how many. Called in order, one call at a time. */
+  read(at: number, into: Uint8Array): Promise<number>;
 }
 
 export interface HttpRequest {
@@ -104,7 +104,14 @@ function stalled(url: URL): Failure {
 }
 
 function bytesBody(bytes: Uint8Array): BodySource {
-  return { length: bytes.length, read: async (at, most) => bytes.subarray(at, at + most) };
+  return {
+    length: bytes.length,
+    read: async (at, into) => {
+      const part = bytes.subarray(at, at + into.length);
+      into.set(part);
+      return part.length;
+    },
+  };
 }
 
 /** Calls `onStall` when nobody said alive() for `ms`. */
@@ -166,16 +173,20 @@ async function sendBody(
     over = true;
   });
   try {
-    for (let at = 0; at < body.length && !over; ) {
+    // Two buffers take turns: one is read into while the socket has the other, and nothing is left to be collected.
+    const buffers = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)];
+    const written: Promise<void>[] = [Promise.resolve(), Promise.resolve()];
+    for (let at = 0, turn = 0; at < body.length && !over; turn = 1 - turn) {
       if (acks) await acks.room(at, window!);
-      const bytes = await body.read(at, Math.min(PIECE, body.length - at));
+      await written[turn];
+      const length = await body.read(at, buffers[turn]!);
       if (over) break;
-      at += bytes.length;
-      const accepted = outgoing.write(bytes);
+      at += length;
+      written[turn] = writePiece(outgoing, buffers[turn]!.subarray(0, length));
       // With acknowledgements only the server's own word counts as life: what a socket takes may never arrive.
       if (!acks?.given) watchdog.alive();
-      if (!accepted) await drained(outgoing);
     }
+    await Promise.all(written);
     if (!over) outgoing.end();
     return acks === null || acks.given;
   } catch (error) {
@@ -232,11 +243,14 @@ class Acknowledgements {
   }
 }
 
-function drained(outgoing: ClientRequest): Promise<void> {
+/** Resolves when the socket needs `bytes` no more: they were taken, or the request is over. */
+function writePiece(outgoing: ClientRequest, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
-    outgoing.once('drain', resolve);
     outgoing.once('close', resolve);
-    outgoing.once('response', () => resolve());
+    outgoing.write(bytes, () => {
+      outgoing.off('close', resolve);
+      resolve();
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 // Writes one pack file: frames as they come, then the tail; sealed under its final name only when it is on the disk.
 import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
@@ -97,7 +98,7 @@ export class PackFile {
 
 function syncDirectorySync(path: string): void {
   // Windows can't open directories; its own journal keeps names (facts: EPERM or EISDIR there, and only there).
-  if (process.platform === 'win32') return;
+  if (platform() === 'win32') return;
   const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);

@@ -7,6 +7,8 @@ export type PackerRequest =
   | { readonly do: 'open'; readonly path: string; readonly settings: FrameSettings }
   | {
       readonly do: 'frame';
+      /** Which pack, counted by whoever asks: the answer says it again. */
+      readonly pack: number;
       readonly buffer: ArrayBuffer;
       readonly length: number;
       readonly pieces: Uint8Array | undefined;
@@ -15,8 +17,14 @@ export type PackerRequest =
   | { readonly do: 'abandon' };
 
 export type PackerAnswer =
-  /** A frame is written; `buffer` is free again, the pack has `bytes` bytes now. */
-  | { readonly done: 'frame'; readonly buffer: ArrayBuffer; readonly raw: number; readonly bytes: number }
+  /** A frame is written: `raw` bytes became `stored`; `buffer` is free again. */
+  | {
+      readonly done: 'frame';
+      readonly pack: number;
+      readonly buffer: ArrayBuffer;
+      readonly raw: number;
+      readonly stored: number;
+    }
   | { readonly done: 'seal'; readonly pack: SealedPack }
   | { readonly done: 'abandon' }
   | { readonly done: 'failed'; readonly message: string; readonly code: string | undefined };
@@ -33,8 +41,10 @@ function take(request: PackerRequest): void {
     pack = new PackFile(request.path);
     settings = request.settings;
   } else if (request.do === 'frame') {
+    const before = pack!.bytes;
     pack!.add(new Uint8Array(request.buffer, 0, request.length), settings!, request.pieces);
-    answer({ done: 'frame', buffer: request.buffer, raw: request.length, bytes: pack!.bytes }, [
+    const stored = pack!.bytes - before;
+    answer({ done: 'frame', pack: request.pack, buffer: request.buffer, raw: request.length, stored }, [
       request.buffer,
     ]);
   } else if (request.do === 'seal') {

@@ -10,18 +10,25 @@ import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
 /** Raw bytes on their way to the worker at most: two of the largest frames. */
 const IN_FLIGHT = 2 * MAX_FRAME_RAW;
 
+/** A young generation of 1 MiB is collected often, and with it the buffers of frames that were written. */
+const LEAN = { maxYoungGenerationSizeMb: 1 };
+
 export class Packer {
   readonly #worker: Worker;
   readonly #free: ArrayBuffer[] = [];
   #settings: FrameSettings | undefined;
+  /** Raw bytes on their way, of any pack. */
   #inFlight = 0;
-  #bytes = 0;
+  #pack = 0;
+  /** Of the open pack: what was written, and raw bytes on their way. */
+  #stored = 0;
+  #coming = 0;
   #waiting: (() => void)[] = [];
   #sealing: { resolve: (pack: SealedPack) => void; reject: (error: Failure) => void }[] = [];
   #failure: Failure | undefined;
 
   constructor() {
-    this.#worker = new Worker(new URL('./packer-worker.js', import.meta.url));
+    this.#worker = new Worker(new URL('./packer-worker.js', import.meta.url), { resourceLimits: LEAN });
     this.#worker.on('message', (answer: PackerAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error.message, undefined));
   }
@@ -29,7 +36,10 @@ export class Packer {
   #take(answer: PackerAnswer): void {
     if (answer.done === 'frame') {
       this.#inFlight -= answer.raw;
-      this.#bytes = answer.bytes;
+      if (answer.pack === this.#pack) {
+        this.#stored += answer.stored;
+        this.#coming -= answer.raw;
+      }
       if (answer.buffer.byteLength === this.#settings?.rawBytes) this.#free.push(answer.buffer);
     } else if (answer.done === 'seal') {
       this.#sealing.shift()?.resolve(answer.pack);
@@ -55,7 +65,9 @@ export class Packer {
   open(path: string, settings: FrameSettings): void {
     if (this.#settings?.rawBytes !== settings.rawBytes) this.#free.length = 0;
     this.#settings = settings;
-    this.#bytes = 0;
+    this.#pack++;
+    this.#stored = 0;
+    this.#coming = 0;
     this.#send({ do: 'open', path, settings });
   }
 
@@ -73,12 +85,13 @@ export class Packer {
   /** Appends the first `length` bytes of a buffer from buffer() as a frame; the buffer is no longer the caller's. */
   frame(buffer: ArrayBuffer, length: number, pieces: Uint8Array | undefined): void {
     this.#inFlight += length;
-    this.#send({ do: 'frame', buffer, length, pieces }, [buffer]);
+    this.#coming += length;
+    this.#send({ do: 'frame', pack: this.#pack, buffer, length, pieces }, [buffer]);
   }
 
   /** Bytes of the pack so far, what is on its way counted raw. */
   get bytes(): number {
-    return this.#bytes + this.#inFlight;
+    return this.#stored + this.#coming;
   }
 
   /** The pack, on the disk under its name. Failure `staging_full` where there is no room for it. */
@@ -87,7 +100,6 @@ export class Packer {
       this.#sealing.push({ resolve, reject });
     });
     this.#send({ do: 'seal' });
-    this.#bytes = 0;
     return sealed;
   }
 

@@ -25,12 +25,12 @@ class Slice implements BodySource {
     this.size = this.length;
   }
 
-  async read(at: number, most: number): Promise<Uint8Array> {
-    const buffer = Buffer.allocUnsafe(Math.min(most, this.length - at));
-    const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, this.#from + at);
+  async read(at: number, into: Uint8Array): Promise<number> {
+    const most = Math.min(into.length, this.length - at);
+    const { bytesRead } = await this.#file.read(into, 0, most, this.#from + at);
     // A file that shrank would leave a request that can't be ended and is never answered.
     if (bytesRead === 0) throw new Failure('pack_damaged', 'A pack in staging became shorter.');
-    return buffer.subarray(0, bytesRead);
+    return bytesRead;
   }
 }
 
@@ -38,18 +38,20 @@ export function isBody(value: unknown): value is BodySource {
   return value instanceof Slice;
 }
 
-/** Opens packs for tus-js-client; a Failure `pack_damaged` where the file is not as long as it was sealed. */
-export const stagedFiles: FileReader = {
+/** Reads one pack for tus-js-client, which does not close what it opened when a request failed: close() does. */
+export class StagedFileReader implements FileReader {
+  #file: FileHandle | undefined;
+
+  /** A Failure `pack_damaged` where the file is not as long as it was sealed. */
   async openFile(input: StagedPack): Promise<FileSource> {
-    let file: FileHandle;
     try {
-      file = await open(input.path, 'r');
+      this.#file = await open(input.path, 'r');
     } catch (cause) {
       throw new Failure('pack_damaged', `The pack ${input.path} can't be opened.`, { cause });
     }
+    const file = this.#file;
     const { size } = await file.stat();
     if (size !== input.bytes) {
-      await file.close();
       throw new Failure(
         'pack_damaged',
         `The pack ${input.path} has ${size} bytes instead of ${input.bytes}.`,
@@ -61,7 +63,12 @@ export const stagedFiles: FileReader = {
         const to = Math.min(end, size);
         return { value: to > start ? new Slice(file, start, to) : null, done: to >= size };
       },
-      close: () => void file.close().catch(() => {}),
+      close: () => {},
     };
-  },
-};
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+    this.#file = undefined;
+  }
+}

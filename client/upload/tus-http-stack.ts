@@ -13,10 +13,16 @@ export const WINDOW_BYTES = 786_432;
 /** Called when the server says that it has written this many bytes of the upload. */
 export type UploadProgress = (offset: number) => void;
 
-export function tusHttpStack(http: HttpClient, onWritten: UploadProgress): HttpStack {
+interface StackOptions {
+  readonly onWritten: UploadProgress;
+  /** Ends every request of this stack. */
+  readonly signal: AbortSignal;
+}
+
+export function tusHttpStack(http: HttpClient, options: StackOptions): HttpStack {
   return {
     getName: () => 'mailferry',
-    createRequest: (method, url) => new StackRequest(http, method, url, onWritten),
+    createRequest: (method, url) => new StackRequest(http, { method, url }, options),
   };
 }
 
@@ -24,15 +30,15 @@ class StackRequest implements HttpRequest {
   readonly #http: HttpClient;
   readonly #method: string;
   readonly #url: string;
-  readonly #onWritten: UploadProgress;
+  readonly #options: StackOptions;
   readonly #headers: Record<string, string> = {};
   readonly #abort = new AbortController();
 
-  constructor(http: HttpClient, method: string, url: string, onWritten: UploadProgress) {
+  constructor(http: HttpClient, { method, url }: { method: string; url: string }, options: StackOptions) {
     this.#http = http;
     this.#method = method;
     this.#url = url;
-    this.#onWritten = onWritten;
+    this.#options = options;
   }
 
   getMethod(): string {
@@ -61,12 +67,12 @@ class StackRequest implements HttpRequest {
       method: this.#method,
       url: this.#url,
       headers: { ...this.#headers, ...(slice ? { [ACK_HEADER]: '1' } : {}) },
-      signal: this.#abort.signal,
+      signal: AbortSignal.any([this.#abort.signal, this.#options.signal]),
       ...(slice
         ? {
             body: slice,
             ...window,
-            onInterim: (headers) => this.#onWritten(Number(headers['upload-offset'])),
+            onInterim: (headers) => this.#options.onWritten(Number(headers['upload-offset'])),
           }
         : {}),
     });

@@ -6,7 +6,7 @@ import type { HttpClient } from '../http/http-client.ts';
 import { failureOf, type ServerClient } from '../http/server-client.ts';
 import type { QueuedPack } from '../queue.ts';
 import { queueUrlStorage } from './queue-url-storage.ts';
-import { type StagedPack, stagedFiles } from './staged-file.ts';
+import { StagedFileReader, type StagedPack } from './staged-file.ts';
 import { tusHttpStack, type UploadProgress } from './tus-http-stack.ts';
 
 /** Bytes in a request to a server, or through a proxy, that gives no interim acknowledgements. */
@@ -27,40 +27,36 @@ export interface PackUpload {
  * Sends the rest of a pack; resolves when the server has checked and published it. One attempt: every failure is thrown as a
  * Failure, and whoever called decides when to try again. `upload_gone` only where the URL itself is answered 404 or 410.
  */
-export function uploadPack(upload: PackUpload): Promise<void> {
+export async function uploadPack(upload: PackUpload): Promise<void> {
+  const reader = new StagedFileReader();
+  try {
+    await run(upload, reader);
+  } finally {
+    await reader.close();
+  }
+}
+
+function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
+  const { pack, http, server, signal } = upload;
   return new Promise((resolve, reject) => {
-    const { pack, http, server, signal } = upload;
-    const onAbort = () => {
-      void tus.abort();
-      reject(new Failure('unreachable', 'The upload was stopped.'));
-    };
     const options: UploadOptions = {
       // Never both: with an endpoint at hand the library answers a failed resume by starting from byte 0.
       ...(pack.url ? { uploadUrl: server.url(pack.url) } : { endpoint: server.url(ROUTES.uploads) }),
       headers: server.headers,
       metadata: { kind: 'pack', id: pack.id },
-      fileReader: stagedFiles,
-      httpStack: tusHttpStack(http, upload.onWritten),
+      fileReader,
+      httpStack: tusHttpStack(http, { onWritten: upload.onWritten, signal }),
       urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname)),
       fingerprint: async () => pack.id,
       storeFingerprintForResuming: pack.url === null,
       // Where the other side does not say what it has written, only the end of a request does: then they are short.
       chunkSize: http.acknowledges(server.url('/')) ? Number.POSITIVE_INFINITY : CHUNK_WITHOUT_ACKS,
       retryDelays: null,
-      onSuccess: () => {
-        signal.removeEventListener('abort', onAbort);
-        resolve();
-      },
-      onError: (error) => {
-        signal.removeEventListener('abort', onAbort);
-        reject(uploadFailure(error));
-      },
+      onSuccess: () => resolve(),
+      onError: (error) => reject(uploadFailure(error)),
     };
     // The reader takes what it is given: a description of the file, not its bytes.
-    const tus = new Upload(upload.file as unknown as Buffer, options);
-    signal.addEventListener('abort', onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    else tus.start();
+    new Upload(upload.file as unknown as Buffer, options).start();
   });
 }
 
