@@ -5,8 +5,6 @@ export interface Capabilities {
   now(): number;
   /** `count` unpredictable bytes, fit for secrets. */
   randomBytes(count: number): Uint8Array;
-  /** A version-4 UUID. */
-  randomUuid(): string;
   /** A new Ed25519 private key as PKCS #8 PEM. Called once in the life of a data directory. */
   newReceiptKey(): string;
 }

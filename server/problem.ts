@@ -73,3 +73,22 @@ export function problemOf(failure: Failure): Answer {
 export function notFound(): Failure {
   return new Failure('not_found', 'There is nothing of this name for this device.');
 }
+
+/** The one answer for an upload that is not there and for one that belongs to another device. */
+export function uploadGone(): Failure {
+  return new Failure('upload_gone', 'There is no such upload of this device.');
+}
+
+/** What the statuses of the upload protocol mean in our words. The status itself stays what tus 1.0 says. */
+const TUS_CODES: Readonly<Record<number, FailureCode>> = {
+  409: 'offset_differs',
+  413: 'too_large',
+};
+
+/** The answer for a refusal of the upload protocol: `status` as tus has it, `text` what was wrong. */
+export function problemOfTus(status: number, text: string): Answer {
+  if (status === 404 || status === 410) return problemOf(uploadGone());
+  const code = TUS_CODES[status] ?? (status < 500 || status === 501 ? 'malformed' : 'internal');
+  const answer = problemOf(new Failure(code, text));
+  return { ...answer, status, body: { ...answer.body, status } };
+}

@@ -41,6 +41,9 @@ export interface Vault {
   /** What putVersion stored. A Failure `not_found` where there is none. */
   readVersion(device: string, sequence: number, id: string): Promise<Uint8Array>;
 
+  /** Removes what a crash left half written, never anything published. Called at start, before any other method. */
+  sweep(device: string): Promise<void>;
+
   /** Bytes that can still be written. */
   freeBytes(): Promise<number>;
 

@@ -23,6 +23,7 @@ export const MIGRATIONS: readonly string[] = [
     length INTEGER NOT NULL CHECK (length >= 0),
     metadata TEXT NOT NULL,
     created_at TEXT NOT NULL,
+    pack TEXT CHECK (length(pack) = 64),
     finished INTEGER NOT NULL DEFAULT 0 CHECK (finished IN (0, 1)),
     PRIMARY KEY (device, id)
   ) STRICT;

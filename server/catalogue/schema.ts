@@ -29,6 +29,8 @@ interface UploadTable {
   /** As the client sent it, in JSON: a HEAD gives it back. */
   metadata: string;
   created_at: string;
+  /** Of a file: the raw pack it becomes, noted just before it does. */
+  pack: string | null;
   finished: 0 | 1;
 }
 

@@ -9,6 +9,8 @@ export interface UploadRow {
   readonly length: number;
   readonly metadata: Readonly<Record<string, string | null>>;
   readonly createdAt: string;
+  /** Of a file that is about to be published, or was: its raw pack. */
+  readonly pack: string | null;
   readonly finished: boolean;
 }
 
@@ -21,7 +23,7 @@ export class UploadRows {
     this.#device = device;
   }
 
-  async add(upload: Omit<UploadRow, 'finished'>): Promise<void> {
+  async add(upload: Omit<UploadRow, 'finished' | 'pack'>): Promise<void> {
     const { id, kind, length, metadata, createdAt } = upload;
     await this.#db
       .insertInto('uploads')
@@ -32,6 +34,7 @@ export class UploadRows {
         length,
         metadata: JSON.stringify(metadata),
         created_at: createdAt,
+        pack: null,
         finished: 0,
       })
       .execute();
@@ -44,6 +47,16 @@ export class UploadRows {
 
   async unfinished(): Promise<UploadRow[]> {
     return (await this.#all().where('finished', '=', 0).execute()).map(read);
+  }
+
+  /** Idempotent. */
+  async notePack(id: string, pack: string): Promise<void> {
+    await this.#db
+      .updateTable('uploads')
+      .set({ pack })
+      .where('device', '=', this.#device)
+      .where('id', '=', id)
+      .execute();
   }
 
   /** Idempotent. */
@@ -64,7 +77,7 @@ export class UploadRows {
   #all() {
     return this.#db
       .selectFrom('uploads')
-      .select(['id', 'kind', 'length', 'metadata', 'created_at', 'finished'])
+      .select(['id', 'kind', 'length', 'metadata', 'created_at', 'pack', 'finished'])
       .where('device', '=', this.#device);
   }
 }
@@ -75,6 +88,7 @@ function read(row: {
   length: number;
   metadata: string;
   created_at: string;
+  pack: string | null;
   finished: 0 | 1;
 }): UploadRow {
   return {
@@ -83,6 +97,7 @@ function read(row: {
     length: row.length,
     metadata: JSON.parse(row.metadata) as Record<string, string | null>,
     createdAt: row.created_at,
+    pack: row.pack,
     finished: row.finished === 1,
   };
 }

@@ -79,10 +79,7 @@ export class FileVault implements Vault {
   }
 
   async versions(device: string): Promise<{ sequence: number; id: string }[]> {
-    const names = await readdir(join(this.#root, device, 'versions')).catch((error) => {
-      if (codeOf(error) === 'ENOENT') return [];
-      throw error;
-    });
+    const names = await namesIn(join(this.#root, device, 'versions'));
     return names
       .sort()
       .map((name) => VERSION_NAME.exec(name))
@@ -96,6 +93,13 @@ export class FileVault implements Vault {
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw cause;
       throw new Failure('not_found', 'The vault has no such version.', { cause });
+    }
+  }
+
+  async sweep(device: string): Promise<void> {
+    const directory = join(this.#root, device, 'versions');
+    for (const name of await namesIn(directory)) {
+      if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
     }
   }
 
@@ -131,6 +135,15 @@ async function syncFile(path: string): Promise<void> {
     await file.sync();
   } finally {
     await file.close();
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return [];
+    throw error;
   }
 }
 

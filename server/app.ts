@@ -1,0 +1,168 @@
+// The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { Failure } from '../shared/failure.ts';
+import { EnrolRequest, ROUTES } from '../shared/protocol.ts';
+import { authenticate } from './authenticate.ts';
+import { DEVICE_ROUTES } from './device-routes.ts';
+import { type DeviceScope, DeviceScopes, RESERVE_BYTES, type ScopePorts } from './device-scope.ts';
+import { isFatal, serverFailure } from './disk-failure.ts';
+import { enrolDevice } from './enrol.ts';
+import { createHttpServer } from './http-server.ts';
+import { parseRequest } from './parse-request.ts';
+import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
+import { exchangeTus } from './tus-exchange.ts';
+
+export interface AppPorts extends ScopePorts {
+  readonly log: Logger;
+  /** Called where going on would be a lie, such as after a failed fsync. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface App {
+  readonly fastify: FastifyInstance;
+  readonly scopes: DeviceScopes;
+  /** Resolves when no upload request is being worked on. */
+  uploadsAtRest(): Promise<void>;
+}
+
+/** Most bytes of a body other than a commit's. */
+const SMALL_BODY = 16_384;
+
+export function createApp(ports: AppPorts): App {
+  const scopes = new DeviceScopes(ports);
+  const exchanges = new Set<Promise<void>>();
+  const app = fastify({
+    serverFactory: (handler) => createHttpServer(handler),
+    bodyLimit: SMALL_BODY,
+    exposeHeadRoutes: false,
+    maxParamLength: 200,
+    logger: false,
+  });
+  const failed = (request: FastifyRequest, failure: Failure): void => {
+    if (failure.code === 'internal' || failure.code === 'pack_damaged' || failure.code === 'server_full') {
+      ports.log.error(
+        { method: request.method, route: request.routeOptions.url, err: failure },
+        failure.message,
+      );
+    }
+    if (isFatal(failure)) ports.fatal(failure);
+  };
+  app.setErrorHandler((error, request, reply) => {
+    const failure = edgeFailure(error);
+    failed(request, failure);
+    return sendProblem(reply, failure);
+  });
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
+  app.addHook('onResponse', async (request, reply) => {
+    const ms = Math.round(reply.elapsedTime);
+    ports.log.info({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.raw.statusCode,
+      ms,
+    });
+  });
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    const isReady = await ready(ports);
+    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'unready' });
+  });
+  app.post(ROUTES.devices, async (request, reply) => {
+    const body = parseRequest(EnrolRequest, request.body);
+    const { catalogue, capabilities, signer } = ports;
+    reply.code(201).header('cache-control', 'no-store');
+    return enrolDevice(catalogue.enrolment, capabilities, signer.publicKey, body);
+  });
+  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes));
+  app.register(async (plugin) => registerUploads(plugin, ports, scopes, exchanges, failed));
+  return { fastify: app, scopes, uploadsAtRest: async () => void (await Promise.allSettled(exchanges)) };
+}
+
+async function registerDeviceRoutes(
+  plugin: FastifyInstance,
+  ports: AppPorts,
+  scopes: DeviceScopes,
+): Promise<void> {
+  const scopeOf = requireDevice(plugin, ports, scopes);
+  for (const { method, url, bodyLimit, handle } of DEVICE_ROUTES) {
+    plugin.route({
+      method,
+      url,
+      ...(bodyLimit === undefined ? {} : { bodyLimit }),
+      handler: (request, reply) => handle(scopeOf(request), request, reply),
+    });
+  }
+}
+
+async function registerUploads(
+  plugin: FastifyInstance,
+  ports: AppPorts,
+  scopes: DeviceScopes,
+  exchanges: Set<Promise<void>>,
+  failed: (request: FastifyRequest, failure: Failure) => void,
+): Promise<void> {
+  const scopeOf = requireDevice(plugin, ports, scopes);
+  // The body is the upload's: nothing may read it before the store does.
+  plugin.removeAllContentTypeParsers();
+  plugin.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    reply.hijack();
+    const { id } = request.params as { id?: string };
+    const exchange = exchangeTus(scopeOf(request), id, request.raw, reply.raw, (failure) =>
+      failed(request, failure),
+    );
+    exchanges.add(exchange);
+    await exchange.finally(() => exchanges.delete(exchange));
+  };
+  plugin.route({ method: ['POST', 'OPTIONS'], url: ROUTES.uploads, handler });
+  plugin.route({ method: ['HEAD', 'PATCH', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
+}
+
+/** Lets only devices in; the function returned gives the scope of the device that sent a request. */
+function requireDevice(
+  plugin: FastifyInstance,
+  { catalogue }: AppPorts,
+  scopes: DeviceScopes,
+): (request: FastifyRequest) => DeviceScope {
+  const asking = new WeakMap<FastifyRequest, DeviceScope>();
+  plugin.addHook('onRequest', async (request) => {
+    const device = await authenticate(request.headers, catalogue.enrolment);
+    asking.set(request, await scopes.of(device.id));
+  });
+  return (request) => {
+    const scope = asking.get(request);
+    if (!scope) throw new Error('a route for devices was reached without one');
+    return scope;
+  };
+}
+
+async function ready({ catalogue, vault, log }: AppPorts): Promise<boolean> {
+  try {
+    await catalogue.check();
+    return (await vault.freeBytes()) >= RESERVE_BYTES;
+  } catch (error) {
+    log.error({ err: error }, 'not ready');
+    return false;
+  }
+}
+
+/** Fastify's own refusals (a body that is too large or no JSON) and everything else, as a Failure. */
+function edgeFailure(error: unknown): Failure {
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  if (
+    typeof code !== 'string' ||
+    !code.startsWith('FST_') ||
+    typeof statusCode !== 'number' ||
+    statusCode >= 500
+  ) {
+    return serverFailure(error);
+  }
+  if (statusCode === 413) return new Failure('too_large', 'The body of the request is too large.');
+  return new Failure('malformed', 'The request is not as the protocol describes it.');
+}
+
+function sendProblem(reply: FastifyReply, failure: Failure): FastifyReply {
+  const { status, headers, body } = problemOf(failure);
+  return reply.code(status).headers(headers).type(PROBLEM_TYPE).send(body);
+}

@@ -1,0 +1,57 @@
+// Decides whether a file is the pack it claims to be: its id, its seal, and every frame decoded and compared with its hash.
+import { sameBytes, toHex } from '../shared/byte-codec.ts';
+import { asFailure, Failure } from '../shared/failure.ts';
+import { frameHash, PACK_HEADER_BYTES, type PlacedFrame } from '../shared/pack.ts';
+import { decodeFrame } from './decode-frame.ts';
+import { type ReadPack, readPackIndex } from './pack-reader.ts';
+import { sha256, startSha256 } from './sha256.ts';
+
+/**
+ * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
+ * what its hash says. A Failure `pack_refused` otherwise. Holds two frames in memory, whatever the size; reads each byte once.
+ */
+export async function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
+  try {
+    return await check(read, stored, id);
+  } catch (cause) {
+    const failure = asFailure(cause);
+    if (failure.code !== 'malformed') throw cause;
+    throw new Failure('pack_refused', failure.message, { cause, detail: { pack: id } });
+  }
+}
+
+async function check(read: ReadPack, stored: number, id: string): Promise<number> {
+  const { index, offset } = await readPackIndex(read, stored);
+  const whole = startSha256();
+  const bytesOf = async (from: number, to: number): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(to - from);
+    await read(from, bytes);
+    whole.update(bytes);
+    return bytes;
+  };
+  await bytesOf(0, PACK_HEADER_BYTES);
+  let raw = 0;
+  // While a large frame is decoded in the thread pool, the one before it is hashed here.
+  let before: Promise<void> = Promise.resolve();
+  for (let at = 0; at < index.count; at++) {
+    const frame = index.frame(at);
+    const bytes = await bytesOf(frame.storedOffset, frame.storedOffset + frame.storedLength);
+    const decoding = decodeFrame(frame, bytes);
+    decoding.catch(() => undefined);
+    await before;
+    before = decoding.then((decoded) => compare(frame, decoded));
+    before.catch(() => undefined);
+    raw += frame.rawLength;
+  }
+  await before;
+  await bytesOf(offset, stored);
+  if (toHex(whole.digest()) !== id)
+    throw new Failure('malformed', 'The bytes of the pack do not match its id.');
+  return raw;
+}
+
+function compare(frame: PlacedFrame, raw: Uint8Array): void {
+  if (!sameBytes(frameHash(raw, sha256), frame.hash)) {
+    throw new Failure('malformed', 'A frame of the pack does not match its hash.');
+  }
+}

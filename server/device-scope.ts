@@ -1,0 +1,132 @@
+// Everything that serves one device, made once for it: what is reached through a scope can only be that device's.
+import { Server as TusServer } from '@tus/server';
+import { toHex } from '../shared/byte-codec.ts';
+import { Failure } from '../shared/failure.ts';
+import { ROUTES } from '../shared/protocol.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { Catalogue } from './catalogue/catalogue.ts';
+import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
+import type { CommitPorts } from './commit.ts';
+import { DurableStore } from './durable-store.ts';
+import { UploadFinisher } from './finish-upload.ts';
+import { PackReader } from './pack-reader.ts';
+import type { ReceiptSigner } from './receipt-key.ts';
+import { Turns } from './turns.ts';
+import { UploadLocker } from './upload-locker.ts';
+import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
+import type { Vault } from './vault.ts';
+import { VersionReader } from './version-reader.ts';
+
+/** A second connection takes over a silent first one after this; short, since the first is mostly dead already. */
+const LOCK_DRAIN_MS = 300;
+/** Longer than the drain and a flush of what had arrived. */
+const LOCK_WAIT_MS = 10_000;
+/** What stays free on the disk, for the catalogue and for putting things right. */
+export const RESERVE_BYTES = 67_108_864;
+
+export interface ScopePorts {
+  readonly catalogue: Catalogue;
+  readonly vault: Vault;
+  readonly signer: ReceiptSigner;
+  readonly capabilities: Capabilities;
+  /** Most bytes of a plain file that a stock client may send. */
+  readonly maxFileBytes: number;
+}
+
+export interface DeviceScope {
+  readonly device: string;
+  readonly catalogue: DeviceCatalogue;
+  readonly reader: VersionReader;
+  readonly commits: CommitPorts;
+  readonly turns: Turns;
+  readonly store: DurableStore;
+  readonly tus: TusServer;
+  /** What went wrong in a request that `tus` answered with an error, by that request. */
+  readonly tusErrors: WeakMap<object, unknown>;
+  readonly finisher: UploadFinisher;
+}
+
+/** Makes the scope of a device when it is first asked for and keeps it: some ten kilobytes each. */
+export class DeviceScopes {
+  readonly #ports: ScopePorts;
+  readonly #packs: PackReader;
+  readonly #checks = new Turns();
+  readonly #turns = new Turns();
+  readonly #scopes = new Map<string, Promise<DeviceScope>>();
+
+  constructor(ports: ScopePorts) {
+    this.#ports = ports;
+    this.#packs = new PackReader(ports.vault);
+  }
+
+  of(device: string): Promise<DeviceScope> {
+    const known = this.#scopes.get(device);
+    if (known) return known;
+    const making = this.#make(device);
+    this.#scopes.set(device, making);
+    making.catch(() => this.#scopes.delete(device));
+    return making;
+  }
+
+  async #make(device: string): Promise<DeviceScope> {
+    const { vault, signer, capabilities } = this.#ports;
+    const catalogue = this.#ports.catalogue.forDevice(device);
+    const staging = await vault.stagingDirectory(device);
+    const reader = new VersionReader(catalogue, this.#packs);
+    const accept = { catalogue, vault, signer, now: capabilities.now };
+    const finisher = new UploadFinisher({ ...accept, staging, checks: this.#checks, turns: this.#turns });
+    const store = new DurableStore({
+      directory: staging,
+      uploads: catalogue.uploads,
+      admit: (metadata, length) => this.#admit(metadata, length),
+      finish: (id) => finisher.finish(id),
+      now: capabilities.now,
+    });
+    const tusErrors = new WeakMap<object, unknown>();
+    return {
+      device,
+      catalogue,
+      reader,
+      commits: { ...accept, packs: this.#packs, reader },
+      turns: this.#turns,
+      store,
+      tus: tusServer(store, finisher, capabilities, tusErrors),
+      tusErrors,
+      finisher,
+    };
+  }
+
+  async #admit(metadata: UploadMetadata | undefined, length: number | undefined): Promise<UploadPlan> {
+    const plan = planUpload(metadata, length, this.#ports.maxFileBytes);
+    if ((await this.#ports.vault.freeBytes()) < RESERVE_BYTES + (length ?? 0)) {
+      throw new Failure('server_full', 'The server has no room for this upload.');
+    }
+    return plan;
+  }
+}
+
+function tusServer(
+  store: DurableStore,
+  finisher: UploadFinisher,
+  { randomBytes }: Capabilities,
+  errors: WeakMap<object, unknown>,
+): TusServer {
+  return new TusServer({
+    path: ROUTES.uploads,
+    datastore: store,
+    locker: new UploadLocker(LOCK_WAIT_MS),
+    lockDrainTimeout: LOCK_DRAIN_MS,
+    relativeLocation: true,
+    allowedOrigins: [],
+    // Never from what the client says: an id is a file's name.
+    namingFunction: () => toHex(randomBytes(16)),
+    onUploadFinish: async (_request, upload) => {
+      await finisher.finish(upload.id);
+      return {};
+    },
+    onResponseError: (request, error) => {
+      errors.set(request, error);
+      return undefined;
+    },
+  });
+}

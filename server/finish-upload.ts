@@ -1,0 +1,130 @@
+// What happens when the last byte of an upload is there: check, publish, record. Repeatable after any crash.
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../shared/failure.ts';
+import { type AcceptPorts, acceptVersion } from './accept-version.ts';
+import type { UploadRow } from './catalogue/upload-rows.ts';
+import { checkPack } from './check-pack.ts';
+import { codeOf } from './disk-failure.ts';
+import type { ReadPack } from './pack-reader.ts';
+import { uploadGone } from './problem.ts';
+import { hashFile, versionOfFile } from './take-file.ts';
+import type { Turns } from './turns.ts';
+import { planUpload, type UploadPlan } from './upload-plan.ts';
+
+export interface FinishPorts extends AcceptPorts {
+  /** Where the device's uploads lie. */
+  readonly staging: string;
+  /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
+  readonly checks: Turns;
+  /** The device's turns: one version at a time. */
+  readonly turns: Turns;
+}
+
+/** Finishes the uploads of one device; whoever asks for the same upload meanwhile waits for the same end. */
+export class UploadFinisher {
+  readonly #ports: FinishPorts;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(ports: FinishPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Publishes a complete upload. On return it is durable and finished. Idempotent. A Failure `pack_refused` where it is not
+   * what it claims to be: its file and row are gone then. Any other failure leaves it as it was, to be finished later.
+   */
+  finish(id: string): Promise<void> {
+    const running = this.#running.get(id);
+    if (running) return running;
+    const finishing = this.#finish(id).finally(() => this.#running.delete(id));
+    this.#running.set(id, finishing);
+    return finishing;
+  }
+
+  async #finish(id: string): Promise<void> {
+    const { catalogue, checks, turns } = this.#ports;
+    const row = await catalogue.uploads.get(id);
+    if (!row) throw uploadGone();
+    if (row.finished) return;
+    const plan = planUpload(row.metadata, row.length, Number.POSITIVE_INFINITY);
+    try {
+      if (plan.kind === 'pack') await checks.take('pack', () => this.#finishPack(row, plan.pack));
+      else await turns.take(catalogue.device, () => this.#finishFile(row, plan));
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      if (error.code !== 'pack_refused' && error.code !== 'upload_gone') throw error;
+      await rm(join(this.#ports.staging, id), { force: true });
+      await catalogue.uploads.remove(id);
+      throw error;
+    }
+  }
+
+  async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
+    const { catalogue, vault } = this.#ports;
+    const raw = await this.#withBytes(id, length, pack, (read) => checkPack(read, length, pack));
+    await vault.publish(catalogue.device, id, pack);
+    await catalogue.transaction(async (rows) => {
+      await rows.packs.add({ id: pack, kind: 'pack', stored: length, raw });
+      await rows.uploads.finish(id);
+    });
+  }
+
+  async #finishFile(row: UploadRow, plan: Extract<UploadPlan, { kind: 'file' }>): Promise<void> {
+    const { catalogue, vault, now } = this.#ports;
+    const { id, length } = row;
+    const file = await this.#withBytes(id, length, row.pack, (read) => hashFile(read, length));
+    const pack = file.sha256;
+    // Noted before the file moves: after a crash in between, this is how its bytes are found again.
+    await catalogue.uploads.notePack(id, pack);
+    await vault.publish(catalogue.device, id, pack);
+    const packRow = await catalogue.packs.add({ id: pack, kind: 'raw', stored: length, raw: length });
+    const takenAt = new Date(now()).toISOString();
+    await acceptVersion(this.#ports, versionOfFile(id, plan, file, packRow, takenAt));
+  }
+
+  /** Lends what reads an upload's bytes: its staged file, or the published pack where a crash came after the move. */
+  async #withBytes<Result>(
+    id: string,
+    length: number,
+    pack: string | null,
+    use: (read: ReadPack) => Promise<Result>,
+  ): Promise<Result> {
+    const { catalogue, staging, vault } = this.#ports;
+    const path = join(staging, id);
+    const staged = await openIfThere(path);
+    if (!staged) {
+      const isPublished = pack !== null && (await vault.hasPack(catalogue.device, pack));
+      if (!isPublished) throw uploadGone();
+      return use((position, into) => vault.readPack(catalogue.device, pack, position, into));
+    }
+    try {
+      if ((await staged.stat()).size !== length) {
+        throw new Failure('pack_refused', 'The upload has another length than was stated.');
+      }
+      return await use(readFully(staged));
+    } finally {
+      await staged.close();
+    }
+  }
+}
+
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** A reader that fills what it is given, or fails with `malformed` where the file ends before. */
+function readFully(file: FileHandle): ReadPack {
+  return async (position, into) => {
+    for (let done = 0; done < into.length; ) {
+      const { bytesRead } = await file.read(into, done, into.length - done, position + done);
+      if (bytesRead === 0) throw new Failure('malformed', 'The upload became shorter while it was read.');
+      done += bytesRead;
+    }
+  };
+}

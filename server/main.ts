@@ -1,0 +1,164 @@
+// The server's command line, and the only place of the server that knows process, clock and chance. Runs nothing by itself.
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { pino } from 'pino';
+import { asFailure, Failure } from '../shared/failure.ts';
+import type { Capabilities } from './capabilities.ts';
+import { Catalogue } from './catalogue/catalogue.ts';
+import { parseDuration } from './duration.ts';
+import { createToken } from './enrol.ts';
+import { startServer } from './start-server.ts';
+
+const DEFAULT_LISTEN = '127.0.0.1:8787';
+const LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'];
+
+const capabilities: Capabilities = {
+  now: Date.now,
+  randomBytes,
+  newReceiptKey: () =>
+    String(generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })),
+};
+
+/**
+ * Runs `mailferry server` with the words after `server`. Resolves with the exit code, for the server itself when it was
+ * stopped by SIGTERM, SIGINT or the end of its parent. Rejects with a Failure, which the caller prints.
+ */
+export async function main(argv: string[]): Promise<number> {
+  let code = 0;
+  const program = new Command('mailferry server')
+    .description('Takes the backups of devices and gives them back.')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .addOption(dataOption())
+    .option('--listen <host:port>', 'address to listen on; port 0 takes any that is free', DEFAULT_LISTEN)
+    .option('--json', 'say where it listens as one JSON object')
+    .addOption(
+      new Option('--log-level <level>', 'what is logged on standard error').choices(LEVELS).default('info'),
+    )
+    .action(async (options: ServeOptions) => {
+      code = await serve(options);
+    });
+  const token = program.command('token').description('Enrolment tokens.');
+  token
+    .command('create')
+    .description('Makes a token with which a device enrols. The server may be running.')
+    .addOption(dataOption())
+    .option('--uses <n>', 'devices it is good for', '1')
+    .option('--expires <span>', 'how long it is good for, such as 15m, 12h, 30d', '30d')
+    .option('--json', 'print one JSON object')
+    .action(async (_options: TokenOptions, command: Command) => printToken(command.optsWithGlobals()));
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0)
+      throw new Failure('usage', error.message.replace(/^error: /, ''), { cause: error });
+  }
+  return code;
+}
+
+interface ServeOptions {
+  readonly data: string;
+  readonly listen: string;
+  readonly json?: boolean;
+  readonly logLevel: string;
+}
+
+interface TokenOptions {
+  readonly data: string;
+  readonly uses: string;
+  readonly expires: string;
+  readonly json?: boolean;
+}
+
+function dataOption(): Option {
+  const home = process.env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share');
+  return new Option('--data <dir>', 'data directory')
+    .env('MAILFERRY_DATA')
+    .default(join(home, 'mailferry-server'));
+}
+
+async function serve(options: ServeOptions): Promise<number> {
+  const directory = resolve(options.data);
+  const { host, port } = parseListen(options.listen);
+  const log = pino(
+    {
+      level: options.logLevel,
+      redact: ['*.authorization', '*.headers.authorization', '*.token', '*.credential'],
+    },
+    pino.destination({ fd: 2, sync: true }),
+  );
+  let code = 0;
+  const stopped = new Promise<string>((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
+    // A server started by another process over IPC does not outlive it.
+    if (process.send) process.once('disconnect', () => stop('disconnect'));
+    fatal = (error) => {
+      log.fatal(
+        { err: error },
+        'the disk failed; stopping, so that nothing is acknowledged that may be lost',
+      );
+      code = 1;
+      stop('fatal');
+    };
+  });
+  const server = await startServer({
+    directory,
+    host,
+    port,
+    capabilities,
+    log,
+    fatal: (error) => fatal(error),
+  });
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ listening: server.url })}\n`
+      : `Mailferry server listens on ${server.url}, data in ${directory}\n`,
+  );
+  const reason = await stopped;
+  log.info({ reason }, 'stopping');
+  await server.close();
+  return code;
+}
+
+/** Set while a server runs: what stops it when it must not go on. */
+let fatal: (error: unknown) => void = () => undefined;
+
+function parseListen(text: string): { host: string; port: number } {
+  const match = /^(.+):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[2]);
+  if (!match || port > 65_535)
+    throw new Failure('usage', `"${text}" is no address such as ${DEFAULT_LISTEN}.`);
+  return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port };
+}
+
+async function printToken(options: TokenOptions): Promise<void> {
+  const uses = Number(options.uses);
+  if (!Number.isInteger(uses) || uses < 1 || uses > 1_000_000) {
+    throw new Failure('usage', `"${options.uses}" is no number of uses.`);
+  }
+  const directory = resolve(options.data);
+  const lifeMs = parseDuration(options.expires);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const catalogue = openCatalogue(directory);
+  try {
+    const token = await createToken(catalogue.enrolment, capabilities, uses, lifeMs);
+    process.stdout.write(options.json ? `${JSON.stringify({ token })}\n` : `${token}\n`);
+  } finally {
+    await catalogue.close();
+  }
+}
+
+function openCatalogue(directory: string): Catalogue {
+  try {
+    return new Catalogue(directory);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure('state_unusable', `The data directory ${directory} can't be used.`, {
+      cause: asFailure(error),
+    });
+  }
+}

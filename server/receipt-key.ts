@@ -1,0 +1,53 @@
+// The server's signing key: made once, kept beside the catalogue, readable to the owner alone. Signs what receipts state.
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../shared/failure.ts';
+import { type Receipt, type ReceiptStatement, statementText } from '../shared/receipt.ts';
+import { codeOf } from './disk-failure.ts';
+import { writeDurably } from './durable-file.ts';
+
+const FILE = 'receipt-key.pem';
+
+export interface ReceiptSigner {
+  /** Ed25519 public key, SPKI PEM. */
+  readonly publicKey: string;
+  sign(statement: ReceiptStatement): Receipt;
+}
+
+/**
+ * The signer of a data directory; `makeKey` gives the PEM of a new private key where there is none yet. It must only be
+ * called by the one server of the directory. A Failure `state_unusable` where the file is not such a key.
+ */
+export async function openReceiptSigner(directory: string, makeKey: () => string): Promise<ReceiptSigner> {
+  const key = parseKey(await readOrMake(directory, makeKey));
+  const publicKey = String(createPublicKey(key).export({ type: 'spki', format: 'pem' }));
+  return {
+    publicKey,
+    sign: (statement) => {
+      const text = statementText(statement);
+      return { statement: text, signature: sign(null, Buffer.from(text), key).toString('hex') };
+    },
+  };
+}
+
+async function readOrMake(directory: string, makeKey: () => string): Promise<string> {
+  try {
+    return await readFile(join(directory, FILE), 'utf8');
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+  const pem = makeKey();
+  await writeDurably(directory, FILE, Buffer.from(pem));
+  return pem;
+}
+
+function parseKey(pem: string): KeyObject {
+  try {
+    const key = createPrivateKey(pem);
+    if (key.asymmetricKeyType === 'ed25519') return key;
+  } catch (cause) {
+    throw new Failure('state_unusable', `${FILE} in the data directory is not a readable key.`, { cause });
+  }
+  throw new Failure('state_unusable', `${FILE} in the data directory is not an Ed25519 key.`);
+}

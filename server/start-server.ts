@@ -1,0 +1,136 @@
+// Puts a server together on a data directory and starts it: lock, catalogue, key, sweep, and only then the door opens.
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Failure } from '../shared/failure.ts';
+import { type App, createApp } from './app.ts';
+import type { Capabilities } from './capabilities.ts';
+import { Catalogue } from './catalogue/catalogue.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { codeOf } from './disk-failure.ts';
+import { makeDirectory } from './durable-file.ts';
+import { openReceiptSigner } from './receipt-key.ts';
+import { finishComplete, removeOrphans } from './sweep.ts';
+import { FileVault } from './vault/file.ts';
+
+export interface ServerOptions {
+  /** Made where it is missing. */
+  readonly directory: string;
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly capabilities: Capabilities;
+  readonly log: Logger;
+  /** Most bytes of a plain file that a stock tus client may send. */
+  readonly maxFileBytes?: number;
+  /** Called once at most, when the server must not go on; the caller closes it. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  readonly catalogue: Catalogue;
+  /** Lets requests end for a moment, then cuts them; what uploads had sent stays. Never takes longer than 4 seconds. */
+  close(): Promise<void>;
+}
+
+/** Time for requests to end by themselves at a stop, in milliseconds; uploads go on with the next start. */
+const GRACE_MS = 1_500;
+/** Time for what was cut to come to rest. */
+const REST_MS = 2_000;
+/** 16 TiB, the largest file of ext4: a limit that only a mistake or an attack meets. */
+const MAX_FILE_BYTES = 17_592_186_044_416;
+
+/** Starts. Failures: `state_locked`, `state_unusable` (the directory, the key, a newer catalogue, the address). */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { directory, capabilities, log } = options;
+  await makeDirectory(directory);
+  const unlock = lockDirectory(directory);
+  const closing: (() => Promise<void> | void)[] = [unlock];
+  try {
+    const catalogue = new Catalogue(directory);
+    closing.push(() => catalogue.close());
+    const vault = new FileVault(join(directory, 'vaults'));
+    closing.push(() => vault.close());
+    const signer = await openReceiptSigner(directory, capabilities.newReceiptKey);
+    const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
+    const app = createApp({
+      catalogue,
+      vault,
+      signer,
+      capabilities,
+      maxFileBytes,
+      log,
+      fatal: options.fatal,
+    });
+    closing.push(() => stop(app));
+    await vault.freeBytes();
+    const devices = await catalogue.enrolment.deviceIds();
+    for (const device of devices) {
+      await vault.sweep(device);
+      await removeOrphans(await app.scopes.of(device));
+    }
+    await listen(app, options);
+    const finishing = finishAll(app, devices, log);
+    closing.push(() => within(REST_MS, finishing));
+    return { url: urlOf(app, options.host), catalogue, close: once(() => closeAll(closing)) };
+  } catch (error) {
+    await closeAll(closing);
+    throw error;
+  }
+}
+
+async function listen({ fastify }: App, { host, port }: ServerOptions): Promise<void> {
+  try {
+    await fastify.listen({ host, port });
+  } catch (cause) {
+    if (!['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].includes(codeOf(cause))) throw cause;
+    throw new Failure('state_unusable', `The server cannot listen on ${host}:${port} (${codeOf(cause)}).`, {
+      cause,
+    });
+  }
+}
+
+async function finishAll({ scopes }: App, devices: readonly string[], log: Logger): Promise<void> {
+  for (const device of devices) {
+    try {
+      await finishComplete(await scopes.of(device), log);
+    } catch (error) {
+      log.error({ device, err: error }, 'the uploads of a device could not be finished');
+    }
+  }
+}
+
+function urlOf({ fastify }: App, host: string): string {
+  const { port } = fastify.server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function stop({ fastify, uploadsAtRest }: App): Promise<void> {
+  const closed = fastify.close();
+  await within(GRACE_MS, closed);
+  fastify.server.closeAllConnections();
+  await within(REST_MS, Promise.all([closed, uploadsAtRest()]));
+}
+
+/** Closes in the reverse order of opening. */
+async function closeAll(closing: (() => Promise<void> | void)[]): Promise<void> {
+  for (const close of closing.splice(0).reverse()) await close();
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work.catch(() => undefined), late]);
+  clearTimeout(timer);
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= work();
+    return running;
+  };
+}
