@@ -36,7 +36,7 @@ export function createApp(ports: AppPorts): App {
     serverFactory: (handler) => createHttpServer(handler),
     bodyLimit: SMALL_BODY,
     exposeHeadRoutes: false,
-    maxParamLength: 200,
+    routerOptions: { maxParamLength: 200 },
     logger: false,
   });
   const failed = (request: FastifyRequest, failure: Failure): void => {

@@ -75,7 +75,7 @@ interface TokenOptions {
 }
 
 function dataOption(): Option {
-  const home = process.env['XDG_DATA_HOME'] || join(homedir(), '.local', 'share');
+  const home = process.env.XDG_DATA_HOME || join(homedir(), '.local', 'share');
   return new Option('--data <dir>', 'data directory')
     .env('MAILFERRY_DATA')
     .default(join(home, 'mailferry-server'));
@@ -92,27 +92,19 @@ async function serve(options: ServeOptions): Promise<number> {
     pino.destination({ fd: 2, sync: true }),
   );
   let code = 0;
-  const stopped = new Promise<string>((stop) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
-    // A server started by another process over IPC does not outlive it.
-    if (process.send) process.once('disconnect', () => stop('disconnect'));
-    fatal = (error) => {
-      log.fatal(
-        { err: error },
-        'the disk failed; stopping, so that nothing is acknowledged that may be lost',
-      );
-      code = 1;
-      stop('fatal');
-    };
+  let stop: (reason: string) => void = () => undefined;
+  const stopped = new Promise<string>((resolve) => {
+    stop = resolve;
   });
-  const server = await startServer({
-    directory,
-    host,
-    port,
-    capabilities,
-    log,
-    fatal: (error) => fatal(error),
-  });
+  const fatal = (error: unknown): void => {
+    log.fatal({ err: error }, 'the disk failed; stopping, so that nothing is acknowledged that may be lost');
+    code = 1;
+    stop('fatal');
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
+  // A server started by another process over IPC does not outlive it.
+  if (process.send) process.once('disconnect', () => stop('disconnect'));
+  const server = await startServer({ directory, host, port, capabilities, log, fatal });
   process.stdout.write(
     options.json
       ? `${JSON.stringify({ listening: server.url })}\n`
@@ -123,9 +115,6 @@ async function serve(options: ServeOptions): Promise<number> {
   await server.close();
   return code;
 }
-
-/** Set while a server runs: what stops it when it must not go on. */
-let fatal: (error: unknown) => void = () => undefined;
 
 function parseListen(text: string): { host: string; port: number } {
   const match = /^(.+):(\d{1,5})$/.exec(text);
