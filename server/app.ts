@@ -164,5 +164,7 @@ function edgeFailure(error: unknown): Failure {
 
 function sendProblem(reply: FastifyReply, failure: Failure): FastifyReply {
   const { status, headers, body } = problemOf(failure);
+  // What was said of the thing itself (its length, its tag) is not true of the problem.
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
   return reply.code(status).headers(headers).type(PROBLEM_TYPE).send(body);
 }
