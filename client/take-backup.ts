@@ -216,6 +216,7 @@ async function readInto(
 
 async function cutShort(device: Device, backup: Backup): Promise<Taken> {
   await sealCheckpoint(device, device.queue.backup(backup.id)!);
+  if (device.stop.aborted) throw new Failure('stopped', 'The run was stopped while a source was read.');
   if (device.queue.backup(backup.id)?.state === 'abandoned') {
     throw new Failure('staging_full', 'There is no room in staging for a single pack.');
   }

@@ -39,6 +39,7 @@ export const STATUS: Record<FailureCode, number> = {
   snapshot_failed: 500,
   target_exists: 500,
   restore_differs: 500,
+  stopped: 500,
   usage: 500,
 };
 

@@ -66,6 +66,7 @@ export const FAILURES = {
     retry: 'never',
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',
   },
+  stopped: { retry: 'later', hint: 'Start it again: it goes on where it was.' },
   usage: { retry: 'never', hint: 'See `mailferry --help`.' },
 } as const satisfies Record<string, Kind>;
 

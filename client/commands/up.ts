@@ -1,5 +1,6 @@
 // mailferry up: a server and this device together on one machine, set up and run by one word.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -30,7 +31,6 @@ export async function up(context: Context, given: string[], options: UpOptions):
   // Apart from a real enrolment of this machine, which is nobody's to replace.
   const paths = statePaths(join(context.paths.root, 'device'));
   const { child, url } = await startServer(context, data);
-  machine.surroundings.stop.addEventListener('abort', () => void child.kill('SIGTERM'), { once: true });
   try {
     const inner = { ...context, paths };
     if (existsSync(paths.identity))
@@ -42,7 +42,9 @@ export async function up(context: Context, given: string[], options: UpOptions):
     terminal.say(`A server runs at ${url}, data in ${data}. Ctrl-C ends both.`);
     return await agent(inner, sources, { every: EVERY, snapshot: choice });
   } finally {
-    child.kill('SIGTERM');
+    // The channel is what keeps the server alive no longer than this process.
+    if (child.connected) child.disconnect();
+    if (child.exitCode === null) await once(child, 'exit');
   }
 }
 
@@ -67,7 +69,6 @@ async function startServer(
     lines.once('line', resolve);
   });
   const { listening } = JSON.parse(await Promise.race([first, ended])) as { listening: string };
-  void terminal;
   return { child, url: listening };
 }
 

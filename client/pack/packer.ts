@@ -2,13 +2,12 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../shared/failure.ts';
-import { MAX_FRAME_RAW } from '../../shared/pack.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
 
-/** Raw bytes on their way to the worker at most: two of the largest frames. */
-const IN_FLIGHT = 2 * MAX_FRAME_RAW;
+/** Raw bytes on their way to the worker at most: what keeps it busy, but always room for two frames. */
+const IN_FLIGHT = 2_097_152;
 
 /** A young generation of 1 MiB is collected often, and with it the buffers of frames that were written. */
 const LEAN = { maxYoungGenerationSizeMb: 1 };
@@ -73,7 +72,8 @@ export class Packer {
 
   /** A buffer for the next frame, when there is room for one on the way. */
   async buffer(): Promise<ArrayBuffer> {
-    while (this.#inFlight >= IN_FLIGHT && !this.#failure) {
+    const most = Math.max(IN_FLIGHT, 2 * this.#settings!.rawBytes);
+    while (this.#inFlight >= most && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });

@@ -41,7 +41,7 @@ export interface ScanResult {
 }
 
 /** Reads ahead this many slots. */
-const AHEAD = 3;
+const AHEAD = 2;
 
 /**
  * Reads `size` bytes once, from the beginning. Memory is a few slots, whatever the size. Failures: `source_unreadable`,

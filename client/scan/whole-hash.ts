@@ -5,7 +5,7 @@ import type { HashAnswer, HashRequest } from './whole-hash-worker.ts';
 
 /** Bytes read at a time. */
 export const SLOT_BYTES = 1_048_576;
-const SLOTS = 6;
+const SLOTS = 4;
 
 export interface Slot {
   readonly number: number;

@@ -206,6 +206,11 @@ describe('one list has one form', () => {
     ['a pack named twice', `02 ${a} ${a} 02 00 05 00 00 00 05 01 00 00`, 'malformed'],
     ['a pack that no run uses', `02 ${a} ${b} ${one} 00`, 'malformed'],
     ['packs not in the order of their first use', `02 ${a} ${b} 02 00 05 01 00 00 05 00 00 00`, 'malformed'],
+    [
+      'packs in another order, though all are used',
+      `02 ${a} ${b} 03 00 05 01 00 00 05 00 00 00 05 01 00 00`,
+      'malformed',
+    ],
     ['a run of no pack', `00 ${one} 00`, 'malformed'],
     ['a run of a pack past the last', `01 ${a} 02 00 05 00 00 00 05 01 00 00`, 'malformed'],
     ['an empty run', `01 ${a} 01 00 00 00 00 00`, 'malformed'],
@@ -214,6 +219,11 @@ describe('one list has one form', () => {
     [
       'a run that lies past 2^53 in its pack',
       `01 ${a} 02 00 ${varint(MAX)} 00 00 00 01 00 02 00`,
+      'malformed',
+    ],
+    [
+      'a run that a second jump takes past 2^53',
+      `01 ${a} 02 00 01 00 ${varint(MAX - 1)} 00 02 00 ${varint(MAX - 1)} 00`,
       'malformed',
     ],
     ['a second run past 2^53', `01 ${a} 02 00 05 00 00 ${varint(MAX)} ${varint(MAX)} 00 00 00`, 'malformed'],

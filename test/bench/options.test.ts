@@ -1,0 +1,32 @@
+// The bench's command line: what it means without options, with them, and what it says to a wrong one.
+import { expect, it } from 'vitest';
+import { parseOptions } from './options.ts';
+
+it('asks all peers for a GiB of a fresh store by default', () => {
+  expect(parseOptions([])).toMatchObject({
+    size: 2 ** 30,
+    policies: ['dense'],
+    days: 3,
+    peers: ['mailferry', 'restic', 'rsync', 'rsync8k', 'tus', 'least'],
+  });
+});
+
+it('takes sizes, both policies and some of the peers', () => {
+  const options = parseOptions(['--size', '1.5MiB', '--policy', 'both', '--peers', 'restic,least', '--json']);
+  expect(options).toMatchObject({
+    size: 1_572_864,
+    policies: ['dense', 'frag'],
+    peers: ['restic', 'least'],
+    json: true,
+  });
+});
+
+it.each([
+  [['--size', '1GB'], '--size 1GB'],
+  [['--policy', 'sparse'], '--policy sparse'],
+  [['--peers', 'borg'], '--peers borg'],
+  [['--days', 'three'], '--days three'],
+  [['--sise', '1GiB'], '--sise'],
+])('says what is wrong with %j', (args, message) => {
+  expect(() => parseOptions(args)).toThrow(message);
+});

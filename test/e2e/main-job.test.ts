@@ -1,0 +1,134 @@
+// The main job on the three real stores: one command, a receipt for each, and nothing to do the second time.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { samplePaths, sha256Of } from '../support/mail-file.ts';
+import { mailferry, mailferryOk, serverAndDevice, start, stop } from '../support/mailferry.ts';
+import { lacks, named } from '../support/programs.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+describe('mailferry up --once', () => {
+  test('gives a receipt for each store, then finds everything unchanged', async () => {
+    const state = tempDir();
+    const paths = samplePaths();
+    const first = await mailferryOk('up', ...paths, '--once', '--state', state, '--json');
+    expect(first.json.versions).toHaveLength(3);
+    for (const version of first.json.versions) {
+      expect(paths).toContain(version.path);
+      expect(version.sha256).toBe(await sha256Of(version.path));
+      expect(JSON.parse(version.receipt.statement).version).toBe(version.id);
+      expect(version.health).toBe('clean');
+    }
+    expect(first.json.failed).toEqual([]);
+    const second = await mailferryOk('up', ...paths, '--once', '--state', state, '--json');
+    expect(second.json).toMatchObject({
+      versions: [],
+      unchanged: 3,
+      snapshots: 0,
+      failed: [],
+      queue: { packs: 0 },
+    });
+  });
+});
+
+describe('a server and a device', () => {
+  test('restore, versions, status, sources and verify tell the same story', async () => {
+    const root = tempDir();
+    const { server, state } = await serverAndDevice(root);
+    const paths = samplePaths();
+    const done = await mailferryOk(
+      'backup',
+      ...paths,
+      '--wait',
+      '--snapshot',
+      'live',
+      '--state',
+      state,
+      '--json',
+    );
+    expect(done.json.versions).toHaveLength(3);
+    expect(readdirSync(join(state, 'staging'))).toEqual([]);
+    for (const path of paths) {
+      const to = join(root, 'restored');
+      const restored = await mailferryOk(
+        'restore',
+        path,
+        '--to',
+        to,
+        '--overwrite',
+        '--state',
+        state,
+        '--json',
+      );
+      expect(restored.json.sha256).toBe(await sha256Of(path));
+      expect(await sha256Of(to)).toBe(await sha256Of(path));
+    }
+    const { json } = await mailferryOk('versions', '--state', state, '--json');
+    expect(json.versions.map((version: { path: string }) => version.path).sort()).toEqual([...paths].sort());
+    const status = await mailferryOk('status', '--state', state, '--json');
+    expect(status.json.server.reachable).toBe(true);
+    expect(status.json.queue).toEqual({ packs: 0, bytes: 0 });
+    expect(status.json.sources.map((source: { state: string }) => source.state)).toEqual([
+      'backed-up',
+      'backed-up',
+      'backed-up',
+    ]);
+    expect((await mailferryOk('sources', '--state', state, '--json')).json.sources).toHaveLength(3);
+    expect((await mailferryOk('verify', '--all', '--state', state, '--json')).json).toEqual({
+      verified: 3,
+      failed: [],
+    });
+    await stop(server);
+  });
+
+  test('a restore never writes over a file unless told', async () => {
+    const root = tempDir();
+    const { server, state } = await serverAndDevice(root);
+    const path = samplePaths()[0]!;
+    await mailferryOk('backup', path, '--wait', '--snapshot', 'live', '--state', state);
+    const to = join(root, 'there');
+    await mailferryOk('restore', path, '--to', to, '--state', state);
+    const again = await mailferry('restore', path, '--to', to, '--state', state, '--json').ended;
+    expect(again.code).toBe(1);
+    expect(again.json.error.code).toBe('target_exists');
+    expect(readdirSync(root).filter((name) => name.includes('mailferry-part'))).toEqual([]);
+    await stop(server);
+  });
+
+  test('a file that is only on a volume without snapshots is refused, not read live in silence', async () => {
+    const root = tempDir();
+    const { server, state } = await serverAndDevice(root);
+    const refused = await mailferry('backup', samplePaths()[0]!, '--wait', '--state', state, '--json').ended;
+    if (refused.json.failed.length > 0) expect(refused.json.failed[0].code).toBe('snapshot_unavailable');
+    else expect(refused.json.versions[0].snapshot).toBe('btrfs');
+    await stop(server);
+  });
+});
+
+describe('the restored Enron store', () => {
+  const missing = lacks('readpst');
+  test.skipIf(missing)(named('lists the same folders and messages as the source', missing), async () => {
+    const root = tempDir();
+    const { server, state } = await serverAndDevice(root);
+    const path = samplePaths()[0]!;
+    const to = join(root, 'enron.pst');
+    await mailferryOk('backup', path, '--wait', '--snapshot', 'live', '--state', state);
+    await mailferryOk('restore', path, '--to', to, '--state', state);
+    await stop(server);
+    expect(existsSync(to)).toBe(true);
+    const listing = async (store: string, out: string) => {
+      const ended = await start('sh', [
+        '-c',
+        'mkdir -p "$2" && readpst -S -q -o "$2" "$1" && cd "$2" && find . -type f -exec sha256sum {} + | sort',
+        'sh',
+        store,
+        out,
+      ]).ended;
+      expect(ended.code).toBe(0);
+      return ended.stdout;
+    };
+    const source = await listing(path, join(root, 'of-source'));
+    expect(source.split('\n').length).toBeGreaterThan(20);
+    expect(await listing(to, join(root, 'of-restored'))).toBe(source);
+  });
+});
