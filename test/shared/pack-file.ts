@@ -31,7 +31,7 @@ export interface Part {
 }
 
 /** The stored bytes of a part and its frame: stored as it is where compressing would not make it smaller. */
-export function pressed({ raw, codec }: Part): { stored: Uint8Array; frame: Frame } {
+function pressed({ raw, codec }: Part): { stored: Uint8Array; frame: Frame } {
   let stored = raw;
   let used: Codec = CODECS.stored;
   if (codec !== CODECS.stored) {
