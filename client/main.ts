@@ -3,11 +3,16 @@
 import { randomUUID } from 'node:crypto';
 import { homedir, hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { runCli } from './cli.ts';
 import { defaultStateRoot } from './state-directory.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
 const PATIENCE_MS = 4_500;
+
+// A young generation that stays small: much of what passes through here are buffers that are done with at once, and letting them
+// gather costs 10 MB of a laptop's memory for no time gained (measured on a first backup of 1 GiB).
+setFlagsFromString('--semi-space-growth-factor=1');
 
 async function main(words: string[]): Promise<number> {
   if (words[0] === 'server') {

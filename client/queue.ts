@@ -45,6 +45,9 @@ export interface QueuedPack {
   readonly failure: string | null;
 }
 
+/** What sending a pack takes: all of it but what it holds. */
+export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through' | 'failure'>;
+
 export type NewBackup = Omit<
   Backup,
   | 'state'
@@ -143,10 +146,10 @@ export class Queue {
   }
 
   /** Packs that are not known to the server yet, oldest backup first. */
-  waiting(): QueuedPack[] {
+  waiting(): WaitingPack[] {
     return this.#db
-      .prepare<[], QueuedPack>(
-        `SELECT packs.* FROM packs JOIN backups ON backups.id = packs.backup_id
+      .prepare<[], WaitingPack>(
+        `SELECT packs.backup_id, number, packs.id, packs.state, bytes, url, packs.attempts, packs.next_attempt_at FROM packs JOIN backups ON backups.id = packs.backup_id
          WHERE packs.state IN ('staged', 'sending') ORDER BY backups.taken_at, packs.number`,
       )
       .all();
@@ -172,12 +175,27 @@ export class Queue {
     });
   }
 
-  postponePack(pack: QueuedPack, failure: string, attempts: number, nextAttemptAt: number): void {
+  postponePack(
+    pack: Pick<QueuedPack, 'backup_id' | 'number'>,
+    failure: string,
+    attempts: number,
+    nextAttemptAt: number,
+  ): void {
     this.#db
       .prepare(
         'UPDATE packs SET attempts = ?, failure = ?, next_attempt_at = ? WHERE backup_id = ? AND number = ?',
       )
       .run(attempts, failure, nextAttemptAt, pack.backup_id, pack.number);
+  }
+
+  /** Bytes of the packs of a backup: all, and those that the server knows. */
+  progressOf(backupId: string): { total: number; known: number } {
+    return this.#db
+      .prepare<[string], { total: number; known: number }>(
+        `SELECT COALESCE(SUM(bytes), 0) AS total, COALESCE(SUM(bytes) FILTER (WHERE state = 'known'), 0) AS known
+         FROM packs WHERE backup_id = ?`,
+      )
+      .get(backupId)!;
   }
 
   /** Packs and bytes in staging: everything that waits for a receipt. */

@@ -5,13 +5,15 @@ import type { VersionSummary } from '../shared/protocol.ts';
 import { backoffMs } from './backoff.ts';
 import { commitVersion } from './commit-version.ts';
 import type { Device } from './device.ts';
-import type { Backup, QueuedPack } from './queue.ts';
+import type { Backup, WaitingPack } from './queue.ts';
 import { packKey, sendPlan } from './send-plan.ts';
 import { fileDigest } from './staged-digest.ts';
 import { uploadPack } from './upload/upload-pack.ts';
 
 /** Packs on the wire at a time: a second one fills the line while the server checks the first; more gained nothing measured. */
 const AT_ONCE = 2;
+/** Between two reports of progress. */
+const TELL_MS = 200;
 
 /** A version that has its receipt, and the bytes of the packs that were made for it. */
 export interface Receipted {
@@ -24,7 +26,9 @@ export class Sender {
   readonly #onReceipt: (receipted: Receipted) => void;
   readonly #work = new PQueue({ concurrency: AT_ONCE });
   readonly #busy = new Set<string>();
+  /** How far packs under way are, in bytes. */
   readonly #written = new Map<string, number>();
+  #toldAt = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Trouble is told once, until something works again. */
   #troubled = false;
@@ -79,7 +83,7 @@ export class Sender {
       });
   }
 
-  async #send(pack: QueuedPack): Promise<void> {
+  async #send(pack: WaitingPack): Promise<void> {
     const { queue, staging, http, server } = this.#device;
     const stop = this.#stop.signal;
     if (stop.aborted) return;
@@ -94,11 +98,12 @@ export class Sender {
         server,
         signal: stop,
         onUrl: (url) => queue.advancePack(pack, 'created', url),
-        onWritten: (offset) => this.#progress(key, pack, offset),
+        onWritten: (offset) => this.#progress(pack, offset),
       });
       queue.advancePack(pack, 'acknowledged');
       this.#troubled = false;
-      this.#progress(key, pack, pack.bytes);
+      this.#progress(pack, 0);
+      this.#written.delete(key);
     } catch (error) {
       const moved = (this.#written.get(key) ?? 0) > before;
       await this.#sendFailed(pack, { failure: asFailure(error), moved, path: file.path });
@@ -106,7 +111,7 @@ export class Sender {
   }
 
   async #sendFailed(
-    pack: QueuedPack,
+    pack: WaitingPack,
     { failure, moved, path }: { failure: Failure; moved: boolean; path: string },
   ): Promise<void> {
     const { queue, server } = this.#device;
@@ -133,7 +138,7 @@ export class Sender {
   }
 
   /** A pack that can't be sent any more takes its backup with it; the source is read again. */
-  async #packLost(pack: QueuedPack, failure: Failure): Promise<void> {
+  async #packLost(pack: WaitingPack, failure: Failure): Promise<void> {
     const { queue, sources, staging } = this.#device;
     queue.advancePack(pack, 'damaged');
     const backup = queue.backup(pack.backup_id);
@@ -143,20 +148,19 @@ export class Sender {
     if (backup.state !== 'scanning') await staging.release(backup.id);
   }
 
-  #progress(key: string, pack: QueuedPack, offset: number): void {
-    const { queue, sources, progress } = this.#device;
-    this.#written.set(key, offset);
+  /** Remembers how far a pack is, and tells, but not more often than anyone can see. */
+  #progress(pack: WaitingPack, offset: number): void {
+    const { queue, sources, progress, now } = this.#device;
+    this.#written.set(packKey(pack), offset);
+    if (now() - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now();
     const backup = queue.backup(pack.backup_id);
     if (!backup) return;
-    const packs = queue.packsOf(backup.id);
-    const total = packs.reduce((sum, each) => sum + each.bytes, 0);
-    const done = packs.reduce(
-      (sum, each) =>
-        sum +
-        (each.state === 'known' ? each.bytes : Math.min(each.bytes, this.#written.get(packKey(each)) ?? 0)),
-      0,
-    );
-    progress.report({ phase: 'send', path: sources.get(backup.source_id).path, done, total });
+    const { total, known } = queue.progressOf(backup.id);
+    let underWay = 0;
+    for (const [key, written] of this.#written) if (key.startsWith(backup.id)) underWay += written;
+    const path = sources.get(backup.source_id).path;
+    progress.report({ phase: 'send', path, done: Math.min(total, known + underWay), total });
   }
 
   async #commit(backup: Backup): Promise<void> {

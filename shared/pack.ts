@@ -8,7 +8,7 @@ import { merkleRoot } from './merkle.ts';
  * Format 1:
  *
  *   header   8  "MFPACK" 00 01                      what it is, format version
- *   frames   n  stored bytes of frame after frame   each at most 4 MiB raw
+ *   frames   n  stored bytes of frame after frame   each at most 8 MiB raw
  *   index       count, then for each frame: raw length, stored length, codec (varints), 32-byte hash of the raw bytes
  *   footer  48  index offset (u64) | SHA-256 of index offset and index | "MFPACK" 01 02
  *
@@ -24,7 +24,7 @@ export const PACK_HEADER_BYTES = HEADER.length;
 export const PACK_FOOTER_BYTES = 8 + 32 + TRAILER.length;
 
 /** Most raw bytes in a frame: enough for a compressor to see neighbours, little enough to hold in memory. */
-export const MAX_FRAME_RAW = 4_194_304;
+export const MAX_FRAME_RAW = 8_388_608;
 /** Most stored bytes of a pack that a server takes, so that checking one is a bounded job. */
 export const MAX_PACK_STORED = 67_108_864;
 /** Most raw bytes of a pack: bounds what a pack of zeros can unfold to. */

@@ -6,7 +6,7 @@ import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
 
-/** Raw bytes on their way to the worker at most: what keeps it busy, but always room for two frames. */
+/** Raw bytes on their way to the worker at most: what keeps it busy, but always room for one frame beside the one being filled. */
 const IN_FLIGHT = 2_097_152;
 
 /** A young generation of 1 MiB is collected often, and with it the buffers of frames that were written. */
@@ -72,7 +72,7 @@ export class Packer {
 
   /** A buffer for the next frame, when there is room for one on the way. */
   async buffer(): Promise<ArrayBuffer> {
-    const most = Math.max(IN_FLIGHT, 2 * this.#settings!.rawBytes);
+    const most = Math.max(IN_FLIGHT, this.#settings!.rawBytes);
     while (this.#inFlight >= most && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);

@@ -3,7 +3,14 @@ import type { FileHandle } from 'node:fs/promises';
 import { COARSE, coarseCount, coarseLength } from '../../shared/block.ts';
 import { sameBytes } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
-import { changedRuns, isComplete, RECORD_BYTES, recordAt, wholeBlock } from '../../shared/fingerprint.ts';
+import {
+  changedRuns,
+  isComplete,
+  RECORD_BYTES,
+  recordAt,
+  TAG_BYTES,
+  wholeBlock,
+} from '../../shared/fingerprint.ts';
 import { MerkleSum } from '../../shared/merkle.ts';
 import type { BlockHashes } from '../fingerprint/block-hashes.ts';
 import { BATCH, type FingerprintReader, type FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
@@ -59,12 +66,18 @@ export async function scan(job: ScanJob): Promise<ScanResult> {
     for (let from = 0; from < length; from += COARSE, through++) {
       const block = slot.bytes.subarray(from, Math.min(length, from + COARSE));
       const index = through % BATCH;
-      const out = recordAt(draft, index);
-      const known =
-        (index + 1) * RECORD_BYTES <= records.length && job.base ? recordAt(records, index) : null;
-      const comparable = known && coarseLength(through, job.base!.size) === block.length ? known : null;
-      changed += await takeBlock(job, { block, at: through * COARSE, before: comparable, out });
-      sum.push(out.sha256);
+      const record = index * RECORD_BYTES;
+      const comparable = record < records.length && coarseLength(through, job.base!.size) === block.length;
+      const tag = hashes.tag(block);
+      if (comparable && startsWith(records, record, tag)) {
+        draft.set(records.subarray(record, record + RECORD_BYTES), record);
+      } else {
+        const before = comparable ? recordAt(records, index) : null;
+        const out = recordAt(draft, index);
+        out.tag.set(tag);
+        changed += await takeBlock(job, { block, at: through * COARSE, before, out });
+      }
+      sum.push(draft.subarray(record + TAG_BYTES, record + TAG_BYTES + 32));
       job.packs.blocksDone(through + 1);
     }
     await job.draft.append(draft.subarray(0, Math.ceil(length / COARSE) * RECORD_BYTES));
@@ -78,18 +91,17 @@ export async function scan(job: ScanJob): Promise<ScanResult> {
 
 type Record = ReturnType<typeof recordAt>;
 
-/** Compares one block with its record, sends on what changed, writes its new record; the bytes that changed. */
+/** Whether `bytes` at `at` begin with `start`. */
+function startsWith(bytes: Uint8Array, at: number, start: Uint8Array): boolean {
+  for (let i = 0; i < start.length; i++) if (bytes[at + i] !== start[i]) return false;
+  return true;
+}
+
+/** Writes the record of a block that may have changed and sends on what did; the bytes that changed. */
 async function takeBlock(
   job: ScanJob,
   { block, at, before, out }: { block: Uint8Array; at: number; before: Record | null; out: Record },
 ): Promise<number> {
-  const tag = job.hashes.tag(block);
-  out.tag.set(tag);
-  if (before && sameBytes(tag, before.tag)) {
-    out.sha256.set(before.sha256);
-    out.fine.set(before.fine);
-    return 0;
-  }
   const hash = job.hashes.sha256(block);
   out.sha256.set(hash);
   out.fine.fill(0).set(job.hashes.fine(block));
