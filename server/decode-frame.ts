@@ -1,6 +1,7 @@
 // Turns the stored bytes of a frame back into its raw ones, with a hard ceiling: a bomb ends where its index said it would.
 import { promisify } from 'node:util';
 import * as zlib from 'node:zlib';
+import { collectSoon } from '../shared/collect-soon.ts';
 import { Failure } from '../shared/failure.ts';
 import { CODECS, type Frame } from '../shared/pack.ts';
 
@@ -36,6 +37,7 @@ export async function decodeFrame(
   const raw = await decode(frame, stored);
   if (raw.length !== frame.rawLength)
     throw new Failure('malformed', 'A frame has another length than stated.');
+  collectSoon(raw.length);
   return raw;
 }
 

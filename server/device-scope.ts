@@ -9,6 +9,7 @@ import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import type { CommitPorts } from './commit.ts';
 import { DurableStore } from './durable-store.ts';
 import { UploadFinisher } from './finish-upload.ts';
+import type { FrameScratch } from './frame-scratch.ts';
 import { PackReader } from './pack-reader.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 import { Turns } from './turns.ts';
@@ -27,6 +28,7 @@ export const RESERVE_BYTES = 67_108_864;
 export interface ScopePorts {
   readonly catalogue: Catalogue;
   readonly vault: Vault;
+  readonly scratch: FrameScratch;
   readonly signer: ReceiptSigner;
   readonly capabilities: Capabilities;
   /** Most bytes of a plain file that a stock client may send. */
@@ -56,7 +58,7 @@ export class DeviceScopes {
 
   constructor(ports: ScopePorts) {
     this.#ports = ports;
-    this.#packs = new PackReader(ports.vault);
+    this.#packs = new PackReader(ports.vault, ports.scratch);
   }
 
   of(device: string): Promise<DeviceScope> {

@@ -13,12 +13,15 @@ import {
 import { BoundedCache } from './bounded-cache.ts';
 import type { PackRow } from './catalogue/pack-rows.ts';
 import { decodeFrame } from './decode-frame.ts';
+import type { FrameScratch } from './frame-scratch.ts';
 import { PackIndex } from './pack-index.ts';
 import { sha256 } from './sha256.ts';
 import type { Vault } from './vault.ts';
 
-/** Raw bytes of decoded frames kept: five frames of the largest size, or 150 of a first backup's. */
-const FRAME_CACHE_BYTES = 20_971_520;
+/** Frames up to this size are kept in memory once decoded, larger ones in scratch files: those of a day, not of a first backup. */
+const SMALL_FRAME = 1_048_576;
+/** Raw bytes of decoded small frames kept: 64 of a first backup's. */
+const FRAME_CACHE_BYTES = 8_388_608;
 /** Frames whose places are kept, at some 60 bytes each: the indexes of 4 GiB in frames of 128 KiB. */
 const INDEX_CACHE_FRAMES = 40_000;
 /** What an index weighs besides its frames. */
@@ -47,14 +50,16 @@ export async function readPackIndex(
 
 export class PackReader {
   readonly #vault: Vault;
+  readonly #scratch: FrameScratch;
   readonly #frames = new BoundedCache<Uint8Array>(FRAME_CACHE_BYTES, (raw) => raw.byteLength);
   readonly #indexes = new BoundedCache<PackIndex>(
     INDEX_CACHE_FRAMES,
     (index) => index.count + INDEX_OVERHEAD_FRAMES,
   );
 
-  constructor(vault: Vault) {
+  constructor(vault: Vault, scratch: FrameScratch) {
     this.#vault = vault;
+    this.#scratch = scratch;
   }
 
   /** The frames of a pack of the kind `pack`. A Failure `pack_damaged` where its index is not what it was. */
@@ -78,10 +83,10 @@ export class PackReader {
     const index = await this.index(device, pack);
     for (let done = 0, at = index.at(offset); done < into.length; at++) {
       if (at < 0 || at >= index.count) throw damaged(pack.id, undefined);
-      const raw = await this.#frame(device, pack, index, at);
-      const from = offset + done - index.frame(at).rawOffset;
-      const part = raw.subarray(from, from + into.length - done);
-      into.set(part, done);
+      const frame = index.frame(at);
+      const from = offset + done - frame.rawOffset;
+      const part = into.subarray(done, done + frame.rawLength - from);
+      await this.#readFrame({ device, pack, index, at }, from, part);
       done += part.length;
     }
   }
@@ -93,23 +98,49 @@ export class PackReader {
     for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
       const frame = index.frame(at);
       if (frame.rawOffset >= offset + length) return;
-      const raw = await this.#frame(device, pack, index, at);
+      const raw = await this.#decode({ device, pack, index, at });
       if (!sameBytes(frameHash(raw, sha256), frame.hash)) throw damaged(pack.id, undefined);
     }
   }
 
-  #frame(device: string, pack: PackRow, index: PackIndex, at: number): Promise<Uint8Array> {
-    return this.#frames.get(`${device}/${pack.id}/${at}`, async () => {
-      const frame = index.frame(at);
-      const stored = new Uint8Array(frame.storedLength);
-      await this.#vault.readPack(device, pack.id, frame.storedOffset, stored);
-      try {
-        return await decodeFrame(frame, stored);
-      } catch (cause) {
-        throw damaged(pack.id, cause);
-      }
-    });
+  /** Fills `into` from byte `from` of a frame, wherever it is kept. */
+  async #readFrame(place: FramePlace, from: number, into: Uint8Array): Promise<void> {
+    const { device, pack, index, at } = place;
+    if (index.frame(at).rawLength <= SMALL_FRAME) {
+      into.set((await this.#frame(place)).subarray(from, from + into.length));
+      return;
+    }
+    const read = await this.#scratch.read(keyOf(device, pack, at), () => this.#decode(place), from, into);
+    if (read !== into.length) throw damaged(pack.id, undefined);
   }
+
+  #frame(place: FramePlace): Promise<Uint8Array> {
+    const { device, pack, at } = place;
+    return this.#frames.get(keyOf(device, pack, at), () => this.#decode(place));
+  }
+
+  async #decode({ device, pack, index, at }: FramePlace): Promise<Uint8Array> {
+    const frame = index.frame(at);
+    const stored = new Uint8Array(frame.storedLength);
+    await this.#vault.readPack(device, pack.id, frame.storedOffset, stored);
+    try {
+      return await decodeFrame(frame, stored);
+    } catch (cause) {
+      throw damaged(pack.id, cause);
+    }
+  }
+}
+
+/** One frame of one pack. */
+interface FramePlace {
+  readonly device: string;
+  readonly pack: PackRow;
+  readonly index: PackIndex;
+  readonly at: number;
+}
+
+function keyOf(device: string, pack: PackRow, at: number): string {
+  return `${device}/${pack.id}/${at}`;
 }
 
 function damaged(id: string, cause: unknown): Failure {

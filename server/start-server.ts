@@ -9,6 +9,7 @@ import { Catalogue } from './catalogue/catalogue.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf } from './disk-failure.ts';
 import { makeDirectory } from './durable-file.ts';
+import { FrameScratch } from './frame-scratch.ts';
 import { openReceiptSigner } from './receipt-key.ts';
 import { finishComplete, removeOrphans } from './sweep.ts';
 import { FileVault } from './vault/file.ts';
@@ -52,11 +53,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closing.push(() => catalogue.close());
     const vault = new FileVault(join(directory, 'vaults'));
     closing.push(() => vault.close());
+    const scratch = new FrameScratch(join(directory, 'scratch'));
+    await scratch.prepare();
+    closing.push(() => scratch.close());
     const signer = await openReceiptSigner(directory, capabilities.newReceiptKey);
     const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
     const app = createApp({
       catalogue,
       vault,
+      scratch,
       signer,
       capabilities,
       maxFileBytes,

@@ -26,7 +26,7 @@ const run = promisify(execFile);
 const EVERY = 15;
 
 export async function up(context: Context, given: string[], options: UpOptions): Promise<number> {
-  const { machine, terminal } = context;
+  const { terminal } = context;
   const data = join(context.paths.root, 'server');
   // Apart from a real enrolment of this machine, which is nobody's to replace.
   const paths = statePaths(join(context.paths.root, 'device'));
@@ -50,7 +50,7 @@ export async function up(context: Context, given: string[], options: UpOptions):
 
 /** Starts the server as a process of its own, which ends when this one does; resolves when it listens. */
 async function startServer(
-  { machine, terminal }: Context,
+  { machine }: Context,
   data: string,
 ): Promise<{ child: ChildProcess; url: string }> {
   const [program, ...words] = machine.self;

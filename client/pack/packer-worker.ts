@@ -1,5 +1,6 @@
 // The worker that compresses frames and writes packs: a plain synchronous program that takes one message after another.
 import { parentPort } from 'node:worker_threads';
+import { collectSoon } from '../../shared/collect-soon.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import { PackFile, type SealedPack } from './pack-file.ts';
 
@@ -36,12 +37,6 @@ function answer(message: PackerAnswer, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
 }
 
-/**
- * Holds nothing but garbage. Frames leave large buffers behind and hardly any objects, so V8 sees no reason to collect them and
- * lets some 35 MB pile up; an array of 32 KiB a frame fills the young generation (1 MiB here), which is collected with them.
- */
-let garbage: number[] = [];
-
 function take(request: PackerRequest): void {
   if (request.do === 'open') {
     pack = new PackFile(request.path);
@@ -50,7 +45,7 @@ function take(request: PackerRequest): void {
     const before = pack!.bytes;
     pack!.add(new Uint8Array(request.buffer, 0, request.length), settings!, request.pieces);
     const stored = pack!.bytes - before;
-    garbage = new Array(4_096).fill(garbage.length);
+    collectSoon(request.length);
     answer({ done: 'frame', pack: request.pack, buffer: request.buffer, raw: request.length, stored }, [
       request.buffer,
     ]);

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
 import { makeDirectory, syncDirectory, writeDurably } from '../durable-file.ts';
+import { OpenFiles } from '../open-files.ts';
 import type { Vault } from '../vault.ts';
-import { OpenFiles } from './open-files.ts';
 
 /*
  * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
@@ -55,13 +55,17 @@ export class FileVault implements Vault {
   async readPack(device: string, id: string, position: number, into: Uint8Array): Promise<void> {
     const path = join(this.#packDirectory(device, id), id);
     try {
-      await this.#files.with(path, async (file) => {
-        for (let done = 0; done < into.length; ) {
-          const { bytesRead } = await file.read(into, done, into.length - done, position + done);
-          if (bytesRead === 0) throw new Failure('pack_damaged', `Pack ${id} is shorter than it was.`);
-          done += bytesRead;
-        }
-      });
+      await this.#files.with(
+        path,
+        () => open(path, 'r'),
+        async (file) => {
+          for (let done = 0; done < into.length; ) {
+            const { bytesRead } = await file.read(into, done, into.length - done, position + done);
+            if (bytesRead === 0) throw new Failure('pack_damaged', `Pack ${id} is shorter than it was.`);
+            done += bytesRead;
+          }
+        },
+      );
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw cause;
       throw new Failure('pack_damaged', `Pack ${id} is missing on the server.`, { cause });

@@ -1,5 +1,5 @@
-// Keeps a few files open for reading, so that a restore from many packs does not open one for every frame.
-import { type FileHandle, open } from 'node:fs/promises';
+// Keeps a few files open, so that a restore from many packs does not open one for every frame.
+import type { FileHandle } from 'node:fs/promises';
 
 interface OpenFile {
   readonly opening: Promise<FileHandle>;
@@ -15,23 +15,27 @@ export class OpenFiles {
     this.#most = most;
   }
 
-  /** Lends the open file at `path` to `use`. */
-  async with<Result>(path: string, use: (file: FileHandle) => Promise<Result>): Promise<Result> {
-    const file = this.#files.get(path) ?? { opening: open(path, 'r'), users: 0 };
-    this.#files.delete(path);
-    this.#files.set(path, file);
+  /** Lends the file of the name `key` to `use`; `open` is called where it does not rest open. */
+  async with<Result>(
+    key: string,
+    open: () => Promise<FileHandle>,
+    use: (file: FileHandle) => Promise<Result>,
+  ): Promise<Result> {
+    const file = this.#files.get(key) ?? { opening: open(), users: 0 };
+    this.#files.delete(key);
+    this.#files.set(key, file);
     file.users++;
     try {
       return await use(await file.opening);
     } finally {
       file.users--;
-      await this.#shrink(path, file);
+      await this.#shrink(key, file);
     }
   }
 
-  async #shrink(path: string, file: OpenFile): Promise<void> {
+  async #shrink(key: string, file: OpenFile): Promise<void> {
     const handle = await file.opening.catch(() => undefined);
-    if (!handle && this.#files.get(path) === file) this.#files.delete(path);
+    if (!handle && this.#files.get(key) === file) this.#files.delete(key);
     for (const [oldest, { opening, users }] of this.#files) {
       if (this.#files.size <= this.#most) return;
       if (users > 0) continue;

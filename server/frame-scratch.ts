@@ -1,0 +1,62 @@
+// Large frames, unfolded, in unnamed files: read here and there for as long as they are needed, without being held in memory.
+import { type FileHandle, mkdir, open, rm, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OpenFiles } from './open-files.ts';
+
+/**
+ * Frames kept. A version of a hundred days reads from as many packs in turns, one frame of each at a time; at 8 MiB a frame
+ * this is a gigabyte of disk at most, and of memory only what the system has to spare.
+ */
+const FRAMES = 128;
+
+export class FrameScratch {
+  readonly #directory: string;
+  readonly #files = new OpenFiles(FRAMES);
+  #made = 0;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes the folder, empty: what a server that died left there is of no use. */
+  async prepare(): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true });
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+  }
+
+  /**
+   * Fills `into` from byte `offset` of the frame `key`; how many bytes there were. `unfold` is called where the frame is not kept.
+   * Where there is no room on the disk, the failure is the file system's.
+   */
+  async read(
+    key: string,
+    unfold: () => Promise<Uint8Array>,
+    offset: number,
+    into: Uint8Array,
+  ): Promise<number> {
+    const keep = async (): Promise<FileHandle> => this.#keep(await unfold());
+    return this.#files.with(key, keep, async (file) => {
+      const { bytesRead } = await file.read(into, 0, into.length, offset);
+      return bytesRead;
+    });
+  }
+
+  async #keep(raw: Uint8Array): Promise<FileHandle> {
+    const path = join(this.#directory, `frame-${this.#made++}`);
+    const file = await open(path, 'wx+', 0o600);
+    try {
+      // Without a name it is gone with the process, however that ends.
+      await unlink(path);
+      await file.writeFile(raw);
+      return file;
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#files.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
