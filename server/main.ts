@@ -101,19 +101,37 @@ async function serve(options: ServeOptions): Promise<number> {
     code = 1;
     stop('fatal');
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop(signal));
-  // A server started by another process over IPC does not outlive it.
-  if (process.send) process.once('disconnect', () => stop('disconnect'));
-  const server = await startServer({ directory, host, port, capabilities, log, fatal });
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify({ listening: server.url })}\n`
-      : `Mailferry server listens on ${server.url}, data in ${directory}\n`,
-  );
-  const reason = await stopped;
-  log.info({ reason }, 'stopping');
-  await server.close();
+  const stopListening = onStop((reason) => stop(reason));
+  try {
+    const server = await startServer({ directory, host, port, capabilities, log, fatal });
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify({ listening: server.url })}\n`
+        : `Mailferry server listens on ${server.url}, data in ${directory}\n`,
+    );
+    log.info({ reason: await stopped }, 'stopping');
+    await server.close();
+  } finally {
+    stopListening();
+  }
   return code;
+}
+
+/** Calls `stop` when the process is asked to end; the function returned takes the listeners away again. */
+function onStop(stop: (reason: string) => void): () => void {
+  const byTerm = (): void => stop('SIGTERM');
+  const byInt = (): void => stop('SIGINT');
+  // A server started by another process over IPC does not outlive it.
+  const byParent = (): void => stop('disconnect');
+  process.once('SIGTERM', byTerm);
+  process.once('SIGINT', byInt);
+  if (process.send) process.once('disconnect', byParent);
+  return () => {
+    process.off('SIGTERM', byTerm);
+    process.off('SIGINT', byInt);
+    // While somebody listens for it, the channel to the parent keeps the process alive.
+    process.off('disconnect', byParent);
+  };
 }
 
 function parseListen(text: string): { host: string; port: number } {
