@@ -5,10 +5,12 @@ import { frameHash, PACK_HEADER_BYTES, type PlacedFrame } from '../shared/pack.t
 import { decodeFrame } from './decode-frame.ts';
 import { type ReadPack, readPackIndex } from './pack-reader.ts';
 import { sha256, startSha256 } from './sha256.ts';
+import { type BytesOf, storedPieces } from './stored-pieces.ts';
+import { checkedFrame, SMALL_FRAME } from './unfold-frame.ts';
 
 /**
  * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
- * what its hash says. A Failure `pack_refused` otherwise. Holds two frames in memory, whatever the size; reads each byte once.
+ * what its hash says. A Failure `pack_refused` otherwise. Holds one small frame in memory, or pieces of a large one; reads each byte once.
  */
 export async function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
   try {
@@ -31,27 +33,25 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
   };
   await bytesOf(0, PACK_HEADER_BYTES);
   let raw = 0;
-  // While a large frame is decoded in the thread pool, the one before it is hashed here.
-  let before: Promise<void> = Promise.resolve();
   for (let at = 0; at < index.count; at++) {
     const frame = index.frame(at);
-    const bytes = await bytesOf(frame.storedOffset, frame.storedOffset + frame.storedLength);
-    const decoding = decodeFrame(frame, bytes);
-    decoding.catch(() => undefined);
-    await before;
-    before = decoding.then((decoded) => compare(frame, decoded));
-    before.catch(() => undefined);
+    await (frame.rawLength > SMALL_FRAME ? checkLarge(frame, bytesOf) : checkSmall(frame, bytesOf));
     raw += frame.rawLength;
   }
-  await before;
   await bytesOf(offset, stored);
   if (toHex(whole.digest()) !== id)
     throw new Failure('malformed', 'The bytes of the pack do not match its id.');
   return raw;
 }
 
-function compare(frame: PlacedFrame, raw: Uint8Array): void {
+async function checkSmall(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
+  const { storedOffset, storedLength } = frame;
+  const raw = await decodeFrame(frame, await bytesOf(storedOffset, storedOffset + storedLength));
   if (!sameBytes(frameHash(raw, sha256), frame.hash)) {
     throw new Failure('malformed', 'A frame of the pack does not match its hash.');
   }
+}
+
+async function checkLarge(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
+  for await (const _ of checkedFrame(frame, storedPieces(frame, bytesOf)));
 }

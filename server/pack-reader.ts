@@ -1,9 +1,8 @@
 // Reads raw bytes out of packs: finds the frames, decodes each once for all who need it, and keeps memory bounded.
 
-import { sameBytes } from '../shared/byte-codec.ts';
+import { COARSE } from '../shared/block.ts';
 import { Failure } from '../shared/failure.ts';
 import {
-  frameHash,
   indexOffset,
   isPackHeader,
   PACK_FOOTER_BYTES,
@@ -14,14 +13,16 @@ import { BoundedCache } from './bounded-cache.ts';
 import type { PackRow } from './catalogue/pack-rows.ts';
 import { decodeFrame } from './decode-frame.ts';
 import type { FrameScratch } from './frame-scratch.ts';
+import { FrameSlots } from './frame-slots.ts';
 import { PackIndex } from './pack-index.ts';
 import { sha256 } from './sha256.ts';
+import { storedPieces } from './stored-pieces.ts';
+import { checkedFrame, unfoldFrame } from './unfold-frame.ts';
 import type { Vault } from './vault.ts';
 
-/** Frames up to this size are kept in memory once decoded, larger ones in scratch files: those of a day, not of a first backup. */
-const SMALL_FRAME = 1_048_576;
-/** Raw bytes of decoded small frames kept: 64 of a first backup's. */
-const FRAME_CACHE_BYTES = 8_388_608;
+/** Decoded frames of at most this size are kept in memory: those of a first backup. Larger ones are kept in scratch files. */
+const SLOT_BYTES = 2 * COARSE;
+const SLOTS = 64;
 /** Frames whose places are kept, at some 60 bytes each: the indexes of 4 GiB in frames of 128 KiB. */
 const INDEX_CACHE_FRAMES = 40_000;
 /** What an index weighs besides its frames. */
@@ -51,7 +52,9 @@ export async function readPackIndex(
 export class PackReader {
   readonly #vault: Vault;
   readonly #scratch: FrameScratch;
-  readonly #frames = new BoundedCache<Uint8Array>(FRAME_CACHE_BYTES, (raw) => raw.byteLength);
+  readonly #slots = new FrameSlots(SLOTS, SLOT_BYTES);
+  /** Frames being decoded: whoever asks meanwhile waits for the same. */
+  readonly #decoding = new Map<string, Promise<Uint8Array>>();
   readonly #indexes = new BoundedCache<PackIndex>(
     INDEX_CACHE_FRAMES,
     (index) => index.count + INDEX_OVERHEAD_FRAMES,
@@ -98,25 +101,54 @@ export class PackReader {
     for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
       const frame = index.frame(at);
       if (frame.rawOffset >= offset + length) return;
-      const raw = await this.#decode({ device, pack, index, at });
-      if (!sameBytes(frameHash(raw, sha256), frame.hash)) throw damaged(pack.id, undefined);
+      const pieces = checkedFrame(frame, this.#stored({ device, pack, index, at }));
+      try {
+        for await (const _ of pieces);
+      } catch (cause) {
+        throw damaged(pack.id, cause);
+      }
     }
   }
 
   /** Fills `into` from byte `from` of a frame, wherever it is kept. */
   async #readFrame(place: FramePlace, from: number, into: Uint8Array): Promise<void> {
     const { device, pack, index, at } = place;
-    if (index.frame(at).rawLength <= SMALL_FRAME) {
-      into.set((await this.#frame(place)).subarray(from, from + into.length));
-      return;
+    const key = keyOf(device, pack, at);
+    if (index.frame(at).rawLength > SLOT_BYTES) {
+      const read = await this.#scratch.read(key, () => this.#unfold(place), from, into);
+      if (read !== into.length) throw damaged(pack.id, undefined);
+    } else if (!this.#slots.copy(key, from, into)) {
+      into.set((await this.#decodeOnce(key, place)).subarray(from, from + into.length));
     }
-    const read = await this.#scratch.read(keyOf(device, pack, at), () => this.#decode(place), from, into);
-    if (read !== into.length) throw damaged(pack.id, undefined);
   }
 
-  #frame(place: FramePlace): Promise<Uint8Array> {
-    const { device, pack, at } = place;
-    return this.#frames.get(keyOf(device, pack, at), () => this.#decode(place));
+  #decodeOnce(key: string, place: FramePlace): Promise<Uint8Array> {
+    const known = this.#decoding.get(key);
+    if (known) return known;
+    const decoding = this.#decode(place).finally(() => this.#decoding.delete(key));
+    this.#decoding.set(key, decoding);
+    decoding.then(
+      (raw) => this.#slots.keep(key, raw),
+      () => undefined,
+    );
+    return decoding;
+  }
+
+  async *#unfold(place: FramePlace): AsyncGenerator<Uint8Array> {
+    try {
+      yield* unfoldFrame(place.index.frame(place.at), this.#stored(place));
+    } catch (cause) {
+      throw damaged(place.pack.id, cause);
+    }
+  }
+
+  /** The stored bytes of a frame, piece by piece. */
+  #stored({ device, pack, index, at }: FramePlace): AsyncGenerator<Uint8Array> {
+    return storedPieces(index.frame(at), async (from, to) => {
+      const bytes = new Uint8Array(to - from);
+      await this.#vault.readPack(device, pack.id, from, bytes);
+      return bytes;
+    });
   }
 
   async #decode({ device, pack, index, at }: FramePlace): Promise<Uint8Array> {
