@@ -1,0 +1,79 @@
+// The guards of the HTTP server: silence is cut, slowness and the server's own work are not.
+
+import type { RequestListener, Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { createHttpServer } from '../../server/http-server.ts';
+
+const IDLE_MS = 300;
+let server: Server;
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+async function listen(listener: RequestListener): Promise<number> {
+  server = createHttpServer(listener, IDLE_MS);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Sends `pieces`, one each 100 ms, and returns what came back until the connection ended or `ms` were over. */
+function talk(
+  port: number,
+  pieces: readonly string[],
+  ms: number,
+): Promise<{ text: string; isCut: boolean }> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    let text = '';
+    const timer = setTimeout(() => resolve({ text, isCut: false }), ms);
+    socket.on('data', (data) => {
+      text += data;
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve({ text, isCut: true });
+    });
+    for (const [index, piece] of pieces.entries()) setTimeout(() => socket.write(piece), index * 100);
+  });
+}
+
+const POST = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n';
+
+describe('the server', () => {
+  it('cuts a connection whose body falls silent', async () => {
+    const port = await listen((request, response) => {
+      request.resume().on('end', () => response.end('done'));
+    });
+    expect((await talk(port, [POST, '12345'], 3_000)).isCut).toBe(true);
+  });
+
+  it('lets a slow body take its time', async () => {
+    const port = await listen((request, response) => {
+      request.resume().on('end', () => response.end('done'));
+    });
+    const { text } = await talk(port, [POST, ...'12345678901234567890'], 2_600);
+    expect(text).toContain('done');
+  });
+
+  it('does not cut a client that waits for the server', async () => {
+    const port = await listen((_request, response) => {
+      setTimeout(() => response.end('at last'), 4 * IDLE_MS);
+    });
+    const { text } = await talk(port, ['GET / HTTP/1.1\r\nhost: x\r\n\r\n'], 1_800);
+    expect(text).toContain('at last');
+  });
+
+  it('refuses what smuggles: two lengths, length and chunks, a bare line feed', async () => {
+    const port = await listen((_request, response) => response.end('taken'));
+    for (const head of [
+      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n',
+      'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n',
+      'POST / HTTP/1.1\nhost: x\n\n',
+    ]) {
+      expect((await talk(port, [head], 1_000)).text).toMatch(/^HTTP\/1\.1 400/);
+    }
+  });
+});
