@@ -97,8 +97,3 @@ export function nextBackupState(state: BackupState, event: BackupEvent): BackupS
   if (!next) throw new RangeError(`a backup that is ${state} can't meet ${event}`);
   return next;
 }
-
-/** Whether a backup in this state still has something to do. */
-export function isActive(state: BackupState): boolean {
-  return state !== 'receipted' && state !== 'abandoned';
-}

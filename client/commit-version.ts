@@ -1,14 +1,16 @@
 // Asks the server for the receipt of a backup whose packs it knows, and records it: only then is anything called backed up.
 import { verify } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { toHex } from '../shared/byte-codec.ts';
 import { type CoarseHash, encodeChangeList } from '../shared/change-list.ts';
 import { Failure } from '../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../shared/fingerprint.ts';
 import type { CommitRequest, VersionSummary } from '../shared/protocol.ts';
-import { chainText, type Receipt, type ReceiptStatement, readReceipt } from '../shared/receipt.ts';
+import { type Receipt, type ReceiptStatement, readReceipt } from '../shared/receipt.ts';
 import type { Device } from './device.ts';
 import { sha256 } from './fingerprint/block-hashes.ts';
 import type { Backup } from './queue.ts';
+import { fitsChain } from './receipt-chain.ts';
 import { decodeRuns, touchedBlocks } from './run-list.ts';
 
 /** Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's and `receipt_invalid`. */
@@ -98,19 +100,15 @@ function checkReceipt(device: Device, backup: Backup, receipt: Receipt): Receipt
   const wrong =
     statement.device !== device.identity.device ||
     statement.version !== backup.id ||
+    statement.path !== device.sources.get(backup.source_id).path ||
     statement.root !== backup.root ||
     statement.size !== backup.size ||
     statement.sha256 !== (backup.sha256 ?? '') ||
     statement.complete !== (backup.complete === 1);
   if (wrong)
     throw new Failure('receipt_invalid', `The server's receipt for ${backup.id} is of something else.`);
-  const last = device.queue.lastReceipt();
-  if (!last || statement.version === JSON.parse(last.statement).version) return statement;
-  const follows = statement.sequence > last.sequence;
-  const chained =
-    statement.sequence !== last.sequence + 1 ||
-    statement.previous === Buffer.from(sha256(Buffer.from(chainText(last)))).toString('hex');
-  if (!follows || !chained) {
+  const held = { at: (sequence: number) => device.queue.receipt(sequence) };
+  if (!fitsChain(receipt, statement, held, (text) => toHex(sha256(Buffer.from(text))))) {
     throw new Failure(
       'receipt_invalid',
       'The server has forgotten receipts that it gave: it was restored from an old copy.',

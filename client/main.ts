@@ -4,7 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { homedir, hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
+import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
+import { exitCode } from './exit-code.ts';
 import { defaultStateRoot } from './state-directory.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
@@ -19,7 +21,13 @@ async function main(words: string[]): Promise<number> {
     // The device's code knows nothing of the server's; the process is handed over whole.
     const server = new URL('../server/main.js', import.meta.url);
     const { main: serve } = (await import(server.href)) as { main(words: string[]): Promise<number> };
-    return serve(words.slice(1));
+    try {
+      return await serve(words.slice(1));
+    } catch (error) {
+      const failure = asFailure(error);
+      process.stderr.write(`mailferry: ${failure.message}\n${failure.hint}\n`);
+      return exitCode(failure.code);
+    }
   }
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

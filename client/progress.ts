@@ -17,9 +17,6 @@ export interface Progress {
   clear(): void;
 }
 
-/** Says and shows nothing. */
-export const silentProgress: Progress = { report: () => {}, say: () => {}, clear: () => {} };
-
 export interface Pace {
   /** Bytes a second. */
   readonly rate: number;

@@ -215,9 +215,9 @@ export class Queue {
       .run(statement.sequence, statement.version, receipt.statement, receipt.signature);
   }
 
-  lastReceipt(): (Receipt & { readonly sequence: number }) | undefined {
+  receipt(sequence: number): Receipt | undefined {
     return this.#db
-      .prepare<[], Receipt & { sequence: number }>('SELECT * FROM receipts ORDER BY sequence DESC LIMIT 1')
-      .get();
+      .prepare<[number], Receipt>('SELECT statement, signature FROM receipts WHERE sequence = ?')
+      .get(sequence);
   }
 }

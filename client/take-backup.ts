@@ -94,6 +94,13 @@ export async function takeBackup(
   }
 }
 
+/** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */
+function instantOf(ms: number): string {
+  return new Date(
+    Math.min(Date.UTC(9999, 11, 31), Math.max(Date.parse('0001-01-01T00:00:00Z'), ms)),
+  ).toISOString();
+}
+
 async function begin(
   device: Device,
   source: Source,
@@ -108,7 +115,7 @@ async function begin(
     source_id: source.id,
     base_version: base?.version ?? null,
     size: look.size,
-    mtime: new Date(look.mtimeMs).toISOString(),
+    mtime: instantOf(look.mtimeMs),
     taken_at: snapshot.takenAt,
     snapshot: snapshot.kind,
     health: health.verdict,

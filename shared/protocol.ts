@@ -23,8 +23,8 @@ export const ACK_BYTES = 131_072;
 /** The request header by which a client asks for them. */
 export const ACK_HEADER = 'mailferry-acks';
 
-/** Most bytes of a commit's body: hashes and extents of some 700 GiB at once, or half a million scattered runs. */
-export const MAX_COMMIT_BYTES = 536_870_912;
+/** Most bytes of a commit's body: hashes of some 250 GiB at once, where scattered runs take next to nothing. */
+export const MAX_COMMIT_BYTES = 268_435_456;
 /** Most UTF-16 units of a path; Windows' own limit is 32,767. */
 export const MAX_PATH = 32_767;
 

@@ -1,0 +1,119 @@
+// npm run check is green, and a planted mistake of each kind makes it red: rules that can't fail are no rules.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { tempDir } from '../support/temp-dir.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What git would check out and what is new, in a folder of its own; the same installed packages. */
+function copyOfTree(): string {
+  const copy = join(tempDir(), 'tree');
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '-z'], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  for (const name of listed.split('\0').filter(Boolean)) {
+    mkdirSync(dirname(join(copy, name)), { recursive: true });
+    cpSync(join(root, name), join(copy, name), { force: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+  // Biome asks git what to leave out.
+  execFileSync('git', ['init', '-q'], { cwd: copy });
+  return copy;
+}
+
+function check(tree: string): { status: number | null; said: string } {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'check'], {
+    cwd: tree,
+    encoding: 'utf8',
+  });
+  return { status, said: stdout + stderr };
+}
+
+test('the tree as it is', () => {
+  const { status, said } = check(copyOfTree());
+  expect(said).not.toMatch(/error TS|━━━ ?$/m);
+  expect(status).toBe(0);
+}, 120_000);
+
+const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] = [
+  {
+    what: 'a wrong type',
+    plant: (tree) =>
+      appendFileSync(join(tree, 'client/backoff.ts'), "\nexport const planted: number = 'text';\n"),
+    sign: /TS2322/,
+  },
+  {
+    what: 'Node in shared/',
+    plant: (tree) =>
+      writeFileSync(
+        join(tree, 'shared/planted.ts'),
+        "// Planted.\nimport { readFileSync } from 'node:fs';\n\nexport const planted = readFileSync;\n",
+      ),
+    sign: /node:fs/,
+  },
+  {
+    what: 'a clock in shared/',
+    plant: (tree) =>
+      appendFileSync(join(tree, 'shared/merkle.ts'), '\nexport const planted = (): number => Date.now();\n'),
+    sign: /noRestrictedGlobals/,
+  },
+  {
+    what: 'the device importing the server',
+    plant: (tree) =>
+      appendFileSync(
+        join(tree, 'client/backoff.ts'),
+        "\nexport { STATUS as planted } from '../server/problem.ts';\n",
+      ),
+    sign: /noRestrictedImports/,
+  },
+  {
+    what: 'the server importing the device',
+    plant: (tree) =>
+      appendFileSync(
+        join(tree, 'server/problem.ts'),
+        "\nexport { backoffMs as planted } from '../client/backoff.ts';\n",
+      ),
+    sign: /noRestrictedImports/,
+  },
+  {
+    what: 'a cycle',
+    plant: (tree) => {
+      writeFileSync(
+        join(tree, 'client/planted-a.ts'),
+        "// Planted.\nimport { b } from './planted-b.ts';\n\nexport const a = (): number => b();\n",
+      );
+      writeFileSync(
+        join(tree, 'client/planted-b.ts'),
+        "// Planted.\nimport { a } from './planted-a.ts';\n\nexport const b = (): number => a();\n",
+      );
+    },
+    sign: /noImportCycles/,
+  },
+  {
+    what: 'code that nothing uses',
+    plant: (tree) =>
+      writeFileSync(join(tree, 'client/planted.ts'), '// Planted.\nexport const planted = 1;\n'),
+    sign: /planted\.ts/,
+  },
+  {
+    what: 'another format',
+    plant: (tree) => appendFileSync(join(tree, 'client/backoff.ts'), '\nexport   const planted = 1\n'),
+    sign: /format/i,
+  },
+];
+
+test.each(PLANTED)(
+  '$what makes it red',
+  ({ plant, sign }) => {
+    const tree = copyOfTree();
+    plant(tree);
+    const { status, said } = check(tree);
+    expect(status).not.toBe(0);
+    expect(said).toMatch(sign);
+  },
+  120_000,
+);
