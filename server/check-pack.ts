@@ -25,12 +25,7 @@ export async function checkPack(read: ReadPack, stored: number, id: string): Pro
 async function check(read: ReadPack, stored: number, id: string): Promise<number> {
   const { index, offset } = await readPackIndex(read, stored);
   const whole = startSha256();
-  const bytesOf = async (from: number, to: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(to - from);
-    await read(from, bytes);
-    whole.update(bytes);
-    return bytes;
-  };
+  const bytesOf = inSequence(read, stored, (bytes) => whole.update(bytes));
   await bytesOf(0, PACK_HEADER_BYTES);
   let raw = 0;
   for (let at = 0; at < index.count; at++) {
@@ -38,10 +33,33 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
     await (frame.rawLength > SMALL_FRAME ? checkLarge(frame, bytesOf) : checkSmall(frame, bytesOf));
     raw += frame.rawLength;
   }
-  await bytesOf(offset, stored);
+  for (let at = offset; at < stored; at += WINDOW) await bytesOf(at, Math.min(stored, at + WINDOW));
   if (toHex(whole.digest()) !== id)
     throw new Failure('malformed', 'The bytes of the pack do not match its id.');
   return raw;
+}
+
+/** Bytes of a pack read at a time: hundreds of small frames cost a few reads. */
+const WINDOW = 1_048_576;
+
+/**
+ * Gives the bytes of a pack out in order, at most WINDOW at a time; `pass` sees each byte once, in order too. What is given is valid
+ * until the next call.
+ */
+function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) => void): BytesOf {
+  const window = new Uint8Array(Math.min(WINDOW, stored));
+  let start = 0;
+  let end = 0;
+  return async (from, to) => {
+    if (to > end) {
+      start = from;
+      end = Math.min(stored, from + window.length);
+      await read(start, window.subarray(0, end - start));
+    }
+    const bytes = window.subarray(from - start, to - start);
+    pass(bytes);
+    return bytes;
+  };
 }
 
 async function checkSmall(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
@@ -53,5 +71,7 @@ async function checkSmall(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
 }
 
 async function checkLarge(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
-  for await (const _ of checkedFrame(frame, storedPieces(frame, bytesOf)));
+  // Copies: a stream reads ahead, while the window moves on.
+  const copyOf: BytesOf = async (from, to) => (await bytesOf(from, to)).slice();
+  for await (const _ of checkedFrame(frame, storedPieces(frame, copyOf)));
 }

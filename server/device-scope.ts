@@ -6,6 +6,7 @@ import { ROUTES } from '../shared/protocol.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
+import type { CheckStagedPack } from './check-staged-pack.ts';
 import type { CommitPorts } from './commit.ts';
 import { DurableStore } from './durable-store.ts';
 import { UploadFinisher } from './finish-upload.ts';
@@ -29,6 +30,7 @@ export interface ScopePorts {
   readonly catalogue: Catalogue;
   readonly vault: Vault;
   readonly scratch: FrameScratch;
+  readonly checkStaged: CheckStagedPack;
   readonly signer: ReceiptSigner;
   readonly capabilities: Capabilities;
   /** Most bytes of a plain file that a stock client may send. */
@@ -76,7 +78,13 @@ export class DeviceScopes {
     const staging = await vault.stagingDirectory(device);
     const reader = new VersionReader(catalogue, this.#packs);
     const accept = { catalogue, vault, signer, now: capabilities.now };
-    const finisher = new UploadFinisher({ ...accept, staging, checks: this.#checks, turns: this.#turns });
+    const finisher = new UploadFinisher({
+      ...accept,
+      staging,
+      checkStaged: this.#ports.checkStaged,
+      checks: this.#checks,
+      turns: this.#turns,
+    });
     const store = new DurableStore({
       directory: staging,
       uploads: catalogue.uploads,

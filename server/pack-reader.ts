@@ -53,8 +53,11 @@ export class PackReader {
   readonly #vault: Vault;
   readonly #scratch: FrameScratch;
   readonly #slots = new FrameSlots(SLOTS, SLOT_BYTES);
-  /** Frames being decoded: whoever asks meanwhile waits for the same. */
-  readonly #decoding = new Map<string, Promise<Uint8Array>>();
+  /**
+   * Frames on their way into a slot: whoever asks meanwhile waits for the same. The promises must not carry the bytes: a Map that
+   * much is put into and taken out of leaves a chain of old tables, which held 60 MB of frames until V8's next full collection.
+   */
+  readonly #decoding = new Map<string, Promise<void>>();
   readonly #indexes = new BoundedCache<PackIndex>(
     INDEX_CACHE_FRAMES,
     (index) => index.count + INDEX_OVERHEAD_FRAMES,
@@ -117,21 +120,22 @@ export class PackReader {
     if (index.frame(at).rawLength > SLOT_BYTES) {
       const read = await this.#scratch.read(key, () => this.#unfold(place), from, into);
       if (read !== into.length) throw damaged(pack.id, undefined);
-    } else if (!this.#slots.copy(key, from, into)) {
-      into.set((await this.#decodeOnce(key, place)).subarray(from, from + into.length));
+      return;
     }
+    // Again, where so many others were decoded meanwhile that it has lost its slot.
+    while (!this.#slots.copy(key, from, into)) await this.#decodeOnce(key, place);
   }
 
-  #decodeOnce(key: string, place: FramePlace): Promise<Uint8Array> {
+  #decodeOnce(key: string, place: FramePlace): Promise<void> {
     const known = this.#decoding.get(key);
     if (known) return known;
-    const decoding = this.#decode(place).finally(() => this.#decoding.delete(key));
+    const decoding = this.#decodeIntoSlot(key, place).finally(() => this.#decoding.delete(key));
     this.#decoding.set(key, decoding);
-    decoding.then(
-      (raw) => this.#slots.keep(key, raw),
-      () => undefined,
-    );
     return decoding;
+  }
+
+  async #decodeIntoSlot(key: string, place: FramePlace): Promise<void> {
+    this.#slots.keep(key, await this.#decode(place));
   }
 
   async *#unfold(place: FramePlace): AsyncGenerator<Uint8Array> {

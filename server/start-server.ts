@@ -6,6 +6,7 @@ import { Failure } from '../shared/failure.ts';
 import { type App, createApp } from './app.ts';
 import type { Capabilities } from './capabilities.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
+import { CheckThread, checkHere } from './check-staged-pack.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf } from './disk-failure.ts';
 import { makeDirectory } from './durable-file.ts';
@@ -24,6 +25,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Most bytes of a plain file that a stock tus client may send. */
   readonly maxFileBytes?: number;
+  /** check-worker.js, to check packs in a thread of its own; without it they are checked where they are received. */
+  readonly checkWorker?: URL;
   /** Called once at most, when the server must not go on; the caller closes it. */
   readonly fatal: (error: unknown) => void;
 }
@@ -56,12 +59,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const scratch = new FrameScratch(join(directory, 'scratch'));
     await scratch.prepare();
     closing.push(() => scratch.close());
+    const checking = options.checkWorker ? new CheckThread(options.checkWorker) : undefined;
+    closing.push(() => checking?.close());
     const signer = await openReceiptSigner(directory, capabilities.newReceiptKey);
     const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
     const app = createApp({
       catalogue,
       vault,
       scratch,
+      checkStaged: checking?.check ?? checkHere,
       signer,
       capabilities,
       maxFileBytes,
