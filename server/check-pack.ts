@@ -41,13 +41,14 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
 
 /** Bytes of a pack read at a time: hundreds of small frames cost a few reads. */
 const WINDOW = 1_048_576;
+/** One for the life of the thread, where packs are checked one after another: one a pack would wait long to be collected. */
+const window = new Uint8Array(WINDOW);
 
 /**
  * Gives the bytes of a pack out in order, at most WINDOW at a time; `pass` sees each byte once, in order too. What is given is valid
  * until the next call.
  */
 function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) => void): BytesOf {
-  const window = new Uint8Array(Math.min(WINDOW, stored));
   let start = 0;
   let end = 0;
   return async (from, to) => {

@@ -19,7 +19,7 @@ export const ROUTES = {
  * the header Upload-Offset, at least every ACK_BYTES. A client that keeps at most a window unacknowledged sends at
  * most that much again after a cut. A client or proxy that knows nothing of them loses nothing.
  */
-export const ACK_BYTES = 131_072;
+export const ACK_BYTES = 262_144;
 /** The request header by which a client asks for them. */
 export const ACK_HEADER = 'mailferry-acks';
 

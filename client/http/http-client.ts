@@ -36,7 +36,7 @@ export interface HttpResponse {
 }
 
 /** Bytes handed to the socket at a time. */
-const PIECE = 131_072;
+const PIECE = 262_144;
 
 export class HttpClient {
   readonly #plain = new http.Agent({ keepAlive: true, maxSockets: 8 });

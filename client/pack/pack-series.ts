@@ -21,7 +21,7 @@ export interface SealedRuns {
   readonly through: number;
 }
 
-interface OpenFrame {
+interface OpenBatch {
   readonly buffer: ArrayBuffer;
   readonly bytes: Uint8Array;
   /** Raw bytes so far. */
@@ -40,7 +40,7 @@ export class PackSeries {
   #open = false;
   #raw = 0;
   #runs: SourceRun[] = [];
-  #frame: OpenFrame | undefined;
+  #batch: OpenBatch | undefined;
   #sealing: Promise<void> = Promise.resolve();
 
   constructor(options: {
@@ -65,43 +65,43 @@ export class PackSeries {
     addRun(this.#runs, at, bytes.length);
     this.#raw += bytes.length;
     for (let from = 0; from < bytes.length; ) {
-      const frame = await this.#room();
-      const part = bytes.subarray(from, from + this.#settings.rawBytes - frame.length);
-      const aligned = frame.whole && hash !== undefined && part.length === COARSE && bytes.length === COARSE;
-      if (aligned) frame.pieces.set(hash, (frame.length / COARSE) * 32);
-      frame.whole = aligned;
-      frame.bytes.set(part, frame.length);
-      frame.length += part.length;
+      const batch = await this.#room();
+      const part = bytes.subarray(from, from + this.#settings.batchBytes - batch.length);
+      const aligned = batch.whole && hash !== undefined && part.length === COARSE && bytes.length === COARSE;
+      if (aligned) batch.pieces.set(hash, (batch.length / COARSE) * 32);
+      batch.whole = aligned;
+      batch.bytes.set(part, batch.length);
+      batch.length += part.length;
       from += part.length;
-      if (frame.length === this.#settings.rawBytes) this.#endFrame();
+      if (batch.length === this.#settings.batchBytes) this.#endBatch();
     }
   }
 
-  async #room(): Promise<OpenFrame> {
-    if (!this.#frame) {
+  async #room(): Promise<OpenBatch> {
+    if (!this.#batch) {
       const buffer = await this.#packer.buffer();
-      const pieces = new Uint8Array((this.#settings.rawBytes / COARSE) * 32);
-      this.#frame = { buffer, bytes: new Uint8Array(buffer), length: 0, pieces, whole: true };
+      const pieces = new Uint8Array((this.#settings.batchBytes / COARSE) * 32);
+      this.#batch = { buffer, bytes: new Uint8Array(buffer), length: 0, pieces, whole: true };
     }
-    return this.#frame;
+    return this.#batch;
   }
 
-  #endFrame(): void {
-    const frame = this.#frame;
-    if (!frame || frame.length === 0) return;
-    const pieces = frame.whole ? frame.pieces.subarray(0, (frame.length / COARSE) * 32) : undefined;
-    this.#packer.frame(frame.buffer, frame.length, pieces);
-    this.#frame = undefined;
+  #endBatch(): void {
+    const batch = this.#batch;
+    if (!batch || batch.length === 0) return;
+    const pieces = batch.whole ? batch.pieces.subarray(0, (batch.length / COARSE) * 32) : undefined;
+    this.#packer.add(batch.buffer, batch.length, pieces);
+    this.#batch = undefined;
   }
 
   /** Says that all changes of the first `through` coarse blocks were added: packs are sealed only at such places. */
   blocksDone(through: number): void {
-    const stored = this.#packer.bytes + (this.#frame?.length ?? 0);
+    const stored = this.#packer.bytes + (this.#batch?.length ?? 0);
     if (this.#open && (stored >= SEAL_AT_STORED || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
   }
 
   #seal(through: number): void {
-    this.#endFrame();
+    this.#endBatch();
     const runs = this.#runs;
     const number = this.#number++;
     this.#runs = [];
@@ -127,7 +127,7 @@ export class PackSeries {
   async abandon(): Promise<void> {
     if (this.#open) this.#packer.abandon();
     this.#open = false;
-    this.#frame = undefined;
+    this.#batch = undefined;
     await this.#sealing.catch(() => {});
   }
 }

@@ -1,5 +1,6 @@
 // The worker that compresses frames and writes packs: a plain synchronous program that takes one message after another.
 import { parentPort } from 'node:worker_threads';
+import { COARSE } from '../../shared/block.ts';
 import { collectSoon } from '../../shared/collect-soon.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import { PackFile, type SealedPack } from './pack-file.ts';
@@ -7,7 +8,7 @@ import { PackFile, type SealedPack } from './pack-file.ts';
 export type PackerRequest =
   | { readonly do: 'open'; readonly path: string; readonly settings: FrameSettings }
   | {
-      readonly do: 'frame';
+      readonly do: 'add';
       /** Which pack, counted by whoever asks: the answer says it again. */
       readonly pack: number;
       readonly buffer: ArrayBuffer;
@@ -18,9 +19,9 @@ export type PackerRequest =
   | { readonly do: 'abandon' };
 
 export type PackerAnswer =
-  /** A frame is written: `raw` bytes became `stored`; `buffer` is free again. */
+  /** A batch is written: `raw` bytes became `stored`; `buffer` is free again. */
   | {
-      readonly done: 'frame';
+      readonly done: 'add';
       readonly pack: number;
       readonly buffer: ArrayBuffer;
       readonly raw: number;
@@ -37,16 +38,26 @@ function answer(message: PackerAnswer, transfer: ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, transfer);
 }
 
+/** Cuts a batch into frames. */
+function addFrames({ buffer, length, pieces }: Extract<PackerRequest, { do: 'add' }>): void {
+  const { rawBytes } = settings!;
+  for (let at = 0; at < length; at += rawBytes) {
+    const raw = new Uint8Array(buffer, at, Math.min(rawBytes, length - at));
+    const first = (at / COARSE) * 32;
+    pack!.add(raw, settings!, pieces?.subarray(first, first + Math.ceil(raw.length / COARSE) * 32));
+  }
+}
+
 function take(request: PackerRequest): void {
   if (request.do === 'open') {
     pack = new PackFile(request.path);
     settings = request.settings;
-  } else if (request.do === 'frame') {
+  } else if (request.do === 'add') {
     const before = pack!.bytes;
-    pack!.add(new Uint8Array(request.buffer, 0, request.length), settings!, request.pieces);
+    addFrames(request);
     const stored = pack!.bytes - before;
     collectSoon(request.length);
-    answer({ done: 'frame', pack: request.pack, buffer: request.buffer, raw: request.length, stored }, [
+    answer({ done: 'add', pack: request.pack, buffer: request.buffer, raw: request.length, stored }, [
       request.buffer,
     ]);
   } else if (request.do === 'seal') {

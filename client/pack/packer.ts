@@ -33,13 +33,13 @@ export class Packer {
   }
 
   #take(answer: PackerAnswer): void {
-    if (answer.done === 'frame') {
+    if (answer.done === 'add') {
       this.#inFlight -= answer.raw;
       if (answer.pack === this.#pack) {
         this.#stored += answer.stored;
         this.#coming -= answer.raw;
       }
-      if (answer.buffer.byteLength === this.#settings?.rawBytes) this.#free.push(answer.buffer);
+      if (answer.buffer.byteLength === this.#settings?.batchBytes) this.#free.push(answer.buffer);
     } else if (answer.done === 'seal') {
       this.#sealing.shift()?.resolve(answer.pack);
     } else if (answer.done === 'failed') {
@@ -62,7 +62,7 @@ export class Packer {
 
   /** Begins a pack that will be `path`. */
   open(path: string, settings: FrameSettings): void {
-    if (this.#settings?.rawBytes !== settings.rawBytes) this.#free.length = 0;
+    if (this.#settings?.batchBytes !== settings.batchBytes) this.#free.length = 0;
     this.#settings = settings;
     this.#pack++;
     this.#stored = 0;
@@ -70,23 +70,23 @@ export class Packer {
     this.#send({ do: 'open', path, settings });
   }
 
-  /** A buffer for the next frame, when there is room for one on the way. */
+  /** A buffer of batchBytes for the next frames, when there is room for one on the way. */
   async buffer(): Promise<ArrayBuffer> {
-    const most = Math.max(IN_FLIGHT, this.#settings!.rawBytes);
+    const most = Math.max(IN_FLIGHT, this.#settings!.batchBytes);
     while (this.#inFlight >= most && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
     }
     if (this.#failure) throw this.#failure;
-    return this.#free.pop() ?? new ArrayBuffer(this.#settings!.rawBytes);
+    return this.#free.pop() ?? new ArrayBuffer(this.#settings!.batchBytes);
   }
 
-  /** Appends the first `length` bytes of a buffer from buffer() as a frame; the buffer is no longer the caller's. */
-  frame(buffer: ArrayBuffer, length: number, pieces: Uint8Array | undefined): void {
+  /** Appends the first `length` bytes of a buffer from buffer() as frames; the buffer is no longer the caller's. */
+  add(buffer: ArrayBuffer, length: number, pieces: Uint8Array | undefined): void {
     this.#inFlight += length;
     this.#coming += length;
-    this.#send({ do: 'frame', pack: this.#pack, buffer, length, pieces }, [buffer]);
+    this.#send({ do: 'add', pack: this.#pack, buffer, length, pieces }, [buffer]);
   }
 
   /** Bytes of the pack so far, what is on its way counted raw. */

@@ -5,7 +5,7 @@ import { type HttpClient, readText } from '../http/http-client.ts';
 import { isBody } from './staged-file.ts';
 
 /**
- * Most bytes on the way without the server's word that they are written: what a cut connection can cost. Six
+ * Most bytes on the way without the server's word that they are written: what a cut connection can cost. Three
  * acknowledgement steps; on a line with 50 ms there and back it allows 15 MB/s.
  */
 export const WINDOW_BYTES = 786_432;
