@@ -5,12 +5,10 @@ import { frameHash, PACK_HEADER_BYTES, type PlacedFrame } from '../shared/pack.t
 import { decodeFrame } from './decode-frame.ts';
 import { type ReadPack, readPackIndex } from './pack-reader.ts';
 import { sha256, startSha256 } from './sha256.ts';
-import { type BytesOf, storedPieces } from './stored-pieces.ts';
-import { checkedFrame, SMALL_FRAME } from './unfold-frame.ts';
 
 /**
  * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
- * what its hash says. A Failure `pack_refused` otherwise. Holds one small frame in memory, or pieces of a large one; reads each byte once.
+ * what its hash says. A Failure `pack_refused` otherwise. Holds one frame in memory, whatever the size; reads each byte once.
  */
 export async function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
   try {
@@ -30,7 +28,7 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
   let raw = 0;
   for (let at = 0; at < index.count; at++) {
     const frame = index.frame(at);
-    await (frame.rawLength > SMALL_FRAME ? checkLarge(frame, bytesOf) : checkSmall(frame, bytesOf));
+    compare(frame, await bytesOf(frame.storedOffset, frame.storedOffset + frame.storedLength));
     raw += frame.rawLength;
   }
   for (let at = offset; at < stored; at += WINDOW) await bytesOf(at, Math.min(stored, at + WINDOW));
@@ -44,14 +42,22 @@ const WINDOW = 1_048_576;
 /** One for the life of the thread, where packs are checked one after another: one a pack would wait long to be collected. */
 const window = new Uint8Array(WINDOW);
 
+type BytesOf = (from: number, to: number) => Promise<Uint8Array>;
+
 /**
- * Gives the bytes of a pack out in order, at most WINDOW at a time; `pass` sees each byte once, in order too. What is given is valid
+ * Gives the bytes of a pack out in order; `pass` sees each byte once, in order too. What is given is valid
  * until the next call.
  */
 function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) => void): BytesOf {
   let start = 0;
   let end = 0;
   return async (from, to) => {
+    if (to - from > WINDOW) {
+      const bytes = new Uint8Array(to - from);
+      await read(from, bytes);
+      pass(bytes);
+      return bytes;
+    }
     if (to > end) {
       start = from;
       end = Math.min(stored, from + window.length);
@@ -63,16 +69,8 @@ function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) =>
   };
 }
 
-async function checkSmall(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
-  const { storedOffset, storedLength } = frame;
-  const raw = await decodeFrame(frame, await bytesOf(storedOffset, storedOffset + storedLength));
-  if (!sameBytes(frameHash(raw, sha256), frame.hash)) {
+function compare(frame: PlacedFrame, stored: Uint8Array): void {
+  if (!sameBytes(frameHash(decodeFrame(frame, stored), sha256), frame.hash)) {
     throw new Failure('malformed', 'A frame of the pack does not match its hash.');
   }
-}
-
-async function checkLarge(frame: PlacedFrame, bytesOf: BytesOf): Promise<void> {
-  // Copies: a stream reads ahead, while the window moves on.
-  const copyOf: BytesOf = async (from, to) => (await bytesOf(from, to)).slice();
-  for await (const _ of checkedFrame(frame, storedPieces(frame, copyOf)));
 }

@@ -43,13 +43,15 @@ export type CheckAnswer =
 /** One thread for all devices. It is started when it is first needed, and again should it ever die. */
 export class CheckThread {
   readonly #program: URL;
+  readonly #onStart: () => void;
   #worker: Worker | undefined;
   /** Answers come in the order of the questions. */
   #waiting: { resolve: (raw: number) => void; reject: (error: Error) => void }[] = [];
 
-  /** `program`: check-worker.js. */
-  constructor(program: URL) {
+  /** `program`: check-worker.js. `onStart` is called each time the thread has come up. */
+  constructor(program: URL, onStart: () => void = () => undefined) {
     this.#program = program;
+    this.#onStart = onStart;
   }
 
   readonly check: CheckStagedPack = (pack) =>
@@ -61,6 +63,7 @@ export class CheckThread {
   #started(): Worker {
     if (this.#worker) return this.#worker;
     const worker = new Worker(this.#program, { resourceLimits: { maxYoungGenerationSizeMb: 1 } });
+    worker.on('online', this.#onStart);
     worker.on('message', (answer: CheckAnswer) => {
       const waiting = this.#waiting.shift();
       if ('raw' in answer) waiting?.resolve(answer.raw);

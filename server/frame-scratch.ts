@@ -30,24 +30,24 @@ export class FrameScratch {
    */
   async read(
     key: string,
-    unfold: () => AsyncIterable<Uint8Array>,
+    unfold: () => Promise<Uint8Array>,
     offset: number,
     into: Uint8Array,
   ): Promise<number> {
-    const keep = async (): Promise<FileHandle> => this.#keep(unfold());
+    const keep = async (): Promise<FileHandle> => this.#keep(await unfold());
     return this.#files.with(key, keep, async (file) => {
       const { bytesRead } = await file.read(into, 0, into.length, offset);
       return bytesRead;
     });
   }
 
-  async #keep(raw: AsyncIterable<Uint8Array>): Promise<FileHandle> {
+  async #keep(raw: Uint8Array): Promise<FileHandle> {
     const path = join(this.#directory, `frame-${this.#made++}`);
     const file = await open(path, 'wx+', 0o600);
     try {
       // Without a name it is gone with the process, however that ends.
       await unlink(path);
-      for await (const piece of raw) await file.appendFile(piece);
+      await file.writeFile(raw);
       return file;
     } catch (error) {
       await file.close();

@@ -87,11 +87,16 @@ function dataOption(): Option {
     .default(join(home, 'mailferry-server'));
 }
 
+/** V8 sets the growth of young generations back to two with every thread that starts, so this is called again then. */
+function keepHeapSmall(): void {
+  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+}
+
 async function serve(options: ServeOptions): Promise<number> {
   const directory = resolve(options.data);
   const { host, port } = parseListen(options.listen);
   // Before most of the program is loaded: what loading leaves in a young generation that has grown stays for good.
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
+  keepHeapSmall();
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('./start-server.ts')]);
   const log = pino(
     {
@@ -113,7 +118,16 @@ async function serve(options: ServeOptions): Promise<number> {
   const stopListening = onStop((reason) => stop(reason));
   try {
     const checkWorker = new URL('./check-worker.js', import.meta.url);
-    const server = await startServer({ checkWorker, directory, host, port, capabilities, log, fatal });
+    const server = await startServer({
+      checkWorker,
+      threadStarted: keepHeapSmall,
+      directory,
+      host,
+      port,
+      capabilities,
+      log,
+      fatal,
+    });
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ listening: server.url })}\n`

@@ -1,8 +1,10 @@
 // Reads raw bytes out of packs: finds the frames, decodes each once for all who need it, and keeps memory bounded.
 
 import { COARSE } from '../shared/block.ts';
+import { sameBytes } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
 import {
+  frameHash,
   indexOffset,
   isPackHeader,
   PACK_FOOTER_BYTES,
@@ -16,8 +18,6 @@ import type { FrameScratch } from './frame-scratch.ts';
 import { FrameSlots } from './frame-slots.ts';
 import { PackIndex } from './pack-index.ts';
 import { sha256 } from './sha256.ts';
-import { storedPieces } from './stored-pieces.ts';
-import { checkedFrame, unfoldFrame } from './unfold-frame.ts';
 import type { Vault } from './vault.ts';
 
 /** Decoded frames of at most this size are kept in memory: those of a first backup. Larger ones are kept in scratch files. */
@@ -104,12 +104,8 @@ export class PackReader {
     for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
       const frame = index.frame(at);
       if (frame.rawOffset >= offset + length) return;
-      const pieces = checkedFrame(frame, this.#stored({ device, pack, index, at }));
-      try {
-        for await (const _ of pieces);
-      } catch (cause) {
-        throw damaged(pack.id, cause);
-      }
+      const raw = await this.#decode({ device, pack, index, at });
+      if (!sameBytes(frameHash(raw, sha256), frame.hash)) throw damaged(pack.id, undefined);
     }
   }
 
@@ -118,7 +114,7 @@ export class PackReader {
     const { device, pack, index, at } = place;
     const key = keyOf(device, pack, at);
     if (index.frame(at).rawLength > SLOT_BYTES) {
-      const read = await this.#scratch.read(key, () => this.#unfold(place), from, into);
+      const read = await this.#scratch.read(key, () => this.#decode(place), from, into);
       if (read !== into.length) throw damaged(pack.id, undefined);
       return;
     }
@@ -138,29 +134,12 @@ export class PackReader {
     this.#slots.keep(key, await this.#decode(place));
   }
 
-  async *#unfold(place: FramePlace): AsyncGenerator<Uint8Array> {
-    try {
-      yield* unfoldFrame(place.index.frame(place.at), this.#stored(place));
-    } catch (cause) {
-      throw damaged(place.pack.id, cause);
-    }
-  }
-
-  /** The stored bytes of a frame, piece by piece. */
-  #stored({ device, pack, index, at }: FramePlace): AsyncGenerator<Uint8Array> {
-    return storedPieces(index.frame(at), async (from, to) => {
-      const bytes = new Uint8Array(to - from);
-      await this.#vault.readPack(device, pack.id, from, bytes);
-      return bytes;
-    });
-  }
-
   async #decode({ device, pack, index, at }: FramePlace): Promise<Uint8Array> {
     const frame = index.frame(at);
     const stored = new Uint8Array(frame.storedLength);
     await this.#vault.readPack(device, pack.id, frame.storedOffset, stored);
     try {
-      return await decodeFrame(frame, stored);
+      return decodeFrame(frame, stored);
     } catch (cause) {
       throw damaged(pack.id, cause);
     }

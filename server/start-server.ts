@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly maxFileBytes?: number;
   /** check-worker.js, to check packs in a thread of its own; without it they are checked where they are received. */
   readonly checkWorker?: URL;
+  /** Called whenever a thread has come up. */
+  readonly threadStarted?: () => void;
   /** Called once at most, when the server must not go on; the caller closes it. */
   readonly fatal: (error: unknown) => void;
 }
@@ -59,7 +61,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const scratch = new FrameScratch(join(directory, 'scratch'));
     await scratch.prepare();
     closing.push(() => scratch.close());
-    const checking = options.checkWorker ? new CheckThread(options.checkWorker) : undefined;
+    const checking = options.checkWorker
+      ? new CheckThread(options.checkWorker, options.threadStarted)
+      : undefined;
     closing.push(() => checking?.close());
     const signer = await openReceiptSigner(directory, capabilities.newReceiptKey);
     const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
