@@ -41,6 +41,8 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
 const WINDOW = 1_048_576;
 /** One for the life of the thread, where packs are checked one after another: one a pack would wait long to be collected. */
 const window = new Uint8Array(WINDOW);
+/** For what does not fit into it: the largest frame so far. */
+let large = new Uint8Array(0);
 
 type BytesOf = (from: number, to: number) => Promise<Uint8Array>;
 
@@ -53,7 +55,8 @@ function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) =>
   let end = 0;
   return async (from, to) => {
     if (to - from > WINDOW) {
-      const bytes = new Uint8Array(to - from);
+      if (large.length < to - from) large = new Uint8Array(to - from);
+      const bytes = large.subarray(0, to - from);
       await read(from, bytes);
       pass(bytes);
       return bytes;

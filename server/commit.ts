@@ -7,7 +7,7 @@ import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import type { PackReader } from './pack-reader.ts';
 import { assemble, basePagesNeeded, changedPages } from './plan-version.ts';
-import { sha256 } from './sha256.ts';
+import { sha256, startSha256 } from './sha256.ts';
 import { verifyBlocks } from './verify-blocks.ts';
 import { checkHashesGiven, touchedBlocks } from './version-map.ts';
 import { openMap, type VersionReader } from './version-reader.ts';
@@ -91,6 +91,8 @@ async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Pro
   });
 }
 
+const HASHED_AT_ONCE = 65_536;
+
 /** SHA-256 of the commit in one form: keys in the order below, nothing else. */
 function hashOf(body: CommitRequest): Uint8Array {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
@@ -109,5 +111,11 @@ function hashOf(body: CommitRequest): Uint8Array {
     health,
     healthNotes,
   ];
-  return sha256(Buffer.from(JSON.stringify([...fields, changes])));
+  const hash = startSha256();
+  hash.update(Buffer.from(`${JSON.stringify(fields)}\n`));
+  // In pieces: the list of a first backup of 4 GiB has 3 MB, and three copies of it at once would be seen in the memory.
+  for (let at = 0; at < changes.length; at += HASHED_AT_ONCE) {
+    hash.update(Buffer.from(changes.slice(at, at + HASHED_AT_ONCE), 'latin1'));
+  }
+  return hash.digest();
 }
