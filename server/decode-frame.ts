@@ -25,10 +25,11 @@ export const READABLE_CODECS: readonly number[] = zstdDecompressSync
  * of its threads would keep a decoder's memory.
  */
 export function decodeFrame(frame: Pick<Frame, 'codec' | 'rawLength'>, stored: Uint8Array): Uint8Array {
+  // Of the frame before: were it done once this one is there, the new one would be taken for something that lasts.
+  collectSoon(frame.rawLength);
   const raw = decode(frame, stored);
   if (raw.length !== frame.rawLength)
     throw new Failure('malformed', 'A frame has another length than stated.');
-  collectSoon(raw.length);
   return raw;
 }
 

@@ -22,7 +22,7 @@ import type { Vault } from './vault.ts';
 
 /** Decoded frames of at most this size are kept in memory: those of a first backup. Larger ones are kept in scratch files. */
 const SLOT_BYTES = 2 * COARSE;
-const SLOTS = 64;
+const SLOTS = 32;
 /** Frames whose places are kept, at some 60 bytes each: the indexes of 4 GiB in frames of 128 KiB. */
 const INDEX_CACHE_FRAMES = 40_000;
 /** What an index weighs besides its frames. */
