@@ -8,7 +8,7 @@ import type { Capabilities } from './capabilities.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
 import { CheckThread, checkHere } from './check-staged-pack.ts';
 import { lockDirectory } from './directory-lock.ts';
-import { codeOf } from './disk-failure.ts';
+import { codeOf, isFatal } from './disk-failure.ts';
 import { makeDirectory } from './durable-file.ts';
 import { FrameScratch } from './frame-scratch.ts';
 import { openReceiptSigner } from './receipt-key.ts';
@@ -86,7 +86,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await removeOrphans(await app.scopes.of(device));
     }
     await listen(app, options);
-    const finishing = finishAll(app, devices, log);
+    const finishing = finishAll(app, devices, options);
     closing.push(() => within(REST_MS, finishing));
     return { url: urlOf(app, options.host), catalogue, close: once(() => closeAll(closing)) };
   } catch (error) {
@@ -106,12 +106,17 @@ async function listen({ fastify }: App, { host, port }: ServerOptions): Promise<
   }
 }
 
-async function finishAll({ scopes }: App, devices: readonly string[], log: Logger): Promise<void> {
+async function finishAll(
+  { scopes }: App,
+  devices: readonly string[],
+  { log, fatal }: ServerOptions,
+): Promise<void> {
   for (const device of devices) {
     try {
       await finishComplete(await scopes.of(device), log);
     } catch (error) {
       log.error({ device, err: error }, 'the uploads of a device could not be finished');
+      if (isFatal(error)) return fatal(error);
     }
   }
 }

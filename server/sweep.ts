@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { asFailure } from '../shared/failure.ts';
 import type { DeviceScope } from './device-scope.ts';
-import { codeOf } from './disk-failure.ts';
+import { codeOf, isFatal } from './disk-failure.ts';
 
 /**
  * Removes the staged files of a device that no upload owns, and the uploads whose file is gone for good. Only before
@@ -19,7 +19,8 @@ export async function removeOrphans({ catalogue, store }: DeviceScope): Promise<
 
 /**
  * Finishes the uploads of a device that have all their bytes but were not published, and drops those that have none left.
- * May run beside requests. What can't be finished is logged and left to the device's next attempt.
+ * May run beside requests. What can't be finished is logged and left to the device's next attempt;
+ * only a disk that fails (isFatal) ends it.
  */
 export async function finishComplete(scope: DeviceScope, log: Logger): Promise<void> {
   const { catalogue, finisher, store } = scope;
@@ -30,6 +31,7 @@ export async function finishComplete(scope: DeviceScope, log: Logger): Promise<v
       await finisher.finish(id);
       log.info({ device: scope.device, upload: id }, 'an upload was finished that a crash had cut short');
     } catch (error) {
+      if (isFatal(error)) throw error;
       const { code, message } = asFailure(error);
       log.warn({ device: scope.device, upload: id, code }, message);
     }

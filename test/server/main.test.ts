@@ -1,6 +1,7 @@
 // The server as a process: what it prints, that one data directory has one server, and that it ends when it is told to.
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -36,9 +37,10 @@ function run(...words: string[]): Run {
   child.stderr!.on('data', (text) => {
     err += text;
   });
-  const ended = new Promise<{ code: number | null; out: string; err: string }>((resolve) => {
-    child.on('close', (code) => resolve({ code, out, err }));
-  });
+  // Not 'close': it never comes where it was the parent that disconnected.
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  const closed = [child.stdout!, child.stderr!].map((stream) => once(stream, 'close'));
+  const ended = Promise.all([exited, ...closed]).then(([code]) => ({ code, out, err }));
   return { child, firstLine, ended };
 }
 
