@@ -116,8 +116,8 @@ describe('the restored Enron store', () => {
     await mailferryOk('restore', path, '--to', to, '--state', state);
     await stop(server);
     expect(existsSync(to)).toBe(true);
-    // Names and contents of every message; readpst draws the boundaries of MIME parts by lot.
-    const script = `mkdir -p "$2" && readpst -S -q -o "$2" "$1" && cd "$2" && find . -type f | sort | while IFS= read -r name; do
+    // Names and contents of every message, by one process, so that they are numbered in order; boundaries are drawn by lot.
+    const script = `mkdir -p "$2" && readpst -S -q -j 0 -o "$2" "$1" && cd "$2" && find . -type f | sort | while IFS= read -r name; do
       printf '%s ' "$name"; LC_ALL=C sed 's/LibPST-iamunique-[0-9_.-]*//g' "$name" 2>/dev/null | sha256sum; done`;
     const listing = async (store: string, out: string) => {
       const ended = await start('sh', ['-c', script, 'sh', store, out]).ended;
