@@ -3,13 +3,14 @@ import { toHex } from '../shared/byte-codec.ts';
 import type { CommitRequest, VersionSummary } from '../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt } from '../shared/receipt.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
-import { encodePageList, type PageEntry } from './page-codec.ts';
+import { encodePage, encodePageList, type PageEntry } from './page-codec.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 import { sha256 } from './sha256.ts';
 import type { Vault } from './vault.ts';
+import type { MapPage } from './version-map.ts';
 
-/** A page of the new version: one of the base's, or the bytes of one that is stored with it. */
-export type NewPage = PageEntry | { readonly root: Uint8Array; readonly bytes: Uint8Array };
+/** A page of the new version: one of the base's, or one that is stored with it. */
+export type NewPage = PageEntry | { readonly root: Uint8Array; readonly page: MapPage };
 
 export interface CheckedVersion {
   readonly id: string;
@@ -89,11 +90,14 @@ async function storePages(
   pages: readonly NewPage[],
   size: number,
 ): Promise<Uint8Array> {
-  const fresh: Uint8Array[] = [];
-  for (const page of pages) if ('bytes' in page) fresh.push(page.bytes);
-  let row = await rows.pages.add(fresh);
-  const entries = pages.map((page) => ('bytes' in page ? { row: row++, root: page.root } : page));
+  let row = await rows.pages.add(encoded(pages));
+  const entries = pages.map((page) => ('page' in page ? { row: row++, root: page.root } : page));
   return encodePageList(size, entries, sha256);
+}
+
+/** The new pages as they are stored, each made when it is asked for: all at once would double what a commit holds. */
+function* encoded(pages: readonly NewPage[]): Generator<Uint8Array> {
+  for (const page of pages) if ('page' in page) yield encodePage(page.page, sha256);
 }
 
 function summaryOf({ id, commit }: CheckedVersion, receivedAt: string, receipt: Receipt): VersionSummary {

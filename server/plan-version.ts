@@ -1,7 +1,7 @@
 // From a base and a change list to the pages of a new version: what is shared, what is written anew, and the root. Pure.
 import type { ChangeList } from '../shared/change-list.ts';
 import type { NewPage } from './accept-version.ts';
-import { encodePage, type PageEntry } from './page-codec.ts';
+import type { PageEntry } from './page-codec.ts';
 import { sha256 } from './sha256.ts';
 import {
   changePage,
@@ -46,7 +46,7 @@ export function assemble(
   const pages: NewPage[] = [];
   for (let index = 0; index < pageCount(size); index++) {
     const page = changed.get(index);
-    pages.push(page ? { root: pageRoot(page, sha256), bytes: encodePage(page, sha256) } : base[index]!);
+    pages.push(page ? { root: pageRoot(page, sha256), page } : base[index]!);
   }
   return {
     pages,

@@ -5,7 +5,6 @@ import type { SourceKind } from '../shared/protocol.ts';
 import { parseStoreHeader } from '../shared/store-header.ts';
 import type { CheckedVersion, NewPage } from './accept-version.ts';
 import type { ReadPack } from './pack-reader.ts';
-import { encodePage } from './page-codec.ts';
 import { sha256, startSha256 } from './sha256.ts';
 import type { UploadPlan } from './upload-plan.ts';
 import { PAGE_BYTES, pageCount, pageLength, pageRoot, rootOfPages } from './version-map.ts';
@@ -58,7 +57,7 @@ export function versionOfFile(
     const first = (index * PAGE_BYTES) / COARSE;
     const hashes = file.coarse.subarray(32 * first, 32 * (first + coarseCount(length)));
     const page = { hashes, extents: [{ length, pack: String(packRow), offset: index * PAGE_BYTES }] };
-    pages.push({ root: pageRoot(page, sha256), bytes: encodePage(page, sha256) });
+    pages.push({ root: pageRoot(page, sha256), page });
   }
   const header = parseStoreHeader(file.head, file.size);
   const commit = {

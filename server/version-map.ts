@@ -76,7 +76,7 @@ export function checkHashesGiven(given: readonly CoarseHash[], touched: readonly
   }
 }
 
-/** What of a change list falls into one page, counted from the page's beginning. */
+/** What of a change list falls into one page: runs counted from the page's beginning, hashes as they are in the list. */
 export interface PageChange {
   readonly page: number;
   readonly runs: readonly PlacedExtent[];
@@ -89,11 +89,11 @@ export interface PageChange {
  */
 export function splitByPage(runs: readonly PlacedExtent[], hashes: readonly CoarseHash[]): PageChange[] {
   const changes = new Map<number, { runs: PlacedExtent[]; hashes: CoarseHash[] }>();
-  for (const { index, hash } of hashes) {
-    const page = Math.floor(index / PAGE_BLOCKS);
+  for (const given of hashes) {
+    const page = Math.floor(given.index / PAGE_BLOCKS);
     const change = changes.get(page) ?? { runs: [], hashes: [] };
     changes.set(page, change);
-    change.hashes.push({ index: index % PAGE_BLOCKS, hash });
+    change.hashes.push(given);
   }
   for (const run of runs) {
     for (let done = 0; done < run.length; ) {
@@ -112,6 +112,6 @@ export function changePage(base: MapPage | undefined, change: PageChange, length
   const extents = overlay(base?.extents ?? [], change.runs, length);
   const hashes = new Uint8Array(32 * coarseCount(length));
   hashes.set((base?.hashes ?? new Uint8Array(0)).subarray(0, hashes.length));
-  for (const { index, hash } of change.hashes) hashes.set(hash, 32 * index);
+  for (const { index, hash } of change.hashes) hashes.set(hash, 32 * (index % PAGE_BLOCKS));
   return { hashes, extents };
 }

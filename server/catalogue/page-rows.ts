@@ -1,5 +1,5 @@
 // A device's map pages: the parts that versions are put together from. Written once, shared by versions, never changed.
-import type { Kysely } from 'kysely';
+import type { Insertable, Kysely } from 'kysely';
 import type { Schema } from './schema.ts';
 
 const AT_ONCE = 200;
@@ -32,20 +32,26 @@ export class PageRows {
    * Adds pages and returns the number of the first; the others follow it. Only inside a transaction, which keeps
    * everybody else from taking the same numbers.
    */
-  async add(pages: readonly Uint8Array[]): Promise<number> {
+  async add(pages: Iterable<Uint8Array>): Promise<number> {
     // Of all devices: the numbers are the table's, though nothing else is shared.
     const { last } = await this.#db
       .selectFrom('map_pages')
       .select((row) => row.fn.max('row').as('last'))
       .executeTakeFirstOrThrow();
     const first = Number(last ?? 0) + 1;
-    for (let at = 0; at < pages.length; at += AT_ONCE) {
-      const some = pages.slice(at, at + AT_ONCE);
-      await this.#db
-        .insertInto('map_pages')
-        .values(some.map((bytes, index) => ({ row: first + at + index, device: this.#device, bytes })))
-        .execute();
+    let row = first;
+    let some: Insertable<Schema['map_pages']>[] = [];
+    for (const bytes of pages) {
+      some.push({ row: row++, device: this.#device, bytes });
+      if (some.length < AT_ONCE) continue;
+      await this.#insert(some);
+      some = [];
     }
+    if (some.length > 0) await this.#insert(some);
     return first;
+  }
+
+  async #insert(rows: Insertable<Schema['map_pages']>[]): Promise<void> {
+    await this.#db.insertInto('map_pages').values(rows).execute();
   }
 }
