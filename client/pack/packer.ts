@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../shared/failure.ts';
+import { keepHeapSmall } from '../small-heap.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
@@ -28,6 +29,7 @@ export class Packer {
 
   constructor() {
     this.#worker = new Worker(new URL('./packer-worker.js', import.meta.url), { resourceLimits: LEAN });
+    this.#worker.once('online', keepHeapSmall);
     this.#worker.on('message', (answer: PackerAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error.message, undefined));
   }

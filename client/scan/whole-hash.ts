@@ -1,6 +1,7 @@
 // Slots of memory that a source is read into, and the SHA-256 of all of it, added up beside the reader.
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
+import { keepHeapSmall } from '../small-heap.ts';
 import type { HashAnswer, HashRequest } from './whole-hash-worker.ts';
 
 /** Bytes read at a time. */
@@ -44,6 +45,7 @@ export class WorkerHash implements SlotHash {
     this.#worker = new Worker(new URL('./whole-hash-worker.js', import.meta.url), {
       workerData: this.#memory,
     });
+    this.#worker.once('online', keepHeapSmall);
     this.#worker.on('message', (answer: HashAnswer) => {
       if ('digest' in answer) this.#digest?.(answer.digest);
       else this.release(answer.slot);

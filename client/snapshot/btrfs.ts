@@ -16,7 +16,7 @@ const SUBVOLUME_INODE = 256;
 const TIMEOUT_MS = 120_000;
 
 async function subvolumeOf(path: string): Promise<Volume | null> {
-  if ((await statfs(path)).type !== BTRFS_MAGIC) return null;
+  if ((await statfs(dirname(path))).type !== BTRFS_MAGIC) return null;
   for (let at = dirname(path); ; at = dirname(at)) {
     if ((await stat(at)).ino === SUBVOLUME_INODE) return { root: at };
     if (at === dirname(at)) return null;

@@ -1,0 +1,143 @@
+// Requests that can't hang: silence is noticed, refusals are answers, and no more than a window is on its way.
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { type BodySource, HttpClient, readText } from '../../../client/http/http-client.ts';
+import { failureOf } from '../../../client/http/server-client.ts';
+
+async function serve(handler: http.RequestListener): Promise<string> {
+  const server = http.createServer(handler);
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+function client(stallMs = 300): HttpClient {
+  const http = new HttpClient({ stallMs });
+  onTestFinished(() => http.close());
+  return http;
+}
+
+function zeros(length: number, onRead: (at: number) => void = () => {}): BodySource {
+  return {
+    length,
+    read: async (at, into) => {
+      onRead(at);
+      return into
+        .fill(0, 0, Math.min(into.length, length - at))
+        .subarray(0, Math.min(into.length, length - at)).length;
+    },
+  };
+}
+
+describe('silence', () => {
+  test('before an answer', async () => {
+    const url = await serve(() => {});
+    await expect(client().send({ method: 'GET', url })).rejects.toMatchObject({ code: 'stalled' });
+  });
+
+  test('in the middle of an answer', async () => {
+    const url = await serve(
+      (_, response) => void response.writeHead(200, { 'content-length': 10 }).write('12345'),
+    );
+    const response = await client().send({ method: 'GET', url });
+    await expect(readText(response)).rejects.toMatchObject({ code: 'stalled' });
+  });
+
+  test('of a server that reads no body', async () => {
+    const url = await serve((request) => request.pause());
+    const sending = client().send({ method: 'PATCH', url, body: zeros(64 * 1_048_576), window: 1_048_576 });
+    await expect(sending).rejects.toMatchObject({ code: 'stalled' });
+  });
+});
+
+test('a connection that is not there is unreachable', async () => {
+  await expect(client().send({ method: 'GET', url: 'http://127.0.0.1:1/' })).rejects.toMatchObject({
+    code: 'unreachable',
+  });
+});
+
+test('a connection that is reset is unreachable', async () => {
+  const url = await serve((request) => request.socket.resetAndDestroy());
+  await expect(client().send({ method: 'GET', url })).rejects.toMatchObject({ code: 'unreachable' });
+});
+
+test('an early refusal of a body is an answer', async () => {
+  const url = await serve(
+    (_, response) => void response.writeHead(413, { connection: 'close' }).end('too large'),
+  );
+  const response = await client(5_000).send({ method: 'POST', url, body: zeros(50 * 1_048_576) });
+  expect(response.status).toBe(413);
+  response.body.destroy();
+});
+
+test('no more than the window is sent beyond what was acknowledged', async () => {
+  const window = 786_432;
+  let acknowledged = 0;
+  let most = 0;
+  const url = await serve((request, response) => {
+    let received = 0;
+    request.on('data', (bytes: Buffer) => {
+      received += bytes.length;
+      setTimeout(() => {
+        acknowledged = Math.max(acknowledged, received);
+        response.writeEarlyHints({ link: '</>; rel=self', 'upload-offset': String(received) });
+      }, 5);
+    });
+    request.on('end', () => setTimeout(() => response.end('done'), 20));
+  });
+  const body = zeros(6_000_000, (at) => {
+    most = Math.max(most, at - acknowledged);
+  });
+  const response = await client(5_000).send({ method: 'PATCH', url, body, window });
+  expect(await readText(response)).toBe('done');
+  expect(most).toBeLessThanOrEqual(window);
+  expect(acknowledged).toBe(6_000_000);
+});
+
+test('a server that acknowledges nothing gets its body too, and is remembered', async () => {
+  const url = await serve((request, response) => {
+    request.resume();
+    request.on('end', () => response.end('done'));
+  });
+  const http = client(20_000);
+  expect(http.acknowledges(url)).toBe(true);
+  const response = await http.send({ method: 'PATCH', url, body: zeros(3_000_000), window: 786_432 });
+  expect(await readText(response)).toBe('done');
+  expect(http.acknowledges(url)).toBe(false);
+}, 20_000);
+
+test.each([
+  [401, {}, 'unauthorized'],
+  [404, {}, 'not_found'],
+  [413, {}, 'too_large'],
+  [429, { 'retry-after': '7' }, 'busy'],
+  [500, {}, 'busy'],
+  [503, { 'retry-after': '7' }, 'busy'],
+  [507, {}, 'server_full'],
+])('an answer %d that is no problem of ours', (status, headers, code) => {
+  const failure = failureOf(status, headers, 'not json');
+  expect(failure.code).toBe(code);
+  if ('retry-after' in headers) expect(failure.detail.retryAfterMs).toBe(7_000);
+});
+
+test('a problem of ours keeps its code, its sentence and its facts', () => {
+  const body = {
+    type: 'about:blank',
+    title: 'Packs are missing.',
+    status: 409,
+    code: 'packs_missing',
+    detail: { missing: ['a'] },
+  };
+  const failure = failureOf(409, {}, JSON.stringify(body));
+  expect(failure).toMatchObject({
+    code: 'packs_missing',
+    message: 'Packs are missing.',
+    detail: { missing: ['a'] },
+  });
+});
