@@ -8,7 +8,7 @@ import { type Options, parseOptions, USAGE } from './options.ts';
 import type { Policy } from './outlook/space.ts';
 import { dayPaths, generateDays } from './outlook-days.ts';
 import { leastMissing } from './peers/least.ts';
-import { mailferry } from './peers/mailferry.ts';
+import { mailferry, mailferryDirect } from './peers/mailferry.ts';
 import type { Peer, Room } from './peers/peer.ts';
 import { restic } from './peers/restic.ts';
 import { rsync, rsync8k } from './peers/rsync.ts';
@@ -17,7 +17,7 @@ import { legend, reportTable } from './report.ts';
 import { scale, scaleTable } from './scale.ts';
 import { LEAST, type Row, sideBySide } from './side-by-side.ts';
 
-const PEERS: readonly Peer[] = [mailferry, restic, rsync, rsync8k, tus];
+const PEERS: readonly Peer[] = [mailferry, mailferryDirect, restic, rsync, rsync8k, tus];
 /** The days, the working copy, five peers' stores and a restored file; --scale needs as much. */
 const DISK_FACTOR = 16;
 const FINE = 1024;

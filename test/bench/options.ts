@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import type { Policy } from './outlook/space.ts';
 
-const PEER_NAMES = ['mailferry', 'restic', 'rsync', 'rsync8k', 'tus', 'least'] as const;
+const PEER_NAMES = ['mailferry', 'mailferry-direct', 'restic', 'rsync', 'rsync8k', 'tus', 'least'] as const;
 type PeerName = (typeof PEER_NAMES)[number];
 
 export type Options = {

@@ -10,23 +10,54 @@ import type { Peer, Protection, Room } from './peer.ts';
 /** From dist/test/bench/peers/. */
 const COMMAND_LINE = fileURLToPath(new URL('../../../client/main.js', import.meta.url));
 
+/** Bytes are counted by a proxy, a third process on the same cores. */
 export const mailferry: Peer = {
   name: 'mailferry',
-  how: 'server and device on loopback; live snapshot',
+  how: 'server and device on loopback, through the counting proxy; live snapshot',
   measure: 'wire',
-  missing: () => (existsSync(COMMAND_LINE) ? undefined : 'not built: npm run build'),
-  run: (room, use) => {
-    const data = join(room.directory, 'data');
-    const serve = command('server', '--data', data, '--listen', '127.0.0.1:0', '--json');
-    return withServer(serve, room.signal, async (server) =>
-      withCountingProxy(listeningPort(await server.firstLine), async (proxy) => {
-        const state = join(room.directory, 'state');
-        await enroll(room, data, state, `http://127.0.0.1:${proxy.port}`);
-        return use(protection({ proxy, serverPid: server.pid, room }, state));
-      }),
-    );
-  },
+  missing,
+  run: (room, use) =>
+    withMailferry(room, (port, serverPid, state) =>
+      withCountingProxy(port, async (proxy) =>
+        use(await enrolled({ proxy, serverPid, room }, state, proxy.port)),
+      ),
+    ),
 };
+
+/** Times without the proxy's work, which no user has. */
+export const mailferryDirect: Peer = {
+  name: 'mailferry-direct',
+  how: 'server and device on loopback, nothing between them; live snapshot',
+  measure: 'wire',
+  missing,
+  run: (room, use) =>
+    withMailferry(room, async (port, serverPid, state) =>
+      use(await enrolled({ proxy: undefined, serverPid, room }, state, port)),
+    ),
+};
+
+function missing(): string | undefined {
+  return existsSync(COMMAND_LINE) ? undefined : 'not built: npm run build';
+}
+
+function withMailferry<T>(
+  room: Room,
+  use: (port: number, serverPid: number, state: string) => Promise<T>,
+): Promise<T> {
+  const serve = command('server', '--data', dataOf(room), '--listen', '127.0.0.1:0', '--json');
+  return withServer(serve, room.signal, async (server) =>
+    use(listeningPort(await server.firstLine), server.pid, join(room.directory, 'state')),
+  );
+}
+
+async function enrolled(wire: Wire, state: string, port: number): Promise<Protection> {
+  await enroll(wire.room, dataOf(wire.room), state, `http://127.0.0.1:${port}`);
+  return protection(wire, state);
+}
+
+function dataOf(room: Room): string {
+  return join(room.directory, 'data');
+}
 
 async function enroll(room: Room, data: string, state: string, server: string): Promise<void> {
   const created = await runToEnd(command('server', 'token', 'create', '--data', data, '--json'), room.signal);

@@ -5,10 +5,15 @@ import { runMeasured } from '../measured.ts';
 import { watch } from '../usage.ts';
 import type { Room, StepCost } from './peer.ts';
 
-export type Wire = { readonly proxy: CountingProxy; readonly serverPid: number; readonly room: Room };
+/** `proxy` undefined: the device talks to the server directly, and no bytes are counted. */
+export type Wire = {
+  readonly proxy: CountingProxy | undefined;
+  readonly serverPid: number;
+  readonly room: Room;
+};
 
 export async function overTheWire(wire: Wire, device: Program): Promise<{ cost: StepCost; stdout: string }> {
-  const before = wire.proxy.count();
+  const before = wire.proxy?.count();
   const serverWatch = watch(wire.serverPid);
   const measured = await runMeasured(device, wire.room.directory, wire.room.signal).catch(
     async (error: unknown) => {
@@ -17,10 +22,10 @@ export async function overTheWire(wire: Wire, device: Program): Promise<{ cost: 
     },
   );
   const server = await serverWatch.stop();
-  const after = wire.proxy.count();
+  const after = wire.proxy?.count();
   const cost = {
-    up: after.up - before.up,
-    down: after.down - before.down,
+    up: after && before ? after.up - before.up : null,
+    down: after && before ? after.down - before.down : null,
     wallSeconds: measured.wallSeconds,
     device: measured.usage,
     server,

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Program, withServer } from '../child.ts';
-import { withCountingProxy } from '../counting-proxy.ts';
+import { type CountingProxy, withCountingProxy } from '../counting-proxy.ts';
 import { listeningPort, overTheWire, type Wire } from './over-the-wire.ts';
 import type { Peer, Protection } from './peer.ts';
 
@@ -26,7 +26,7 @@ export const tus: Peer = {
   },
 };
 
-function protection(wire: Wire, files: string): Protection {
+function protection(wire: Wire & { readonly proxy: CountingProxy }, files: string): Protection {
   let last: string | undefined;
   return {
     backup: async (path) => {
