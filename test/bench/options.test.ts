@@ -7,7 +7,7 @@ it('asks all peers for a GiB of a fresh store by default', () => {
     size: 2 ** 30,
     policies: ['dense'],
     days: 3,
-    peers: ['mailferry', 'restic', 'rsync', 'rsync8k', 'tus', 'least'],
+    peers: ['mailferry', 'mailferry-direct', 'restic', 'rsync', 'rsync8k', 'tus', 'least'],
   });
 });
 
