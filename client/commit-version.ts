@@ -59,11 +59,33 @@ async function commitRequest(device: Device, backup: Backup): Promise<CommitRequ
 const SPAN = 256;
 const NEAR = 16;
 
+/** Hashes of coarse blocks, kept as bytes: 32 for each, whatever the size of the source. */
+class CoarseHashes implements Iterable<CoarseHash> {
+  readonly #indices: readonly number[];
+  readonly #hashes: Uint8Array;
+
+  constructor(indices: readonly number[], hashes: Uint8Array) {
+    this.#indices = indices;
+    this.#hashes = hashes;
+  }
+
+  get length(): number {
+    return this.#indices.length;
+  }
+
+  *[Symbol.iterator](): Generator<CoarseHash> {
+    for (const [i, index] of this.#indices.entries()) {
+      yield { index, hash: this.#hashes.subarray(32 * i, 32 * i + 32) };
+    }
+  }
+}
+
 /** The SHA-256 of some coarse blocks out of a fingerprint file. */
-async function hashesOf(path: string, indices: readonly number[]): Promise<CoarseHash[]> {
+async function hashesOf(path: string, indices: readonly number[]): Promise<CoarseHashes> {
   const file = await open(path, 'r');
   try {
-    const hashes: CoarseHash[] = [];
+    const hashes = new Uint8Array(32 * indices.length);
+    const records = Buffer.allocUnsafe(SPAN * RECORD_BYTES);
     for (let i = 0; i < indices.length; ) {
       const first = indices[i]!;
       let next = i + 1;
@@ -73,16 +95,16 @@ async function hashesOf(path: string, indices: readonly number[]): Promise<Coars
         indices[next]! - first < SPAN
       )
         next++;
-      const records = Buffer.allocUnsafe((indices[next - 1]! - first + 1) * RECORD_BYTES);
-      const { bytesRead } = await file.read(records, 0, records.length, first * RECORD_BYTES);
-      if (bytesRead < records.length)
+      const length = (indices[next - 1]! - first + 1) * RECORD_BYTES;
+      const { bytesRead } = await file.read(records, 0, length, first * RECORD_BYTES);
+      if (bytesRead < length)
         throw new Failure('fingerprint_damaged', `The fingerprint ${path} is too short.`);
       for (; i < next; i++) {
         const at = (indices[i]! - first) * RECORD_BYTES + TAG_BYTES;
-        hashes.push({ index: indices[i]!, hash: Uint8Array.from(records.subarray(at, at + 32)) });
+        hashes.set(records.subarray(at, at + 32), 32 * i);
       }
     }
-    return hashes;
+    return new CoarseHashes(indices, hashes);
   } finally {
     await file.close();
   }

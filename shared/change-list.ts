@@ -33,7 +33,13 @@ export interface ChangeList {
   readonly coarse: readonly CoarseHash[];
 }
 
-export function encodeChangeList(list: ChangeList, sha256: Sha256): Uint8Array {
+/** What encodeChangeList takes: hashes one after another, so that those of a large source need not be objects all at once. */
+export interface ChangeSource {
+  readonly runs: readonly PlacedExtent[];
+  readonly coarse: Iterable<CoarseHash> & { readonly length: number };
+}
+
+export function encodeChangeList(list: ChangeSource, sha256: Sha256): Uint8Array {
   const packs = new Map<string, { index: number; next: number }>();
   const runs = new ByteWriter().varint(list.runs.length);
   let end = 0;
