@@ -16,8 +16,8 @@ export interface SealedPack {
   readonly rawBytes: number;
 }
 
-/** Frames are gathered to writes of about this many bytes. */
-const WRITE_BYTES = 1_048_576;
+/** Frames are gathered to writes of at most this many bytes: what the buffer that PackFile is lent holds. */
+export const WRITE_BYTES = 1_048_576;
 
 /** Synchronous, since it lives in a worker of its own (packer-worker.ts), where waiting is free. */
 export class PackFile {
@@ -25,14 +25,18 @@ export class PackFile {
   readonly #file: number;
   readonly #hash = createHash('sha256');
   readonly #frames: Frame[] = [];
-  #pending: Uint8Array[] = [];
-  #pendingBytes = 0;
+  readonly #buffer: Uint8Array;
+  #buffered = 0;
   #bytes = 0;
   #rawBytes = 0;
 
-  /** A new file beside `path`; it gets that name in seal(). */
-  constructor(path: string) {
+  /**
+   * A new file beside `path`; it gets that name in seal(). `buffer`: WRITE_BYTES that nobody else uses until then; frames are copied
+   * into it, so that what the compressor made of them can be let go at once.
+   */
+  constructor(path: string, buffer: Uint8Array) {
     this.#path = path;
+    this.#buffer = buffer;
     this.#file = openSync(`${path}.new`, 'w', 0o600);
     this.#write(packHeader());
   }
@@ -60,28 +64,34 @@ export class PackFile {
       hash: frameHash(raw, sha256, pieces),
     });
     this.#rawBytes += raw.length;
-    // What is not packed is the caller's buffer, which it fills again: written before this returns.
-    this.#write(stored, !worth);
+    this.#write(stored);
   }
 
-  #write(bytes: Uint8Array, now = false): void {
+  #write(bytes: Uint8Array): void {
     this.#hash.update(bytes);
     this.#bytes += bytes.length;
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (now || this.#pendingBytes >= WRITE_BYTES) this.#flush();
+    if (this.#buffered + bytes.length > this.#buffer.length) this.#flush();
+    if (bytes.length > this.#buffer.length) {
+      this.#writeNow(bytes);
+    } else {
+      this.#buffer.set(bytes, this.#buffered);
+      this.#buffered += bytes.length;
+    }
   }
 
   #flush(): void {
-    const bytes = this.#pending.length === 1 ? this.#pending[0]! : Buffer.concat(this.#pending);
+    this.#writeNow(this.#buffer.subarray(0, this.#buffered));
+    this.#buffered = 0;
+  }
+
+  #writeNow(bytes: Uint8Array): void {
     for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done, bytes.length - done);
-    this.#pending = [];
-    this.#pendingBytes = 0;
   }
 
   /** The tail, then the file and its name on the disk. */
   seal(): SealedPack {
-    this.#write(packTail(this.#frames, sha256), true);
+    this.#write(packTail(this.#frames, sha256));
+    this.#flush();
     fsyncSync(this.#file);
     closeSync(this.#file);
     renameSync(`${this.#path}.new`, this.#path);

@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import { COARSE } from '../../shared/block.ts';
 import { collectSoon } from '../../shared/collect-soon.ts';
 import type { FrameSettings } from './frame-settings.ts';
-import { PackFile, type SealedPack } from './pack-file.ts';
+import { PackFile, type SealedPack, WRITE_BYTES } from './pack-file.ts';
 
 export type PackerRequest =
   | { readonly do: 'open'; readonly path: string; readonly settings: FrameSettings }
@@ -31,6 +31,8 @@ export type PackerAnswer =
   | { readonly done: 'abandon' }
   | { readonly done: 'failed'; readonly message: string; readonly code: string | undefined };
 
+/** One for the life of the worker, in which one pack is open at a time. */
+const buffer = new Uint8Array(WRITE_BYTES);
 let pack: PackFile | undefined;
 let settings: FrameSettings | undefined;
 
@@ -50,13 +52,14 @@ function addFrames({ buffer, length, pieces }: Extract<PackerRequest, { do: 'add
 
 function take(request: PackerRequest): void {
   if (request.do === 'open') {
-    pack = new PackFile(request.path);
+    pack = new PackFile(request.path, buffer);
     settings = request.settings;
   } else if (request.do === 'add') {
+    // Of the batch before, which nobody holds any more.
+    collectSoon(request.length);
     const before = pack!.bytes;
     addFrames(request);
     const stored = pack!.bytes - before;
-    collectSoon(request.length);
     answer({ done: 'add', pack: request.pack, buffer: request.buffer, raw: request.length, stored }, [
       request.buffer,
     ]);
