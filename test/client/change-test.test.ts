@@ -22,9 +22,10 @@ test('any other size or time, another mark', () => {
       (size, otherSize, mtimeMs, otherMs) => {
         const same = size === otherSize && mtimeMs + 0 === otherMs + 0;
         const empty = new Uint8Array(0);
-        expect(markOf({ size, mtimeMs, head: empty }) === markOf({ size: otherSize, mtimeMs: otherMs, head: empty })).toBe(
-          same,
-        );
+        expect(
+          markOf({ size, mtimeMs, head: empty }) ===
+            markOf({ size: otherSize, mtimeMs: otherMs, head: empty }),
+        ).toBe(same);
       },
     ),
   );
