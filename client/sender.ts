@@ -118,7 +118,9 @@ export class Sender {
     if (this.#stop.signal.aborted) return;
     if (failure.code === 'upload_gone') {
       const known = await server.knowsPack(pack.id).catch(() => null);
-      if (known !== null) return queue.advancePack(pack, known ? 'acknowledged' : 'gone');
+      if (known) return queue.advancePack(pack, 'acknowledged');
+      // Starts over, but not at once again and again: a proxy may answer 404 to everything.
+      if (known === false) queue.advancePack(pack, 'gone');
     }
     const suspicious = failure.code === 'pack_refused' || failure.code === 'pack_damaged';
     if (suspicious && (await fileDigest(path)) !== pack.id) return this.#packLost(pack, failure);

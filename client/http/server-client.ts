@@ -14,7 +14,6 @@ import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
 
 /** How a status is understood where the answer is not a problem of ours: a proxy's, or tus's own. */
 const STATUS_CODES: Readonly<Record<number, FailureCode>> = {
-  400: 'malformed',
   401: 'unauthorized',
   403: 'unauthorized',
   404: 'not_found',
@@ -40,7 +39,8 @@ export function failureOf(status: number, headers: HttpResponse['headers'], text
   } catch {
     // Not a problem of ours: the status has to do.
   }
-  const code = STATUS_CODES[status] ?? (status >= 500 ? 'busy' : 'malformed');
+  // Whoever answers so is not a server of ours, or not now: nothing is given up for its word.
+  const code = STATUS_CODES[status] ?? 'busy';
   return new Failure(code, `The server answered ${status}.`, { detail: { ...wait, status } });
 }
 
@@ -90,7 +90,11 @@ export class ServerClient {
     try {
       return schema.parse(JSON.parse(text));
     } catch (cause) {
-      throw new Failure('malformed', 'The server answered with something that is not Mailferry.', { cause });
+      throw new Failure(
+        'unreachable',
+        'What answered is not Mailferry; perhaps the network wants you to log in.',
+        { cause },
+      );
     }
   }
 

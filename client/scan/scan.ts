@@ -63,25 +63,28 @@ export async function scan(job: ScanJob): Promise<ScanResult> {
   let through = 0;
   job.whole.begin();
   for await (const { slot, length, records } of pieces(job)) {
-    for (let from = 0; from < length; from += COARSE, through++) {
-      const block = slot.bytes.subarray(from, Math.min(length, from + COARSE));
-      const index = through % BATCH;
-      const record = index * RECORD_BYTES;
-      const comparable = record < records.length && coarseLength(through, job.base!.size) === block.length;
-      const tag = hashes.tag(block);
-      if (comparable && startsWith(records, record, tag)) {
-        draft.set(records.subarray(record, record + RECORD_BYTES), record);
-      } else {
-        const before = comparable ? recordAt(records, index) : null;
-        const out = recordAt(draft, index);
-        out.tag.set(tag);
-        changed += await takeBlock(job, { block, at: through * COARSE, before, out });
+    try {
+      for (let from = 0; from < length; from += COARSE, through++) {
+        const block = slot.bytes.subarray(from, Math.min(length, from + COARSE));
+        const index = through % BATCH;
+        const record = index * RECORD_BYTES;
+        const comparable = record < records.length && coarseLength(through, job.base!.size) === block.length;
+        const tag = hashes.tag(block);
+        if (comparable && startsWith(records, record, tag)) {
+          draft.set(records.subarray(record, record + RECORD_BYTES), record);
+        } else {
+          const before = comparable ? recordAt(records, index) : null;
+          const out = recordAt(draft, index);
+          out.tag.set(tag);
+          changed += await takeBlock(job, { block, at: through * COARSE, before, out });
+        }
+        sum.push(draft.subarray(record + TAG_BYTES, record + TAG_BYTES + 32));
+        job.packs.blocksDone(through + 1);
       }
-      sum.push(draft.subarray(record + TAG_BYTES, record + TAG_BYTES + 32));
-      job.packs.blocksDone(through + 1);
+      await job.draft.append(draft.subarray(0, Math.ceil(length / COARSE) * RECORD_BYTES));
+    } finally {
+      job.whole.release(slot.number);
     }
-    await job.draft.append(draft.subarray(0, Math.ceil(length / COARSE) * RECORD_BYTES));
-    job.whole.release(slot.number);
     job.onProgress(Math.min(size, through * COARSE));
     if (job.stop() && through < blocks)
       return { complete: false, through, sha256: '', root: new Uint8Array(0), changed };
@@ -136,32 +139,55 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
     at += SLOT_BYTES;
     base = base.then(async (): Promise<Uint8Array> => job.base?.records.next() ?? new Uint8Array(0));
     const records = base;
-    const piece = readPiece(job, from).then(async (read) => ({ ...read, records: await records }));
+    const piece = readPiece(job, from).then(async (read) => {
+      try {
+        return { ...read, records: await records };
+      } catch (error) {
+        job.whole.release(read.slot.number);
+        throw error;
+      }
+    });
     piece.catch(() => {});
     ahead.push(piece);
   };
   while (at < job.size && ahead.length < AHEAD) readNext();
-  for (let next = ahead.shift(); next; next = ahead.shift()) {
-    const piece = await next;
-    job.whole.update(piece.slot, piece.length);
-    if (at < job.size) readNext();
-    yield piece;
+  try {
+    for (let next = ahead.shift(); next; next = ahead.shift()) {
+      const piece = await next;
+      job.whole.update(piece.slot, piece.length);
+      if (at < job.size) readNext();
+      yield piece;
+    }
+  } finally {
+    // A scan that ends early must leave its slots to the next one.
+    for (const left of ahead) {
+      const piece = await left.catch(() => null);
+      if (piece) job.whole.release(piece.slot.number);
+    }
   }
 }
 
 async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; length: number }> {
   const slot = await job.whole.take();
   const length = Math.min(SLOT_BYTES, job.size - from);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await job.file.read(slot.bytes, done, length - done, from + done).catch((cause) => {
-      throw new Failure(
-        'source_unreadable',
-        `${job.path} can't be read at byte ${from + done}: ${cause.message}.`,
-        { cause },
-      );
-    });
-    if (bytesRead === 0) throw new Failure('source_changed', `${job.path} became shorter while it was read.`);
-    done += bytesRead;
+  try {
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await job.file
+        .read(slot.bytes, done, length - done, from + done)
+        .catch((cause) => {
+          throw new Failure(
+            'source_unreadable',
+            `${job.path} can't be read at byte ${from + done}: ${cause.message}.`,
+            { cause },
+          );
+        });
+      if (bytesRead === 0)
+        throw new Failure('source_changed', `${job.path} became shorter while it was read.`);
+      done += bytesRead;
+    }
+    return { slot, length };
+  } catch (error) {
+    job.whole.release(slot.number);
+    throw error;
   }
-  return { slot, length };
 }
