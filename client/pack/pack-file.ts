@@ -1,6 +1,6 @@
 // Writes one pack file: frames as they come, then the tail; sealed under its final name only when it is on the disk.
 import { createHash } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
@@ -102,7 +102,8 @@ export class PackFile {
   /** Throws the file away. */
   abandon(): void {
     closeSync(this.#file);
-    unlinkSync(`${this.#path}.new`);
+    // Whoever cleaned up the folder meanwhile may have been quicker.
+    rmSync(`${this.#path}.new`, { force: true });
   }
 }
 
