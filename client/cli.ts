@@ -5,10 +5,14 @@ import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
 import { type StatePaths, statePaths } from './state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
+import { WAKE_REASONS } from './triggers/wake-file.ts';
 
 /** What the main file hands in. */
 export interface Machine extends Streams {
   readonly surroundings: Surroundings;
+  readonly input: NodeJS.ReadableStream;
+  /** Asks this process to end: aborts `surroundings.stop`. */
+  readonly end: () => void;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly platform: string;
   readonly home: string;
@@ -136,9 +140,22 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
           .argParser(wholeNumber)
           .default(15),
       )
+      .addOption(
+        new Option('--minimum <minutes>', 'least time between two looks, whatever happens').argParser(
+          wholeNumber,
+        ),
+      )
+      .option('--host', 'stop, power and sessions come as lines on standard input, from the Windows service')
       .addOption(snapshot())
       .addOption(quota()),
     async (...args) => (await import('./commands/agent.ts')).agent(...args),
+  );
+  add<import('./commands/wake.ts').WakeOptions>(
+    program
+      .command('wake')
+      .description('ask the agent that runs for a look at the sources now')
+      .addOption(new Option('--reason <reason>', 'what happened').choices(WAKE_REASONS).default('asked')),
+    async (...args) => (await import('./commands/wake.ts')).wakeAgent(...args),
   );
   add(
     program.command('status').description('queue, sources and whether the server answers'),

@@ -27,16 +27,20 @@ async function main(words: string[]): Promise<number> {
   }
   keepHeapSmall();
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => {
-      stop.abort();
-      setTimeout(() => process.exit(130), PATIENCE_MS).unref();
-    });
-  }
+  const end = () => {
+    stop.abort();
+    setTimeout(() => process.exit(130), PATIENCE_MS).unref();
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   return runCli(words, {
     surroundings: { now: Date.now, chance: Math.random, newId: randomUUID, stop: stop.signal },
     out: process.stdout,
     err: process.stderr,
+    // Looked at by need alone: to touch it is to open it.
+    get input() {
+      return process.stdin;
+    },
+    end,
     now: Date.now,
     env: process.env,
     platform: process.platform,

@@ -3,19 +3,27 @@
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
-import { pause } from '../pause.ts';
 import { recover, runBackup, type SnapshotChoice } from '../run-backup.ts';
 import { Sender } from '../sender.ts';
 import { DEFAULT_QUOTA } from '../staging.ts';
 import { bytesText } from '../terminal.ts';
+import { agentTriggers } from '../triggers/agent-triggers.ts';
+import { Lookout } from '../triggers/lookout.ts';
 import { sourcesOf } from './backup.ts';
 
 export interface AgentOptions {
   /** Minutes. */
   readonly every: number;
+  /** Least time between two looks: minutes. */
+  readonly minimum?: number;
+  /** Whether a service host writes lines to standard input. */
+  readonly host?: boolean;
   readonly snapshot?: SnapshotChoice;
   readonly quota?: number;
 }
+
+/** A look at a locked store costs a snapshot: no more than one in this time, however often a screen is unlocked. */
+const MINIMUM_MINUTES = 5;
 
 export async function agent(context: Context, paths: string[], options: AgentOptions): Promise<number> {
   const { machine, terminal } = context;
@@ -27,14 +35,21 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
     });
     await recover(device);
     sender.notify();
-    for (let round = 0; !device.stop.aborted; round++) {
+    const settings = {
+      everyMs: options.every * 60_000,
+      minimumMs: (options.minimum ?? MINIMUM_MINUTES) * 60_000,
+    };
+    const lookout = new Lookout({ settings, now: device.now, stop: device.stop });
+    lookout.listen(...agentTriggers(context, { host: options.host ?? false }));
+    for (let round = 0; (await lookout.next()).length > 0; round++) {
+      const began = device.now();
       const sources = await sourcesOf(device, paths, context);
       const choice = options.snapshot ?? 'require';
       const result = await runBackup(device, sender, { sources, snapshot: choice, wait: true });
       for (const failure of result.failed) terminal.say(`${failure.path}: ${failure.message}`);
       if (round === 0)
         terminal.say(`${sources.length} sources are protected; the next look is in ${options.every} min.`);
-      await pause(options.every * 60_000, device.stop);
+      lookout.looked(began);
     }
     await sender.close();
   });
