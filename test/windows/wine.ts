@@ -1,0 +1,172 @@
+// Windows programs under Wine: a prefix of its own for each test file, programs run in it, the built device installed into it.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join, posix, win32 } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Where set-up.sh put everything. */
+const CACHE =
+  process.env.MAILFERRY_WINDOWS_CACHE ??
+  join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'mailferry-windows');
+
+/** null where Windows programs can be run here, else why not. */
+export function lacksWine(): string | null {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'Wine is run as root on Linux';
+  if (!existsSync(join(CACHE, 'prefix', 'system.reg'))) return 'test/windows/set-up.sh was not run';
+  const mounts = spawnSync('unshare', ['--mount', 'true']).status === 0;
+  return mounts ? null : 'this machine allows no mounts';
+}
+
+export interface WineEnded {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The last line of standard output as JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: what a test expects of it is the test
+  readonly json: any;
+}
+
+export interface WineRunning {
+  /** Killing it ends the Windows process as TerminateProcess does: without a word to it. */
+  readonly child: ChildProcess;
+  readonly ended: Promise<WineEnded>;
+  /** Standard output so far: it is a file, since Node can't write into Linux' pipes under Wine. */
+  stdout(): string;
+}
+
+export interface WineOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** ms; the process is killed then. */
+  readonly timeout?: number;
+}
+
+/** A Windows with its own C:. */
+export class Wine {
+  /** This machine's folder that is C: there. */
+  readonly drive: string;
+  readonly #root: string;
+  readonly #prefix: string;
+  #runs = 0;
+
+  constructor() {
+    this.#root = mkdtempSync(join(realpathSync(tmpdir()), 'mailferry-wine-'));
+    this.#prefix = join(this.#root, 'prefix');
+    this.drive = join(this.#prefix, 'drive_c');
+    const copied = spawnSync('cp', ['-a', '--reflink=auto', join(CACHE, 'prefix'), this.#prefix]);
+    if (copied.status !== 0) throw new Error(`the Windows prefix can't be copied: ${copied.stderr}`);
+  }
+
+  /** The folder that Windows' object namespace `\\?\GLOBALROOT` stands for; made at the first call. */
+  get globalRoot(): string {
+    const folder = join(this.#prefix, 'dosdevices', 'globalroot');
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** This machine's path of a path on C:. */
+  here(path: string): string {
+    if (!/^c:\\/i.test(path)) throw new RangeError(`${path} is not on C:`);
+    return join(this.drive, path.slice(3).split(win32.sep).join(posix.sep));
+  }
+
+  /** A file on C: with this content; its folder is made. */
+  write(path: string, content: string | Uint8Array): void {
+    mkdirSync(dirname(this.here(path)), { recursive: true });
+    writeFileSync(this.here(path), content);
+  }
+
+  /** One of the programs of this folder (`hold-file`) or `node`, as a path that Wine takes. */
+  program(name: string): string {
+    return name === 'node' ? join(CACHE, 'node', 'bin', 'node.exe') : join(CACHE, 'programs', `${name}.exe`);
+  }
+
+  /** Starts a Windows program. */
+  start(
+    program: string,
+    words: readonly string[],
+    { env = {}, timeout = 120_000 }: WineOptions = {},
+  ): WineRunning {
+    const run = this.#runs++;
+    const out = join(this.#root, `${run}.out`);
+    const err = join(this.#root, `${run}.err`);
+    const [outFile, errFile] = [openSync(out, 'w'), openSync(err, 'w')];
+    const assigned = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const child = spawn(
+      join(HERE, 'in-wine.sh'),
+      [CACHE, this.#prefix, 'env', ...assigned, 'wine', program, ...words],
+      { stdio: ['ignore', outFile, errFile], timeout, killSignal: 'SIGKILL' },
+    );
+    closeSync(outFile);
+    closeSync(errFile);
+    const stdout = () => readFileSync(out, 'utf8');
+    const ended = once(child, 'close').then(([code, signal]): WineEnded => {
+      const said = stdout();
+      let json: unknown;
+      try {
+        json = JSON.parse(said.trim().split('\n').at(-1) ?? '');
+      } catch {
+        json = undefined;
+      }
+      return { code, signal, stdout: said, stderr: readFileSync(err, 'utf8'), json };
+    });
+    return { child, ended, stdout };
+  }
+
+  /** Runs a Windows program to its end. */
+  run(program: string, words: readonly string[], options?: WineOptions): Promise<WineEnded> {
+    return this.start(program, words, options).ended;
+  }
+
+  /** Runs node.exe to its end. */
+  node(words: readonly string[], options?: WineOptions): Promise<WineEnded> {
+    return this.run(this.program('node'), words, options);
+  }
+
+  /** Ends every process of this Windows and removes it. */
+  close(): void {
+    spawnSync(join(HERE, 'in-wine.sh'), [CACHE, this.#prefix, 'wineserver', '-k'], { timeout: 30_000 });
+    rmSync(this.#root, { recursive: true, force: true });
+  }
+}
+
+/** What the device loads from node_modules, but for better-sqlite3. */
+const PACKAGES = ['cli-progress', 'commander', 'p-queue', 'tus-js-client', 'zod'];
+
+/** Installs the built device (dist/client) as C:\mailferry, with the stand-in for better-sqlite3; its main file on C:. */
+export function installDevice(wine: Wine): string {
+  const home = wine.here('C:\\mailferry');
+  for (const part of ['client', 'shared']) {
+    cpSync(join(ROOT, 'dist', part), join(home, 'dist', part), { recursive: true });
+  }
+  cpSync(join(ROOT, 'package.json'), join(home, 'package.json'));
+  const copied = new Set<string>();
+  const copy = (name: string): void => {
+    const from = join(ROOT, 'node_modules', name);
+    if (copied.has(name) || !existsSync(from)) return;
+    copied.add(name);
+    cpSync(from, join(home, 'node_modules', name), { recursive: true });
+    const { dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+    for (const each of Object.keys(dependencies)) copy(each);
+  };
+  for (const name of PACKAGES) copy(name);
+  wine.write('C:\\mailferry\\node_modules\\better-sqlite3\\package.json', '{ "main": "index.cjs" }');
+  cpSync(join(HERE, 'better-sqlite3.cjs'), join(home, 'node_modules', 'better-sqlite3', 'index.cjs'));
+  return 'C:\\mailferry\\dist\\client\\main.js';
+}
