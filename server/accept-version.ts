@@ -8,6 +8,7 @@ import type { ReceiptSigner } from './receipt-key.ts';
 import { sha256 } from './sha256.ts';
 import type { Vault } from './vault.ts';
 import type { MapPage } from './version-map.ts';
+import { encodeVersion, type VersionSource } from './version-object.ts';
 
 /** A page of the new version: one of the base's, or one that is stored with it. */
 export type NewPage = PageEntry | { readonly root: Uint8Array; readonly page: MapPage };
@@ -18,7 +19,7 @@ export interface CheckedVersion {
   /** SHA-256 of the commit as it came. */
   readonly bodyHash: Uint8Array;
   /** What the version object keeps besides the commit, so that the map can be made again from it. */
-  readonly source: { readonly changes: string } | { readonly rawPack: string };
+  readonly source: VersionSource;
   readonly pages: readonly NewPage[];
   /** The upload that became this version; it is finished together with it. */
   readonly upload?: string;
@@ -55,8 +56,19 @@ export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion)
     committedAt,
     previous: last ? toHex(sha256(Buffer.from(chainText(last)))) : CHAIN_START,
   });
-  const object = { format: 'mailferry-version-1', id, commit, ...version.source, receipt };
-  await vault.putVersion(catalogue.device, sequence, id, Buffer.from(JSON.stringify(object)));
+  const object = encodeVersion({ id, commit, source: version.source, receipt });
+  await vault.putVersion(catalogue.device, sequence, id, object);
+  await recordVersion(catalogue, version, { sequence, committedAt, receipt });
+  return summaryOf(version, committedAt, receipt);
+}
+
+/** The rows of a version that has its receipt, all or none of them. */
+export async function recordVersion(
+  catalogue: DeviceCatalogue,
+  version: CheckedVersion,
+  { sequence, committedAt, receipt }: { sequence: number; committedAt: string; receipt: Receipt },
+): Promise<void> {
+  const { commit, id } = version;
   await catalogue.transaction(async (rows) => {
     await rows.versions.add(
       {
@@ -82,7 +94,6 @@ export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion)
     );
     if (version.upload !== undefined) await rows.uploads.finish(version.upload);
   });
-  return summaryOf(version, committedAt, receipt);
 }
 
 async function storePages(

@@ -70,9 +70,9 @@ export function createApp(ports: AppPorts): App {
   });
   app.post(ROUTES.devices, async (request, reply) => {
     const body = parseRequest(EnrolRequest, request.body);
-    const { catalogue, capabilities, signer } = ports;
+    const { catalogue, capabilities } = ports;
     reply.code(201).header('cache-control', 'no-store');
-    return enrolDevice(catalogue.enrolment, capabilities, signer.publicKey, body);
+    return enrolDevice(catalogue.enrolment, capabilities, ports, body);
   });
   app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes));
   app.register(async (plugin) => registerUploads(plugin, ports, scopes, exchanges, failed));

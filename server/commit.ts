@@ -5,12 +5,13 @@ import { Failure } from '../shared/failure.ts';
 import type { CommitRequest, VersionSummary } from '../shared/protocol.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
+import { layChanges } from './lay-changes.ts';
 import type { PackReader } from './pack-reader.ts';
-import { assemble, basePagesNeeded, changedPages } from './plan-version.ts';
+import { assemble } from './plan-version.ts';
 import { sha256, startSha256 } from './sha256.ts';
 import { verifyBlocks } from './verify-blocks.ts';
 import { checkHashesGiven, touchedBlocks } from './version-map.ts';
-import { openMap, type VersionReader } from './version-reader.ts';
+import type { VersionReader } from './version-reader.ts';
 
 export interface CommitPorts extends AcceptPorts {
   readonly packs: PackReader;
@@ -34,7 +35,7 @@ export async function commitVersion(
   body: CommitRequest,
 ): Promise<CommitResult> {
   const { catalogue, reader } = ports;
-  const bodyHash = hashOf(body);
+  const bodyHash = commitHash(body);
   const known = await catalogue.versions.map(id);
   if (known) {
     if (!sameBytes(known.body_hash, bodyHash)) {
@@ -53,14 +54,7 @@ export async function commitVersion(
   checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
 
-  const baseEntries = base ? openMap(base) : [];
-  const needed = basePagesNeeded(changes, baseEntries);
-  const basePages = await reader.pages(needed.flatMap(({ entry }) => entry ?? []));
-  const withBase = needed.map(({ change, entry }) =>
-    entry ? { change, page: basePages.shift()! } : { change },
-  );
-  const changed = changedPages(withBase, body.size);
-
+  const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
   await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports.packs, reader);
   const { pages, root } = assemble(baseEntries, changed, body.size);
   if (!sameBytes(root, fromHex(body.root))) {
@@ -94,7 +88,7 @@ async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Pro
 const HASHED_AT_ONCE = 65_536;
 
 /** SHA-256 of the commit in one form: keys in the order below, nothing else. */
-function hashOf(body: CommitRequest): Uint8Array {
+export function commitHash(body: CommitRequest): Uint8Array {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
   const { snapshot, health, healthNotes, changes } = body;
   const fields = [

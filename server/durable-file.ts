@@ -1,5 +1,5 @@
 // Files that survive a power cut: written under a temporary name, fsynced, renamed, and their directory fsynced.
-import { mkdir, open, rename } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './disk-failure.ts';
 
@@ -46,10 +46,16 @@ export async function writeDurably(
   const temporary = join(directory, `${name}.tmp`);
   const file = await open(temporary, 'w', mode);
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // A full disk is not filled further by halves.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
   }
   await rename(temporary, join(directory, name));
   await syncDirectory(directory);

@@ -76,6 +76,12 @@ export class DurableStore extends FileStore {
     this.#writing.set(id, settled);
     try {
       return await writing;
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      // Published: there is nothing to add to it, and an empty PATCH adds nothing.
+      const row = await this.#options.uploads.get(id);
+      if (row?.finished && offset === row.length) return offset;
+      throw uploadGone();
     } finally {
       if (this.#writing.get(id) === settled) this.#writing.delete(id);
     }

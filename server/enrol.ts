@@ -2,8 +2,11 @@
 import { toHex } from '../shared/byte-codec.ts';
 import type { EnrolResponse } from '../shared/protocol.ts';
 import type { Capabilities } from './capabilities.ts';
-import type { Enrolment } from './catalogue/enrolment.ts';
+import type { DeviceRow, Enrolment } from './catalogue/enrolment.ts';
+import { encodeDevice } from './device-object.ts';
+import type { ReceiptSigner } from './receipt-key.ts';
 import { sha256 } from './sha256.ts';
+import type { Vault } from './vault.ts';
 
 const SECRET_BYTES = 32;
 const DEVICE_ID_BYTES = 16;
@@ -24,23 +27,30 @@ export async function createToken(
 export async function enrolDevice(
   enrolment: Enrolment,
   { now, randomBytes }: Pick<Capabilities, 'now' | 'randomBytes'>,
-  receiptKey: string,
+  { signer, vault }: { readonly signer: ReceiptSigner; readonly vault: Vault },
   request: { token: string; name: string },
 ): Promise<EnrolResponse> {
-  const device = toHex(randomBytes(DEVICE_ID_BYTES));
+  const id = toHex(randomBytes(DEVICE_ID_BYTES));
   const credential = base64url(randomBytes(SECRET_BYTES));
   const at = now();
-  await enrolment.redeem(
-    sha256(Buffer.from(request.token)),
-    {
-      id: device,
-      name: request.name,
-      credential: sha256(Buffer.from(credential)),
-      createdAt: new Date(at).toISOString(),
-    },
-    at,
+  const device = {
+    id,
+    name: request.name,
+    credential: sha256(Buffer.from(credential)),
+    createdAt: new Date(at).toISOString(),
+  };
+  await enrolment.redeem(sha256(Buffer.from(request.token)), device, at, () =>
+    keepDevice(vault, signer, { ...device, revokedAt: null }),
   );
-  return { device, credential, receiptKey };
+  return { device: id, credential, receiptKey: signer.publicKey };
+}
+
+/** Stores in the vault what lets a device in again after the catalogue was lost. */
+export function keepDevice(vault: Vault, signer: ReceiptSigner, device: DeviceRow): Promise<void> {
+  return vault.putDevice(
+    device.id,
+    encodeDevice({ ...device, credential: toHex(device.credential) }, signer),
+  );
 }
 
 function base64url(bytes: Uint8Array): string {

@@ -9,7 +9,7 @@ import { type CheckStagedPack, readFully } from './check-staged-pack.ts';
 import { codeOf } from './disk-failure.ts';
 import type { ReadPack } from './pack-reader.ts';
 import { uploadGone } from './problem.ts';
-import { hashFile, versionOfFile } from './take-file.ts';
+import { hashFile, uuidOf, versionOfFile } from './take-file.ts';
 import type { Turns } from './turns.ts';
 import { planUpload, type UploadPlan } from './upload-plan.ts';
 
@@ -92,6 +92,8 @@ export class UploadFinisher {
   async #finishFile(row: UploadRow, plan: Extract<UploadPlan, { kind: 'file' }>): Promise<void> {
     const { catalogue, vault, now } = this.#ports;
     const { id, length } = row;
+    // Its version was accepted, and brought in by the start after a crash.
+    if (await catalogue.versions.map(uuidOf(id))) return catalogue.uploads.finish(id);
     const file = await this.#withBytes(id, length, row.pack, (read) => hashFile(read, length));
     const pack = file.sha256;
     // Noted before the file moves: after a crash in between, this is how its bytes are found again.

@@ -8,6 +8,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { asFailure, Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import type { Console } from './commands/console.ts';
 import { parseDuration } from './duration.ts';
 import { createToken } from './enrol.ts';
 
@@ -56,6 +57,17 @@ export async function main(argv: string[]): Promise<number> {
     .option('--expires <span>', 'how long it is good for, such as 15m, 12h, 30d', '30d')
     .option('--json', 'print one JSON object')
     .action(async (_options: TokenOptions, command: Command) => printToken(command.optsWithGlobals()));
+  const offline = (command: Command): Command =>
+    command.addOption(dataOption()).option('--json', 'progress and result as JSON lines');
+  offline(program.command('rebuild'))
+    .description('Makes the catalogue again out of the vaults. The server must not be running.')
+    .option('--overwrite', 'also where the catalogue is whole; it is kept under another name')
+    .action(async (_options: RebuildOptions, command: Command) => {
+      const options = command.optsWithGlobals<RebuildOptions>();
+      const { rebuild } = await import('./commands/rebuild.ts');
+      const chosen = { directory: resolve(options.data), overwrite: options.overwrite ?? false };
+      code = await rebuild(consoleOf(options), chosen, capabilities);
+    });
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -78,6 +90,19 @@ interface TokenOptions {
   readonly uses: string;
   readonly expires: string;
   readonly json?: boolean;
+}
+
+interface CommandOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
+
+interface RebuildOptions extends CommandOptions {
+  readonly overwrite?: boolean;
+}
+
+function consoleOf({ json }: CommandOptions): Console {
+  return { out: process.stdout, err: process.stderr, now: Date.now, json: json ?? false };
 }
 
 function dataOption(): Option {

@@ -1,5 +1,5 @@
 // The server's signing key: made once, kept beside the catalogue, readable to the owner alone. Signs what receipts state.
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../shared/failure.ts';
@@ -13,6 +13,10 @@ export interface ReceiptSigner {
   /** Ed25519 public key, SPKI PEM. */
   readonly publicKey: string;
   sign(statement: ReceiptStatement): Receipt;
+  /** The signature of a text, in hexadecimal. */
+  signText(text: string): string;
+  /** Whether `signature` is this key's of `text`. */
+  readonly verifies: (text: string, signature: string) => boolean;
 }
 
 /**
@@ -21,13 +25,16 @@ export interface ReceiptSigner {
  */
 export async function openReceiptSigner(directory: string, makeKey: () => string): Promise<ReceiptSigner> {
   const key = parseKey(await readOrMake(directory, makeKey));
-  const publicKey = String(createPublicKey(key).export({ type: 'spki', format: 'pem' }));
+  const publicKey = createPublicKey(key);
+  const signText = (text: string): string => sign(null, Buffer.from(text), key).toString('hex');
   return {
-    publicKey,
+    publicKey: String(publicKey.export({ type: 'spki', format: 'pem' })),
     sign: (statement) => {
       const text = statementText(statement);
-      return { statement: text, signature: sign(null, Buffer.from(text), key).toString('hex') };
+      return { statement: text, signature: signText(text) };
     },
+    signText,
+    verifies: (text, signature) => verify(null, Buffer.from(text), publicKey, Buffer.from(signature, 'hex')),
   };
 }
 

@@ -6,6 +6,7 @@ import { Failure } from '../shared/failure.ts';
 import { type App, createApp } from './app.ts';
 import type { Capabilities } from './capabilities.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
+import { catchUp } from './catch-up.ts';
 import { CheckThread, checkHere } from './check-staged-pack.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf, isFatal } from './disk-failure.ts';
@@ -65,7 +66,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ? new CheckThread(options.checkWorker, options.threadStarted)
       : undefined;
     closing.push(() => checking?.close());
-    const signer = await openReceiptSigner(directory, capabilities.newReceiptKey);
+    const signer = await openReceiptSigner(directory, await keyMaker(catalogue, options));
+    await catchUp({ catalogue, vault, scratch, signer, log });
     const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
     const app = createApp({
       catalogue,
@@ -93,6 +95,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await closeAll(closing);
     throw error;
   }
+}
+
+/** Makes the first key; never a second one, which would make every receipt that devices hold look forged. */
+async function keyMaker(
+  catalogue: Catalogue,
+  { capabilities, directory }: ServerOptions,
+): Promise<() => string> {
+  const isNew = (await catalogue.enrolment.deviceIds()).length === 0;
+  return () => {
+    if (isNew) return capabilities.newReceiptKey();
+    throw new Failure(
+      'state_unusable',
+      `receipt-key.pem is not in ${directory}, but devices hold receipts signed with it: put it back first.`,
+    );
+  };
 }
 
 async function listen({ fastify }: App, { host, port }: ServerOptions): Promise<void> {

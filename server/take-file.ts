@@ -3,11 +3,11 @@ import { COARSE, coarseCount, coarseLength } from '../shared/block.ts';
 import { toHex } from '../shared/byte-codec.ts';
 import type { SourceKind } from '../shared/protocol.ts';
 import { parseStoreHeader } from '../shared/store-header.ts';
-import type { CheckedVersion, NewPage } from './accept-version.ts';
+import type { CheckedVersion } from './accept-version.ts';
 import type { ReadPack } from './pack-reader.ts';
 import { sha256, startSha256 } from './sha256.ts';
 import type { UploadPlan } from './upload-plan.ts';
-import { PAGE_BYTES, pageCount, pageLength, pageRoot, rootOfPages } from './version-map.ts';
+import { type MapPage, PAGE_BYTES, pageCount, pageLength, pageRoot, rootOfPages } from './version-map.ts';
 
 /** One read from the disk; a multiple of a coarse block. */
 const READ_BYTES = 1_048_576;
@@ -51,14 +51,7 @@ export function versionOfFile(
   packRow: number,
   takenAt: string,
 ): CheckedVersion {
-  const pages: NewPage[] = [];
-  for (let index = 0; index < pageCount(file.size); index++) {
-    const length = pageLength(index, file.size);
-    const first = (index * PAGE_BYTES) / COARSE;
-    const hashes = file.coarse.subarray(32 * first, 32 * (first + coarseCount(length)));
-    const page = { hashes, extents: [{ length, pack: String(packRow), offset: index * PAGE_BYTES }] };
-    pages.push({ root: pageRoot(page, sha256), page });
-  }
+  const pages = pagesOfFile(file, packRow);
   const header = parseStoreHeader(file.head, file.size);
   const commit = {
     path: plan.path,
@@ -83,11 +76,32 @@ export function versionOfFile(
   return {
     id: uuidOf(upload),
     commit,
-    bodyHash: sha256(Buffer.from(JSON.stringify(commit))),
+    bodyHash: fileCommitHash(commit),
     source: { rawPack: file.sha256 },
     pages,
     upload,
   };
+}
+
+/** The map of a file that is all of one raw pack. */
+export function pagesOfFile(
+  file: HashedFile,
+  packRow: number,
+): { readonly root: Uint8Array; readonly page: MapPage }[] {
+  const pages: { root: Uint8Array; page: MapPage }[] = [];
+  for (let index = 0; index < pageCount(file.size); index++) {
+    const length = pageLength(index, file.size);
+    const first = (index * PAGE_BYTES) / COARSE;
+    const hashes = file.coarse.subarray(32 * first, 32 * (first + coarseCount(length)));
+    const page = { hashes, extents: [{ length, pack: String(packRow), offset: index * PAGE_BYTES }] };
+    pages.push({ root: pageRoot(page, sha256), page });
+  }
+  return pages;
+}
+
+/** What a replay of the version of a file is told by: the hash of its commit as it is stored, keys in that order. */
+export function fileCommitHash(commit: CheckedVersion['commit']): Uint8Array {
+  return sha256(Buffer.from(JSON.stringify(commit)));
 }
 
 /** The kind that a path's ending names. */

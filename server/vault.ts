@@ -41,6 +41,18 @@ export interface Vault {
   /** What putVersion stored. A Failure `not_found` where there is none. */
   readVersion(device: string, sequence: number, id: string): Promise<Uint8Array>;
 
+  /** The devices that have anything here, by id. */
+  devices(): Promise<readonly string[]>;
+
+  /** Stores what is known of a device, so that it is let in again after the catalogue was lost. Replaces. */
+  putDevice(device: string, body: Uint8Array): Promise<void>;
+
+  /** What putDevice stored, or undefined. */
+  readDevice(device: string): Promise<Uint8Array | undefined>;
+
+  /** The published packs of a device and how many bytes each has, in no order. Called by rebuilds and checks. */
+  packs(device: string): AsyncIterable<{ readonly id: string; readonly stored: number }>;
+
   /** Removes what a crash left half written, never anything published. Called at start, before any other method. */
   sweep(device: string): Promise<void>;
 

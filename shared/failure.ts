@@ -61,7 +61,7 @@ export const FAILURES = {
   },
   snapshot_failed: { retry: 'later', hint: 'See the cause; the next run tries again.' },
   // Restore.
-  target_exists: { retry: 'never', hint: 'Choose another --to, or say --overwrite.' },
+  target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
   restore_differs: {
     retry: 'never',
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',

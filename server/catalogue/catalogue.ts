@@ -1,19 +1,33 @@
 // The catalogue: what the server knows, in SQLite. What belongs to a device is reached through that device alone.
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, sql } from 'kysely';
+import { Failure } from '../../shared/failure.ts';
 import { DeviceCatalogue } from './device-catalogue.ts';
 import { Enrolment } from './enrolment.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Schema } from './schema.ts';
 import { ImmediateSqliteDialect, migrate, openSqlite } from './sqlite.ts';
 
+/** The catalogue's name in a data directory. */
+export const CATALOGUE = 'catalogue.db';
+
 export class Catalogue {
   readonly #db: Kysely<Schema>;
   readonly enrolment: Enrolment;
 
-  /** Opens or creates `catalogue.db` in `directory`. A Failure `state_unusable` where it can't be relied on. */
-  constructor(directory: string) {
-    const sqlite = openSqlite(join(directory, 'catalogue.db'));
+  /**
+   * Opens or creates the catalogue in `directory`. A Failure `state_unusable` where it can't be relied on, or is gone while there
+   * are vaults: an empty one would let no device in.
+   */
+  constructor(directory: string, file = CATALOGUE) {
+    if (file === CATALOGUE && !existsSync(join(directory, file)) && hasVaults(directory)) {
+      throw new Failure(
+        'state_unusable',
+        `The catalogue in ${directory} is gone, but there are vaults: run \`mailferry server rebuild --data ${directory}\`.`,
+      );
+    }
+    const sqlite = openSqlite(join(directory, file));
     try {
       migrate(sqlite, MIGRATIONS);
     } catch (error) {
@@ -36,5 +50,13 @@ export class Catalogue {
 
   async close(): Promise<void> {
     await this.#db.destroy();
+  }
+}
+
+function hasVaults(directory: string): boolean {
+  try {
+    return readdirSync(join(directory, 'vaults')).some((name) => /^[0-9a-f]{32}$/.test(name));
+  } catch {
+    return false;
   }
 }

@@ -8,6 +8,14 @@ export interface Device {
   readonly name: string;
 }
 
+export interface DeviceRow extends Device {
+  /** SHA-256 of its credential. */
+  readonly credential: Uint8Array;
+  readonly createdAt: string;
+  /** Its credential opens nothing from then on. */
+  readonly revokedAt: string | null;
+}
+
 export class Enrolment {
   readonly #db: Kysely<Schema>;
 
@@ -22,12 +30,14 @@ export class Enrolment {
 
   /**
    * Takes one use of a token and records the device, both or neither. However many ask at once, a token serves as often
-   * as it says. A Failure `token_refused`, the same for unknown, used up and expired.
+   * as it says. A Failure `token_refused`, the same for unknown, used up and expired. `keep` is called when the token was
+   * found good; where it fails, nothing is recorded and the token is as good as before.
    */
   async redeem(
     tokenHash: Uint8Array,
-    device: Device & { credential: Uint8Array; createdAt: string },
+    device: Omit<DeviceRow, 'revokedAt'>,
     now: number,
+    keep: () => Promise<void> = async () => undefined,
   ): Promise<void> {
     await this.#db.transaction().execute(async (db) => {
       const taken = await db
@@ -41,8 +51,48 @@ export class Enrolment {
         throw new Failure('token_refused', 'The enrolment token is not valid.');
       }
       const { id, name, credential, createdAt } = device;
-      await db.insertInto('devices').values({ id, name, credential, created_at: createdAt }).execute();
+      await db
+        .insertInto('devices')
+        .values({ id, name, credential, created_at: createdAt, revoked_at: null })
+        .execute();
+      await keep();
     });
+  }
+
+  /** Records a device that the vault knows. One that is known already stays as it is. */
+  async addKnown({ id, name, credential, createdAt, revokedAt }: DeviceRow): Promise<void> {
+    await this.#db
+      .insertInto('devices')
+      .values({ id, name, credential, created_at: createdAt, revoked_at: revokedAt })
+      .onConflict((conflict) => conflict.column('id').doNothing())
+      .execute();
+  }
+
+  /** From now on the credential of device `id` opens nothing. Idempotent: the first time counts. */
+  async revoke(id: string, at: string): Promise<void> {
+    await this.#db
+      .updateTable('devices')
+      .set({ revoked_at: at })
+      .where('id', '=', id)
+      .where('revoked_at', 'is', null)
+      .execute();
+  }
+
+  /** All devices, in the order they were enrolled. */
+  async devices(): Promise<DeviceRow[]> {
+    const rows = await this.#db
+      .selectFrom('devices')
+      .selectAll()
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute();
+    return rows.map((row) => ({
+      id: row.id,
+      name: row.name,
+      credential: row.credential,
+      createdAt: row.created_at,
+      revokedAt: row.revoked_at,
+    }));
   }
 
   /** The device whose credential has this hash. A search by the hash of 256 random bits tells a guesser nothing. */
@@ -51,6 +101,7 @@ export class Enrolment {
       .selectFrom('devices')
       .select(['id', 'name'])
       .where('credential', '=', credentialHash)
+      .where('revoked_at', 'is', null)
       .executeTakeFirst();
   }
 

@@ -80,4 +80,14 @@ export const MIGRATIONS: readonly string[] = [
     FOREIGN KEY (device, version) REFERENCES versions (device, id)
   ) STRICT;
   `,
+  `
+  -- A pack whose bytes the server lost; its row stays, since maps name it, until the same bytes come again.
+  ALTER TABLE packs ADD COLUMN lost INTEGER NOT NULL DEFAULT 0 CHECK (lost IN (0, 1));
+  -- Coarse blocks of a version that lie in lost packs.
+  ALTER TABLE versions ADD COLUMN damaged INTEGER NOT NULL DEFAULT 0 CHECK (damaged >= 0);
+  ALTER TABLE devices ADD COLUMN revoked_at TEXT;
+  CREATE INDEX packs_lost ON packs (device) WHERE lost = 1;
+  CREATE INDEX versions_damaged ON versions (device, sequence) WHERE damaged > 0;
+  CREATE INDEX uploads_unfinished ON uploads (device) WHERE finished = 0;
+  `,
 ];

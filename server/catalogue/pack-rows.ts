@@ -12,6 +12,8 @@ export interface PackRow {
   readonly stored: number;
   /** Bytes that its frames unfold to; of a raw pack the same as stored. */
   readonly raw: number;
+  /** 1: its bytes are not there. */
+  readonly lost: 0 | 1;
 }
 
 /** SQLite allows 32,766 variables in a statement; far fewer keep each one quick. */
@@ -26,12 +28,15 @@ export class PackRows {
     this.#device = device;
   }
 
-  /** Records a pack; one that is known already keeps its row. Returns the number of the row. */
-  async add(pack: Omit<PackRow, 'row'>): Promise<number> {
+  /** Records a pack whose bytes are there; one that is known already keeps its row, and is lost no more. The number of the row. */
+  async add(pack: Omit<PackRow, 'row' | 'lost'>): Promise<number> {
+    const { stored, raw } = pack;
     await this.#db
       .insertInto('packs')
-      .values({ device: this.#device, ...pack })
-      .onConflict((conflict) => conflict.columns(['device', 'id', 'kind']).doNothing())
+      .values({ device: this.#device, ...pack, lost: 0 })
+      .onConflict((conflict) =>
+        conflict.columns(['device', 'id', 'kind']).doUpdateSet({ stored, raw, lost: 0 }),
+      )
       .execute();
     const { row } = await this.#all()
       .where('id', '=', pack.id)
@@ -44,12 +49,33 @@ export class PackRows {
     return this.#all().where('id', '=', id).where('kind', '=', kind).executeTakeFirst();
   }
 
-  /** Those of `ids` that are known, by their id. Raw packs don't count: no commit can name one. */
+  /** Records that the bytes of a pack are gone, whatever kind of pack it is; one that is not known gets no row. */
+  async lose(id: string): Promise<void> {
+    await this.#db
+      .updateTable('packs')
+      .set({ lost: 1 })
+      .where('device', '=', this.#device)
+      .where('id', '=', id)
+      .execute();
+  }
+
+  /** The rows of all packs whose bytes are gone. */
+  async lost(): Promise<PackRow[]> {
+    return this.#all().where('lost', '=', 1).execute();
+  }
+
+  /** Packs in the order of their rows, from the one after row `after` on. */
+  async page(after: number, limit: number): Promise<PackRow[]> {
+    return this.#all().where('row', '>', after).orderBy('row').limit(limit).execute();
+  }
+
+  /** Those of `ids` that are known and there, by their id. Raw packs don't count: no commit can name one. */
   async known(ids: readonly string[]): Promise<Map<string, PackRow>> {
     const found = new Map<string, PackRow>();
     for (let at = 0; at < ids.length; at += AT_ONCE) {
       const rows = await this.#all()
         .where('kind', '=', 'pack')
+        .where('lost', '=', 0)
         .where('id', 'in', ids.slice(at, at + AT_ONCE))
         .execute();
       for (const row of rows) found.set(row.id, row);
@@ -64,7 +90,7 @@ export class PackRows {
   #all() {
     return this.#db
       .selectFrom('packs')
-      .select(['row', 'id', 'kind', 'stored', 'raw'])
+      .select(['row', 'id', 'kind', 'stored', 'raw', 'lost'])
       .where('device', '=', this.#device);
   }
 }

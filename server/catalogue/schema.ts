@@ -16,6 +16,8 @@ interface DeviceTable {
   /** SHA-256 of the credential. */
   credential: Uint8Array;
   created_at: string;
+  /** From then on its credential opens nothing; its vault stays. */
+  revoked_at: string | null;
 }
 
 /** What an upload is to become. */
@@ -44,6 +46,8 @@ interface PackTable {
   kind: PackKind;
   stored: number;
   raw: number;
+  /** 1: its bytes are not there, or were found wrong and moved aside. */
+  lost: Generated<0 | 1>;
 }
 
 interface PageTable {
@@ -74,6 +78,8 @@ interface VersionTable {
   body_hash: Uint8Array;
   /** page-codec.ts: the rows and roots of its pages. */
   pages: Uint8Array;
+  /** Coarse blocks that lie in lost packs. */
+  damaged: Generated<number>;
 }
 
 interface ReceiptTable {

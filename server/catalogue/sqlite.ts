@@ -87,3 +87,22 @@ class ImmediateDriver extends SqliteDriver {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
   }
 }
+
+/** What is wrong with the database in `file`, or null: its pages, its indexes and its references are read through. */
+export function checkSqlite(file: string): string | null {
+  let db: Database.Database | undefined;
+  try {
+    db = openSqlite(file);
+    const integrity = String(db.pragma('integrity_check(1)', { simple: true }));
+    if (integrity !== 'ok') return integrity.replaceAll('\n', ' ');
+    if (db.pragma('user_version', { simple: true }) === 0) return 'it is empty';
+    if ((db.pragma('foreign_key_check') as unknown[]).length > 0) return 'rows refer to rows that are gone';
+    // All of the journal into the file: what is renamed afterwards is one file.
+    db.pragma('wal_checkpoint(TRUNCATE)');
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    db?.close();
+  }
+}

@@ -4,7 +4,7 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
 import type { Schema } from './schema.ts';
 
-export type VersionRow = Omit<Selectable<Schema['versions']>, 'device'>;
+export type VersionRow = Omit<Selectable<Schema['versions']>, 'device' | 'damaged'>;
 
 const SUMMARY = [
   'versions.id',

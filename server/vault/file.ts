@@ -1,5 +1,5 @@
 // The vault on a file system: everything is written aside, fsynced, renamed into place, and its directory fsynced.
-import { access, open, readdir, readFile, rename, rm, statfs } from 'node:fs/promises';
+import { access, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
@@ -8,6 +8,7 @@ import { OpenFiles } from '../open-files.ts';
 import type { Vault } from '../vault.ts';
 
 /*
+ * <root>/<device>/device.json                         what is known of the device
  * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
  * <root>/<device>/packs/<first 2 digits>/<pack>       published
  * <root>/<device>/versions/<sequence>-<version>.json  published; the sequence in 12 digits, so that names sort
@@ -15,6 +16,9 @@ import type { Vault } from '../vault.ts';
 
 /** Enough for the packs that a day's version is spread over; more would only be descriptors held. */
 const FILES_OPEN = 16;
+const DEVICE_NAME = /^[0-9a-f]{32}$/;
+const DEVICE_OBJECT = 'device.json';
+const PACK_NAME = /^[0-9a-f]{64}$/;
 const VERSION_NAME = /^(\d{12})-([0-9a-f-]{36})\.json$/;
 
 export class FileVault implements Vault {
@@ -97,6 +101,36 @@ export class FileVault implements Vault {
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw cause;
       throw new Failure('not_found', 'The vault has no such version.', { cause });
+    }
+  }
+
+  async devices(): Promise<string[]> {
+    return (await namesIn(this.#root)).filter((name) => DEVICE_NAME.test(name)).sort();
+  }
+
+  async putDevice(device: string, body: Uint8Array): Promise<void> {
+    const directory = join(this.#root, device);
+    await this.#make(directory);
+    await writeDurably(directory, DEVICE_OBJECT, body);
+  }
+
+  async readDevice(device: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(join(this.#root, device, DEVICE_OBJECT));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async *packs(device: string): AsyncGenerator<{ id: string; stored: number }> {
+    const directory = join(this.#root, device, 'packs');
+    for (const part of await namesIn(directory)) {
+      for (const id of await namesIn(join(directory, part))) {
+        if (!PACK_NAME.test(id) || !id.startsWith(part)) continue;
+        const { size } = await stat(join(directory, part, id));
+        yield { id, stored: size };
+      }
     }
   }
 
