@@ -1,4 +1,5 @@
 // Everything that serves one device, made once for it: what is reached through a scope can only be that device's.
+import type { Readable } from 'node:stream';
 import { Server as TusServer } from '@tus/server';
 import { toHex } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
@@ -85,9 +86,11 @@ export class DeviceScopes {
       checks: this.#checks,
       turns: this.#turns,
     });
+    const locker = new UploadLocker<Readable>(LOCK_WAIT_MS);
     const store = new DurableStore({
       directory: staging,
       uploads: catalogue.uploads,
+      bodyOf: (id) => locker.holder(id),
       admit: (metadata, length) => this.#admit(metadata, length),
       finish: (id) => finisher.finish(id),
       now: capabilities.now,
@@ -100,7 +103,7 @@ export class DeviceScopes {
       commits: { ...accept, packs: this.#packs, reader },
       turns: this.#turns,
       store,
-      tus: tusServer(store, finisher, capabilities, tusErrors),
+      tus: tusServer({ store, locker, finisher }, capabilities, tusErrors),
       tusErrors,
       finisher,
     };
@@ -115,16 +118,21 @@ export class DeviceScopes {
   }
 }
 
+interface Upload {
+  readonly store: DurableStore;
+  readonly locker: UploadLocker<Readable>;
+  readonly finisher: UploadFinisher;
+}
+
 function tusServer(
-  store: DurableStore,
-  finisher: UploadFinisher,
+  { store, locker, finisher }: Upload,
   { randomBytes }: Capabilities,
   errors: WeakMap<object, unknown>,
 ): TusServer {
   return new TusServer({
     path: ROUTES.uploads,
     datastore: store,
-    locker: new UploadLocker(LOCK_WAIT_MS),
+    locker: (request) => locker.of(request.runtime!.node!.req!),
     lockDrainTimeout: LOCK_DRAIN_MS,
     relativeLocation: true,
     allowedOrigins: [],

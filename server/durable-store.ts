@@ -1,6 +1,7 @@
 // The tus store of one device: refuses before it writes, keeps what arrived before a cut, and calls nothing done unpublished.
 import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { FileStore } from '@tus/file-store';
 import { ERRORS, Upload } from '@tus/server';
 import type { UploadRow, UploadRows } from './catalogue/upload-rows.ts';
@@ -8,13 +9,15 @@ import { codeOf } from './disk-failure.ts';
 import { syncDirectory } from './durable-file.ts';
 import { uploadGone } from './problem.ts';
 import type { UploadMetadata, UploadPlan } from './upload-plan.ts';
-import { writeStreamToFile } from './write-stream-to-file.ts';
+import { writeBody } from './write-body.ts';
 
 export interface DurableStoreOptions {
   readonly directory: string;
   readonly uploads: UploadRows;
   /** Decides, by throwing a Failure, whether an upload may begin: its metadata and the room that is left. */
   admit(metadata: UploadMetadata | undefined, length: number | undefined): Promise<UploadPlan>;
+  /** The body of the request that holds the lock of an upload, and what tells it to end. */
+  bodyOf(id: string): { readonly owner: Readable; readonly signal: AbortSignal };
   /** Makes a complete upload what it is to become; idempotent, one run at a time for each upload. */
   finish(id: string): Promise<void>;
   now(): number;
@@ -65,13 +68,18 @@ export class DurableStore extends FileStore {
     return upload;
   }
 
-  override async write(
-    stream: Parameters<FileStore['write']>[0],
-    id: string,
-    offset: number,
-  ): Promise<number> {
-    const tell = (reached: number): void => this.#watchers.get(id)?.(reached);
-    const writing = writeStreamToFile(stream, join(this.directory, id), offset, tell);
+  /**
+   * Takes the body from the request itself: the stream that the library would hand on is the same bytes after two web streams and
+   * three copies. So it is given none (tus-exchange.ts), and what it would see to is seen to here: the length, a break, the signal.
+   */
+  override async write(_empty: unknown, id: string, offset: number): Promise<number> {
+    const { bodyOf, uploads } = this.#options;
+    const { owner: body, signal } = bodyOf(id);
+    const row = await uploads.get(id);
+    if (!row) throw uploadGone();
+    const written = (reached: number): void => this.#watchers.get(id)?.(reached);
+    const path = join(this.directory, id);
+    const writing = writeBody(body, { path, offset, end: row.length, signal, written });
     const settled = writing.catch(() => undefined);
     this.#writing.set(id, settled);
     try {

@@ -1,6 +1,5 @@
 // One request of the upload protocol: handed to @tus/server as a web request, its answer written without what it adds unasked.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
 import type { Failure } from '../shared/failure.ts';
 import { ACK_BYTES, ACK_HEADER, ROUTES } from '../shared/protocol.ts';
 import type { DeviceScope } from './device-scope.ts';
@@ -77,17 +76,13 @@ async function handle(
 
 /** The request as @tus/server reads it. Its URL is ours: nothing is ever derived from the Host header. */
 function webRequest(id: string | undefined, raw: IncomingMessage): Request {
-  const hasBody =
-    raw.method === 'PATCH' || (raw.method === 'POST' && raw.headers['content-type'] === CHUNK_TYPE);
   const headers = new Headers();
   for (const [name, value] of Object.entries(raw.headers)) headers.set(name, String(value));
   const request = new Request(`http://server.invalid${ROUTES.uploads}${id === undefined ? '' : `/${id}`}`, {
     method: raw.method ?? 'GET',
     headers,
-    body: hasBody ? Readable.toWeb(raw) : null,
-    duplex: 'half',
   });
-  // By this @tus/server sees a connection that breaks.
+  // By this @tus/server sees a connection that breaks, and the store finds the body that it takes from there itself.
   return Object.assign(request, { runtime: { node: { req: raw } } });
 }
 
