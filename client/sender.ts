@@ -3,12 +3,10 @@ import PQueue from 'p-queue';
 import { asFailure, type Failure } from '../shared/failure.ts';
 import type { VersionSummary } from '../shared/protocol.ts';
 import { backoffMs } from './backoff.ts';
-import { commitVersion } from './commit-version.ts';
 import type { Device } from './device.ts';
 import type { Backup, WaitingPack } from './queue.ts';
 import { packKey, sendPlan } from './send-plan.ts';
 import { fileDigest } from './staged-digest.ts';
-import { uploadPack } from './upload/upload-pack.ts';
 
 /** Packs on the wire at a time: a second one fills the line while the server checks the first; more gained nothing measured. */
 const AT_ONCE = 2;
@@ -91,6 +89,8 @@ export class Sender {
     const file = { path: staging.packPath(pack.backup_id, pack.number), bytes: pack.bytes };
     const before = this.#written.get(key) ?? 0;
     try {
+      // Loaded when there is something to send: mostly there is not.
+      const { uploadPack } = await import('./upload/upload-pack.ts');
       await uploadPack({
         pack,
         file,
@@ -171,6 +171,7 @@ export class Sender {
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
       const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
+      const { commitVersion } = await import('./commit-version.ts');
       const version = await commitVersion(this.#device, queue.backup(backup.id)!);
       this.#troubled = false;
       this.#onReceipt({ version, sent });

@@ -2,7 +2,8 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { Failure } from '../shared/failure.ts';
-import { EnrolRequest, ROUTES } from '../shared/protocol.ts';
+import { EnrolRequest } from '../shared/protocol.ts';
+import { ROUTES } from '../shared/routes.ts';
 import { authenticate } from './authenticate.ts';
 import { DEVICE_ROUTES } from './device-routes.ts';
 import { type DeviceScope, DeviceScopes, RESERVE_BYTES, type ScopePorts } from './device-scope.ts';

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { Server as TusServer } from '@tus/server';
 import { toHex } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
-import { ROUTES } from '../shared/protocol.ts';
+import { ROUTES } from '../shared/routes.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';

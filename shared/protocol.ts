@@ -1,27 +1,6 @@
-// Every route and every body on the wire, as both sides parse them. The upload protocol itself is tus 1.0.
+// Every body on the wire, as both sides parse it. The routes are in routes.ts; the upload protocol itself is tus 1.0.
 import { z } from 'zod';
 import type { Receipt } from './receipt.ts';
-
-/** The routes; ids are put in by the functions so that they are always escaped. */
-export const ROUTES = {
-  devices: '/v1/devices',
-  uploads: '/v1/uploads',
-  packs: '/v1/packs',
-  versions: '/v1/versions',
-  pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
-  version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
-  content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,
-  fingerprint: (id: string) => `/v1/versions/${encodeURIComponent(id)}/fingerprint`,
-} as const;
-
-/**
- * Interim responses (103, RFC 8297) by which the server says during a PATCH how much of the upload has been written, in
- * the header Upload-Offset, at least every ACK_BYTES. A client that keeps at most a window unacknowledged sends at
- * most that much again after a cut. A client or proxy that knows nothing of them loses nothing.
- */
-export const ACK_BYTES = 262_144;
-/** The request header by which a client asks for them. */
-export const ACK_HEADER = 'mailferry-acks';
 
 /** Most bytes of a commit's body: hashes of some 250 GiB at once, where scattered runs take next to nothing. */
 export const MAX_COMMIT_BYTES = 268_435_456;

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { asFailure, Failure } from '../../shared/failure.ts';
-import { ROUTES, type VersionSummary } from '../../shared/protocol.ts';
+import type { VersionSummary } from '../../shared/protocol.ts';
 import { readReceipt } from '../../shared/receipt.ts';
+import { ROUTES } from '../../shared/routes.ts';
 import type { Context } from '../cli.ts';
 import { receiptVerifier } from '../commit-version.ts';
 import { EXIT } from '../exit-code.ts';

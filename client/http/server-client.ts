@@ -1,48 +1,11 @@
 // The device's view of the server: every call but the uploads, answers parsed, problems turned into Failures.
-
 import type { z } from 'zod';
-import { Failure, type FailureCode, isFailureCode } from '../../shared/failure.ts';
-import {
-  type CommitRequest,
-  EnrolResponse,
-  Problem,
-  ROUTES,
-  VersionList,
-  VersionSummary,
-} from '../../shared/protocol.ts';
+import { Failure } from '../../shared/failure.ts';
+import type { CommitRequest, EnrolResponse, VersionSummary } from '../../shared/protocol.ts';
+import { ROUTES } from '../../shared/routes.ts';
 import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
 
-/** How a status is understood where the answer is not a problem of ours: a proxy's, or tus's own. */
-const STATUS_CODES: Readonly<Record<number, FailureCode>> = {
-  401: 'unauthorized',
-  403: 'unauthorized',
-  404: 'not_found',
-  410: 'upload_gone',
-  413: 'too_large',
-  423: 'busy',
-  429: 'busy',
-  502: 'unreachable',
-  503: 'busy',
-  504: 'unreachable',
-  507: 'server_full',
-};
-
-/** The Failure that an answer with an error status stands for; `detail.retryAfterMs` where the server said how long. */
-export function failureOf(status: number, headers: HttpResponse['headers'], text: string): Failure {
-  const retryAfter = Number(headers['retry-after']);
-  const wait = Number.isFinite(retryAfter) && retryAfter >= 0 ? { retryAfterMs: retryAfter * 1000 } : {};
-  try {
-    const problem = Problem.parse(JSON.parse(text));
-    if (isFailureCode(problem.code)) {
-      return new Failure(problem.code, problem.title, { detail: { ...problem.detail, ...wait, status } });
-    }
-  } catch {
-    // Not a problem of ours: the status has to do.
-  }
-  // Whoever answers so is not a server of ours, or not now: nothing is given up for its word.
-  const code = STATUS_CODES[status] ?? 'busy';
-  return new Failure(code, `The server answered ${status}.`, { detail: { ...wait, status } });
-}
+type Schemas = typeof import('../../shared/protocol.ts');
 
 export class ServerClient {
   readonly #http: HttpClient;
@@ -82,13 +45,15 @@ export class ServerClient {
       ...(options.signal ? { signal: options.signal } : {}),
     });
     if (response.status < 400) return response;
+    const { failureOf } = await import('./failure-of-answer.ts');
     throw failureOf(response.status, response.headers, await readText(response, 1_048_576));
   }
 
-  async #json<T>(response: HttpResponse, schema: z.ZodType<T>): Promise<T> {
-    const text = await readText(response);
+  /** The parsers are loaded with the first answer: a look that finds nothing new needs none, and they take longer than it. */
+  async #json<T>(response: HttpResponse, schema: (schemas: Schemas) => z.ZodType<T>): Promise<T> {
+    const [text, schemas] = await Promise.all([readText(response), import('../../shared/protocol.ts')]);
     try {
-      return schema.parse(JSON.parse(text));
+      return schema(schemas).parse(JSON.parse(text));
     } catch (cause) {
       throw new Failure(
         'unreachable',
@@ -99,7 +64,10 @@ export class ServerClient {
   }
 
   async enrol(token: string, name: string): Promise<EnrolResponse> {
-    return this.#json(await this.request('POST', ROUTES.devices, { body: { token, name } }), EnrolResponse);
+    return this.#json(
+      await this.request('POST', ROUTES.devices, { body: { token, name } }),
+      (schemas) => schemas.EnrolResponse,
+    );
   }
 
   /** Whether the server holds a pack, checked and durable. */
@@ -116,7 +84,10 @@ export class ServerClient {
 
   /** Asks for the receipt of a version. Idempotent: the same commit gets the same receipt. */
   async commit(id: string, commit: CommitRequest): Promise<VersionSummary> {
-    return this.#json(await this.request('PUT', ROUTES.version(id), { body: commit }), VersionSummary);
+    return this.#json(
+      await this.request('PUT', ROUTES.version(id), { body: commit }),
+      (schemas) => schemas.VersionSummary,
+    );
   }
 
   /** Newest first. `partial`: checkpoints too. */
@@ -126,7 +97,7 @@ export class ServerClient {
     if (query.partial) words.set('partial', 'true');
     if (query.limit) words.set('limit', String(query.limit));
     const response = await this.request('GET', `${ROUTES.versions}?${words}`);
-    return (await this.#json(response, VersionList)).versions;
+    return (await this.#json(response, (schemas) => schemas.VersionList)).versions;
   }
 
   /** The coarse hashes of a version, 32 bytes each, as a stream. */

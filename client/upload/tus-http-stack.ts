@@ -1,6 +1,6 @@
 // tus-js-client's requests over our HttpClient: watched, their bodies let go, and at most a window of bytes unacknowledged.
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client';
-import { ACK_HEADER } from '../../shared/protocol.ts';
+import { ACK_HEADER } from '../../shared/routes.ts';
 import { type HttpClient, readText } from '../http/http-client.ts';
 import { isBody } from './staged-file.ts';
 

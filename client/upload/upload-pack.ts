@@ -1,9 +1,10 @@
 // One pack to its end by tus: created once, its URL kept, resumed where the server is; starting over is never the library's choice.
 import { DetailedError, Upload, type UploadOptions } from 'tus-js-client';
 import { Failure } from '../../shared/failure.ts';
-import { ROUTES } from '../../shared/protocol.ts';
+import { ROUTES } from '../../shared/routes.ts';
+import { failureOf } from '../http/failure-of-answer.ts';
 import type { HttpClient } from '../http/http-client.ts';
-import { failureOf, type ServerClient } from '../http/server-client.ts';
+import type { ServerClient } from '../http/server-client.ts';
 import type { QueuedPack } from '../queue.ts';
 import { queueUrlStorage } from './queue-url-storage.ts';
 import { StagedFileReader, type StagedPack } from './staged-file.ts';

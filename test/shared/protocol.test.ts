@@ -7,12 +7,12 @@ import {
   MAX_PATH,
   PackId,
   Problem,
-  ROUTES,
   VersionId,
   VersionList,
   VersionQuery,
   VersionSummary,
 } from '../../shared/protocol.ts';
+import { ROUTES } from '../../shared/routes.ts';
 import { sha256Hex } from './sha256.ts';
 
 const ID = '0199a0e0-7b1c-7000-8000-0123456789ab';

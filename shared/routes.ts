@@ -1,0 +1,25 @@
+// Every route, and what is said beside tus while an upload is on its way. Apart from protocol.ts, whose parsers take time to load.
+
+/** The routes; ids are put in by the functions so that they are always escaped. */
+export const ROUTES = {
+  devices: '/v1/devices',
+  uploads: '/v1/uploads',
+  packs: '/v1/packs',
+  versions: '/v1/versions',
+  pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
+  version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
+  content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,
+  fingerprint: (id: string) => `/v1/versions/${encodeURIComponent(id)}/fingerprint`,
+} as const;
+
+/**
+ * Interim responses (103, RFC 8297) by which the server says during a PATCH how much of the upload has been written, in
+ * the header Upload-Offset: every ACK_BYTES at the latest, and on a slow line ACK_MS after a byte that was not told yet. A
+ * client that keeps at most a window unacknowledged sends at most that much again after a cut, and one that waits for a sign
+ * of life gets it. A client or proxy that knows nothing of them loses nothing.
+ */
+export const ACK_BYTES = 262_144;
+/** A fourth of the time for which a device bears silence (client/http/http-client.ts). */
+export const ACK_MS = 5_000;
+/** The request header by which a client asks for them. */
+export const ACK_HEADER = 'mailferry-acks';
