@@ -1,7 +1,7 @@
 // One request of the upload protocol: handed to @tus/server as a web request, its answer written without what it adds unasked.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../shared/failure.ts';
-import { ACK_BYTES, ACK_HEADER, ROUTES } from '../shared/protocol.ts';
+import { ACK_BYTES, ACK_HEADER, ACK_MS, ROUTES } from '../shared/routes.ts';
 import type { DeviceScope } from './device-scope.ts';
 import { serverFailure } from './disk-failure.ts';
 import { type Answer, PROBLEM_TYPE, problemOf, problemOfTus, uploadGone } from './problem.ts';
@@ -95,14 +95,27 @@ function sendAcks(
 ): () => void {
   if (raw.headers[ACK_HEADER] === undefined) return () => undefined;
   let told = Number(raw.headers['upload-offset']);
-  return scope.store.watch(id, (offset) => {
+  let written = told;
+  /** Runs while there is something to tell that is too little to be told at once. */
+  let timer: NodeJS.Timeout | undefined;
+  const tell = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
     const { socket } = response;
-    if (offset - told < ACK_BYTES || response.headersSent || !socket?.writable) return;
-    if (socket.writableLength > MOST_UNREAD_BYTES) return;
-    told = offset;
+    if (response.headersSent || !socket?.writable || socket.writableLength > MOST_UNREAD_BYTES) return;
+    told = written;
     // Node sends no 103 without a Link; this one is true and means nothing to anybody.
-    response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(offset) });
+    response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(written) });
+  };
+  const unwatch = scope.store.watch(id, (offset) => {
+    written = offset;
+    if (written - told >= ACK_BYTES) tell();
+    else timer ??= setTimeout(tell, ACK_MS);
   });
+  return () => {
+    unwatch();
+    clearTimeout(timer);
+  };
 }
 
 async function send(

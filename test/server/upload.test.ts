@@ -4,7 +4,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ACK_BYTES } from '../../shared/protocol.ts';
+import { STALL_MS } from '../../client/http/http-client.ts';
+import { ACK_BYTES, ACK_MS } from '../../shared/routes.ts';
 import { buildPack } from './support/build-pack.ts';
 import type { DeviceClient } from './support/device-client.ts';
 import { TestServer } from './support/test-server.ts';
@@ -200,6 +201,17 @@ describe('a cut', () => {
     expect(head.headers.get('upload-offset')).toBe('500000');
     expect(performance.now() - before).toBeLessThan(1_500);
     expect(acks).toEqual([]);
+    open.destroy();
+  });
+
+  it('is told to a client on a slow line too, in time for its watchdog', { timeout: 20_000 }, async () => {
+    const created = await device.createUpload({ kind: 'file', path: 'slow' }, 1_000_000);
+    const location = created.headers.get('location')!;
+    const { open, acks } = begin(location, 1_000_000, randomBytes(10_000), { 'mailferry-acks': '1' });
+    await expect.poll(() => acks, { timeout: 2 * ACK_MS }).toEqual([10_000]);
+    open.write(randomBytes(1));
+    await expect.poll(() => acks, { timeout: 2 * ACK_MS }).toEqual([10_000, 10_001]);
+    expect(ACK_MS).toBeLessThan(STALL_MS / 2);
     open.destroy();
   });
 
