@@ -7,8 +7,8 @@ import { HttpClient } from './http/http-client.ts';
 import { ServerClient } from './http/server-client.ts';
 import type { Progress } from './progress.ts';
 import { Queue } from './queue.ts';
-import { btrfsSnapshots } from './snapshot/btrfs.ts';
-import { liveFiles } from './snapshot/live.ts';
+import { snapshotProviders } from './snapshot/providers.ts';
+import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { reapSnapshots, type SnapshotProvider } from './snapshot.ts';
 import { SnapshotJournal } from './snapshot-journal.ts';
 import { SourceRegistry } from './source-registry.ts';
@@ -22,6 +22,8 @@ export interface Surroundings {
   /** 0 to 1. */
   readonly chance: () => number;
   readonly newId: () => string;
+  /** Windows PowerShell and the script it is asked by; null where this is no Windows. */
+  readonly powershell: PowerShell | null;
   /** Aborted when the process is asked to end: work stops where it can go on later. */
   readonly stop: AbortSignal;
 }
@@ -56,8 +58,12 @@ export async function withDevice<T>(
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);
-    const snapshots = [btrfsSnapshots, liveFiles];
-    await reapSnapshots(snapshots, journal);
+    const snapshots = snapshotProviders(surroundings);
+    await reapSnapshots(snapshots, {
+      journal,
+      now: surroundings.now,
+      onLeft: (failure) => progress.say(failure.message),
+    });
     return await use({
       ...surroundings,
       paths,

@@ -7,10 +7,18 @@ import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
 import { exitCode } from './exit-code.ts';
 import { keepHeapSmall } from './small-heap.ts';
+import { type PowerShell, powershellProgram } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot } from './state-directory.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
 const PATIENCE_MS = 4_500;
+
+/** Windows PowerShell of this machine, and the script beside this program. */
+function powershellOf(platform: string, env: NodeJS.ProcessEnv): PowerShell | null {
+  if (platform !== 'win32') return null;
+  const script = fileURLToPath(new URL('./snapshot/vss/shadow-copy.ps1', import.meta.url));
+  return { program: powershellProgram(env.SystemRoot), script };
+}
 
 async function main(words: string[]): Promise<number> {
   if (words[0] === 'server') {
@@ -33,7 +41,13 @@ async function main(words: string[]): Promise<number> {
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end);
   return runCli(words, {
-    surroundings: { now: Date.now, chance: Math.random, newId: randomUUID, stop: stop.signal },
+    surroundings: {
+      now: Date.now,
+      chance: Math.random,
+      newId: randomUUID,
+      powershell: powershellOf(process.platform, process.env),
+      stop: stop.signal,
+    },
     out: process.stdout,
     err: process.stderr,
     // Looked at by need alone: to touch it is to open it.

@@ -1,7 +1,7 @@
 // One run: looks at every source, snapshots only the volumes where something changed, takes the backups, and sends them.
-import { asFailure, Failure, type FailureCode } from '../shared/failure.ts';
-import type { SnapshotKind } from '../shared/protocol.ts';
+import { asFailure, type Failure, type FailureCode } from '../shared/failure.ts';
 import type { Device } from './device.ts';
+import { freezerOf, type SnapshotChoice } from './freezer.ts';
 import { Packer } from './pack/packer.ts';
 import { InlineHash, type SlotHash, WorkerHash } from './scan/whole-hash.ts';
 import { sealCheckpoint } from './seal-checkpoint.ts';
@@ -9,9 +9,6 @@ import type { Sender } from './sender.ts';
 import { type SnapshotProvider, type Volume, withSnapshot } from './snapshot.ts';
 import type { Source } from './source-registry.ts';
 import { currentMark, takeBackup, type Workshop } from './take-backup.ts';
-
-/** Which snapshots a run may use: one kind, the best there is or none (`prefer`), or the best there is or a failure. */
-export type SnapshotChoice = SnapshotKind | 'prefer' | 'require';
 
 export interface RunFailure {
   readonly path: string;
@@ -136,7 +133,7 @@ async function oneRound(device: Device, { sources, snapshot, shop, result }: Rou
     if (device.stop.aborted) break;
     if (group.provider.kind !== 'live') result.snapshots++;
     try {
-      await withSnapshot(group.provider, group.volume, device, async (frozen) => {
+      await withSnapshot(group.provider, group.volume, withLeftTold(device), async (frozen) => {
         for (const source of group.sources) {
           if (device.stop.aborted) return;
           try {
@@ -144,7 +141,7 @@ async function oneRound(device: Device, { sources, snapshot, shop, result }: Rou
             if (taken.outcome === 'unchanged') result.unchanged++;
             else attempts.push({ source, backup: taken.backup, complete: taken.complete });
           } catch (error) {
-            fail(source, error);
+            fail(source, await frozen.judge(asFailure(error)));
           }
           shop.notify();
         }
@@ -157,6 +154,11 @@ async function oneRound(device: Device, { sources, snapshot, shop, result }: Rou
     }
   }
   return attempts;
+}
+
+/** The device with a way to tell of snapshots that could not be removed. */
+function withLeftTold(device: Device): Device & { onLeft: (failure: Failure) => void } {
+  return { ...device, onLeft: (failure) => device.progress.say(failure.message) };
 }
 
 interface Group {
@@ -184,7 +186,9 @@ async function groups(
         options.onUnchanged();
         continue;
       }
-      const { provider, volume } = await freezer(device, source.path, options.snapshot);
+      const freezer = await freezerOf(device.snapshots, source.path, options.snapshot);
+      const { provider, volume, instead } = freezer;
+      if (instead) device.progress.say(instead);
       const key = `${provider.kind} ${volume.root}`;
       const group = found.get(key) ?? { provider, volume, sources: [] };
       group.sources.push(source);
@@ -204,26 +208,6 @@ async function lookLive(path: string): Promise<string | null> {
     if (asFailure(error).code === 'source_missing') throw error;
     return null;
   }
-}
-
-/** Who can freeze the volume of a path, as far as the choice allows; never the live file unless it was asked for. */
-async function freezer(
-  device: Device,
-  path: string,
-  choice: SnapshotChoice,
-): Promise<{ provider: SnapshotProvider; volume: Volume }> {
-  const general = choice === 'prefer' || choice === 'require';
-  for (const provider of device.snapshots) {
-    const allowed = general ? choice === 'prefer' || provider.kind !== 'live' : provider.kind === choice;
-    const volume = allowed ? await provider.volumeOf(path) : null;
-    if (!volume) continue;
-    if (choice === 'prefer' && provider.kind === 'live') {
-      device.progress.say(`${path} is read live: its volume can't be snapshotted here.`);
-    }
-    return { provider, volume };
-  }
-  const which = general ? 'no kind of snapshot' : `no ${choice} snapshot`;
-  throw new Failure('snapshot_unavailable', `${path} is on a volume that can make ${which}.`);
 }
 
 /** The workers of a run, started when they are first needed. */

@@ -5,6 +5,8 @@ export interface JournalEntry {
   readonly id: string;
   readonly provider: string;
   readonly volume: string;
+  /** What the system calls it, where it does not take our id; null until we were told. */
+  readonly handle: string | null;
   readonly made_at: string;
 }
 
@@ -16,12 +18,18 @@ export class SnapshotJournal {
   }
 
   /** Durable before the snapshot exists. */
-  expect(entry: JournalEntry): void {
+  expect(entry: Omit<JournalEntry, 'handle'>): JournalEntry {
     this.#db
       .prepare(
         'INSERT INTO snapshots (id, provider, volume, made_at) VALUES (@id, @provider, @volume, @made_at)',
       )
       .run(entry);
+    return { ...entry, handle: null };
+  }
+
+  /** It exists, and this is what the system calls it. */
+  made(id: string, handle: string): void {
+    this.#db.prepare('UPDATE snapshots SET handle = ? WHERE id = ?').run(handle, id);
   }
 
   gone(id: string): void {

@@ -50,14 +50,18 @@ async function lookAt(file: FileHandle): Promise<Look> {
   return { size, mtimeMs, head: head.subarray(0, bytesRead) };
 }
 
-/** Opens a source for reading; a Failure `source_missing` or `source_unreadable`. */
+/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
 async function openSource(frozen: string, path: string): Promise<FileHandle> {
   try {
     return await open(frozen, 'r');
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-    const why = missing ? 'is not there' : `can't be opened (${(cause as NodeJS.ErrnoException).code})`;
-    throw new Failure(missing ? 'source_missing' : 'source_unreadable', `${path} ${why}.`, { cause });
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
+    // What Node makes of a sharing violation (32) and of a lock violation (33).
+    if (code === 'EBUSY') {
+      throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
+    }
+    throw new Failure('source_unreadable', `${path} can't be opened (${code}).`, { cause });
   }
 }
 
@@ -81,7 +85,7 @@ export async function takeBackup(
   snapshot: Snapshot,
   shop: Workshop,
 ): Promise<Taken> {
-  const file = await openSource(snapshot.pathOf(source.path), source.path);
+  const file = await openSource(await snapshot.pathOf(source.path), source.path);
   try {
     const look = await lookAt(file);
     const base = await baseOf(device, source);

@@ -51,6 +51,7 @@ export const FAILURES = {
     retry: 'later',
     hint: 'Check permissions, or use a snapshot: the file may be locked.',
   },
+  source_locked: { retry: 'later', hint: 'Close the program that uses it, or use a snapshot.' },
   source_changed: {
     retry: 'later',
     hint: 'The file changed while it was read; use a snapshot, or try when it rests.',
@@ -60,6 +61,15 @@ export const FAILURES = {
     hint: 'Use `--snapshot live`, or put the file on a volume that can be snapshotted.',
   },
   snapshot_failed: { retry: 'later', hint: 'See the cause; the next run tries again.' },
+  snapshot_denied: {
+    retry: 'never',
+    hint: 'Run Mailferry as the service it installs, or as administrator; `mailferry doctor` says what is missing.',
+  },
+  snapshot_storage: {
+    retry: 'later',
+    hint: 'Free space on the volume, or give its shadow copies more room in the system properties.',
+  },
+  snapshot_lost: { retry: 'now', hint: 'The source is read again from a new snapshot.' },
   // Restore.
   target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
   restore_differs: {

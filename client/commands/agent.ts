@@ -3,7 +3,8 @@
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
-import { recover, runBackup, type SnapshotChoice } from '../run-backup.ts';
+import type { SnapshotChoice } from '../freezer.ts';
+import { recover, runBackup } from '../run-backup.ts';
 import { Sender } from '../sender.ts';
 import { DEFAULT_QUOTA } from '../staging.ts';
 import { bytesText } from '../terminal.ts';

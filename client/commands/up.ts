@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
 import type { Context } from '../cli.ts';
-import type { SnapshotChoice } from '../run-backup.ts';
+import type { SnapshotChoice } from '../freezer.ts';
 import { defaultRoots, findStores } from '../sources/find-stores.ts';
 import { sampleStores } from '../sources/sample-stores.ts';
 import { loadIdentity, saveIdentity, statePaths } from '../state-directory.ts';

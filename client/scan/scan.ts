@@ -52,7 +52,7 @@ const AHEAD = 2;
 
 /**
  * Reads `size` bytes once, from the beginning. Memory is a few slots, whatever the size. Failures: `source_unreadable`,
- * `source_changed` (the file ended early), and those of the packs.
+ * `source_locked`, `source_changed` (the file ended early), and those of the packs.
  */
 export async function scan(job: ScanJob): Promise<ScanResult> {
   const { size, hashes } = job;
@@ -167,6 +167,17 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
   }
 }
 
+/** What came of a read that failed. Windows lets a file be opened of which another program has locked a part: reading that fails. */
+function unreadable(path: string, at: number, cause: NodeJS.ErrnoException): Failure {
+  const locked = cause.code === 'EBUSY' || cause.code === 'EACCES';
+  const why = locked ? 'is locked there by another program' : cause.message;
+  return new Failure(
+    locked ? 'source_locked' : 'source_unreadable',
+    `${path} can't be read at byte ${at}: ${why}.`,
+    { cause },
+  );
+}
+
 async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; length: number }> {
   const slot = await job.whole.take();
   const length = Math.min(SLOT_BYTES, job.size - from);
@@ -175,11 +186,7 @@ async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; leng
       const { bytesRead } = await job.file
         .read(slot.bytes, done, length - done, from + done)
         .catch((cause) => {
-          throw new Failure(
-            'source_unreadable',
-            `${job.path} can't be read at byte ${from + done}: ${cause.message}.`,
-            { cause },
-          );
+          throw unreadable(job.path, from + done, cause);
         });
       if (bytesRead === 0)
         throw new Failure('source_changed', `${job.path} became shorter while it was read.`);

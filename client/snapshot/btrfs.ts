@@ -1,7 +1,7 @@
 // Snapshot provider for Linux: read-only btrfs snapshots of the subvolume that holds the source.
 import { execFile } from 'node:child_process';
 import { lstat, stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
 import type { SnapshotProvider, Volume } from '../snapshot.ts';
@@ -24,8 +24,8 @@ async function subvolumeOf(path: string): Promise<Volume | null> {
 }
 
 /** In the subvolume itself, since a snapshot can't leave its file system; hidden, and named as ours. */
-function placeOf(volume: Volume, id: string): string {
-  return join(volume.root, `.mailferry-snapshot-${id}`);
+function placeOf(volume: string, id: string): string {
+  return join(volume, `.mailferry-snapshot-${id}`);
 }
 
 async function btrfs(...words: string[]): Promise<void> {
@@ -43,16 +43,19 @@ async function btrfs(...words: string[]): Promise<void> {
 
 export const btrfsSnapshots: SnapshotProvider = {
   kind: 'btrfs',
-  volumeOf: (path) => subvolumeOf(path),
+  volumeOf: (real) => subvolumeOf(real),
   async create(volume, id) {
-    const place = placeOf(volume, id);
+    const root = placeOf(volume.root, id);
     // The kernel writes out what programs wrote before, so the frozen view holds it too.
-    await btrfs('subvolume', 'snapshot', '-r', volume.root, place);
-    return place;
+    await btrfs('subvolume', 'snapshot', '-r', volume.root, root);
+    return { root, handle: null, outlookRunning: null };
   },
-  async remove(volume, id) {
+  pathIn: (root, volume, real) => join(root, relative(volume.root, real)),
+  exists: async ({ volume, id }) => (await lstat(placeOf(volume, id)).catch(() => null)) !== null,
+  async remove({ volume, id }) {
     const place = placeOf(volume, id);
     const there = await lstat(place).catch(() => null);
     if (there) await btrfs('subvolume', 'delete', '--commit-after', place);
+    return true;
   },
 };

@@ -6,6 +6,8 @@ import type { SnapshotProvider } from '../snapshot.ts';
 export const liveFiles: SnapshotProvider = {
   kind: 'live',
   volumeOf: async (path) => ({ root: parse(path).root }),
-  create: async (volume) => volume.root,
-  remove: async () => {},
+  create: async (volume) => ({ root: volume.root, handle: null, outlookRunning: null }),
+  pathIn: (_root, _volume, real) => real,
+  exists: async () => true,
+  remove: async () => true,
 };

@@ -1,0 +1,28 @@
+// How long to go on asking for a shadow copy: pure, so that every case is a line in a table.
+import type { Again } from './return-codes.ts';
+
+/** How long making one may take in all, ms. restic's users found that 120 s is what a slow laptop takes (its issues 3142, 3269). */
+export const CREATE_DEADLINE_MS = 120_000;
+/** Between two tries while another program makes one: 5 to 10 s, by chance, so that two programs do not keep in step (as kopia). */
+const SOON_MS = 5_000;
+/** Before the second try after something failed inside Windows. */
+const ONCE_MS = 30_000;
+
+export interface Tried {
+  readonly again: Again;
+  /** Tries so far, 1 or more. */
+  readonly tries: number;
+  /** ms since the first began. */
+  readonly elapsed: number;
+  /** ms. */
+  readonly deadline: number;
+  /** 0 to 1. */
+  readonly chance: number;
+}
+
+/** ms to wait before the next try; null: give up. */
+export function waitBeforeNextTry({ again, tries, elapsed, deadline, chance }: Tried): number | null {
+  if (again === 'never' || (again === 'once' && tries > 1)) return null;
+  const wait = again === 'soon' ? SOON_MS * (1 + chance) : ONCE_MS;
+  return elapsed + wait < deadline ? wait : null;
+}
