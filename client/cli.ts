@@ -185,5 +185,25 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .option('--all', 'every version, not only the newest of each source'),
     async (...args) => (await import('./commands/verify.ts')).verify(...args),
   );
+  const service = program.command('service').description('have the system keep the agent running');
+  const kindOf = (command: Command) =>
+    command
+      .addOption(
+        new Option('--as <kind>', 'on Windows: a service or a scheduled task').choices(['service', 'task']),
+      )
+      .option('--user', 'on Linux: for this user alone, not for the machine');
+  const dryRun = (command: Command) => command.option('--dry-run', 'show what would be done, do nothing');
+  add<import('./commands/service.ts').ServiceCommandOptions>(
+    dryRun(kindOf(service.command('install').description('install the agent and start it'))),
+    async (...args) => (await import('./commands/service.ts')).installService(...args),
+  );
+  add<import('./commands/service.ts').ServiceCommandOptions>(
+    dryRun(kindOf(service.command('uninstall').description('stop the agent and remove it; state stays'))),
+    async (...args) => (await import('./commands/service.ts')).uninstallService(...args),
+  );
+  add<import('./commands/service.ts').ServiceCommandOptions>(
+    kindOf(service.command('status').description('whether it is installed and runs')),
+    async (...args) => (await import('./commands/service.ts')).serviceStatus(...args),
+  );
   program.command('server').description('run a server: see `mailferry server --help`');
 }

@@ -43,6 +43,7 @@ export const STATUS: Record<FailureCode, number> = {
   snapshot_lost: 500,
   target_exists: 500,
   restore_differs: 500,
+  service_failed: 500,
   stopped: 500,
   usage: 500,
 };

@@ -70,6 +70,10 @@ export const FAILURES = {
     hint: 'Free space on the volume, or give its shadow copies more room in the system properties.',
   },
   snapshot_lost: { retry: 'now', hint: 'The source is read again from a new snapshot.' },
+  service_failed: {
+    retry: 'never',
+    hint: 'See what it said; installing a service needs an administrator (Windows) or root (Linux).',
+  },
   // Restore.
   target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
   restore_differs: {

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { win32 } from 'node:path';
 import { promisify } from 'node:util';
+import { consoleText } from '../windows/console-text.ts';
 import type { ProcessList, RunningProgram } from './mail-programs.ts';
 
 const run = promisify(execFile);
@@ -35,12 +36,10 @@ async function fromTasklist(systemRoot: string): Promise<RunningProgram[]> {
  * What `tasklist /FO CSV /NH` wrote. The console's code page on Windows, UTF-16LE under Wine; names of mail programs are the same
  * in every code page. Lines that are no rows (a translated notice) are left out.
  */
-export function parseTasklist(output: Uint8Array): RunningProgram[] {
-  const bytes = Buffer.from(output.buffer, output.byteOffset, output.byteLength);
-  const wide = bytes.length > 1 && (bytes[1] === 0 || (bytes[0] === 0xff && bytes[1] === 0xfe));
+export function parseTasklist(output: Buffer): RunningProgram[] {
   const running: RunningProgram[] = [];
-  for (const line of bytes.toString(wide ? 'utf16le' : 'latin1').split(/\r?\n/)) {
-    const row = /^\uFEFF?"([^"]+)","(\d+)"/.exec(line);
+  for (const line of consoleText(output).split(/\r?\n/)) {
+    const row = /^"([^"]+)","(\d+)"/.exec(line);
     if (row) running.push({ name: row[1]!, pid: Number(row[2]) });
   }
   return running;
