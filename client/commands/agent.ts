@@ -1,5 +1,5 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
-
+import { asFailure } from '../../shared/failure.ts';
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
@@ -44,7 +44,12 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
     lookout.listen(...agentTriggers(context, { host: options.host ?? false }));
     for (let round = 0; (await lookout.next()).length > 0; round++) {
       const began = device.now();
-      const sources = await sourcesOf(device, paths, context);
+      const sources = await sourcesOf(device, paths, context).catch((error) => {
+        // A machine may get its mail later than its agent.
+        if (paths.length > 0 || asFailure(error).code !== 'source_missing') throw error;
+        if (round === 0) terminal.say(asFailure(error).message);
+        return [];
+      });
       const choice = options.snapshot ?? 'require';
       const result = await runBackup(device, sender, { sources, snapshot: choice, wait: true });
       for (const failure of result.failed) terminal.say(`${failure.path}: ${failure.message}`);
@@ -53,6 +58,7 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
       lookout.looked(began);
     }
     await sender.close();
+    terminal.say('The agent was stopped; what is queued goes on at its next start.');
   });
   return EXIT.ok;
 }

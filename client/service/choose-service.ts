@@ -34,8 +34,7 @@ export function chooseService(
       );
     const folder = win32.join(env.ProgramData ?? 'C:\\ProgramData', 'Mailferry');
     if (options.as === 'task') return windowsTask({ folder });
-    const host = hostBeside(self[0]);
-    return windowsService({ host, log: win32.join(folder, 'agent.log') });
+    return windowsService({ host: hostBeside(self[0]) });
   }
   if (platform !== 'linux')
     throw new Failure(

@@ -15,8 +15,8 @@ const ALREADY_RUNNING = 1056;
 /** SERVICE_RUNNING (winsvc.h): the number behind `STATE`, whatever language the rest is in. */
 const RUNNING = 4;
 
-/** `host`: where mailferry-service.exe is. `log`: what the agent says goes there. */
-export function windowsService({ host, log }: { host: string; log: string }): ServiceKind {
+/** `host`: where mailferry-service.exe is. What the agent says goes to agent.log beside its state. */
+export function windowsService({ host }: { host: string }): ServiceKind {
   const sc = (words: string[], accept?: readonly number[] | 'any'): Step => ({
     do: 'run',
     program: 'sc.exe',
@@ -31,7 +31,7 @@ export function windowsService({ host, log }: { host: string; log: string }): Se
       const words = [
         SERVICE_NAME,
         'binPath=',
-        commandLine([host, 'run', log, '--', ...agent]),
+        commandLine([host, 'run', win32.join(stateRoot, 'agent.log'), '--', ...agent]),
         'start=',
         'delayed-auto',
         'DisplayName=',

@@ -120,6 +120,12 @@ static DWORD WINAPI on_control(DWORD control, DWORD event, void *data, void *con
 /* The log, for appending; a full one is kept once as LOG.1. Handles that a child inherits must say so. */
 static HANDLE open_log(SECURITY_ATTRIBUTES *inherited) {
   WIN32_FILE_ATTRIBUTE_DATA found;
+  wchar_t folder[MAX_PATH];
+  wchar_t *name = wcsrchr(lstrcpynW(folder, log_path, MAX_PATH), L'\\');
+  if (name) {
+    *name = 0;
+    CreateDirectoryW(folder, NULL);
+  }
   if (GetFileAttributesExW(log_path, GetFileExInfoStandard, &found) && (found.nFileSizeHigh || found.nFileSizeLow > LOG_BYTES)) {
     wchar_t older[MAX_PATH + 8];
     if (_snwprintf(older, MAX_PATH + 8, L"%ls.1", log_path) > 0) MoveFileExW(log_path, older, MOVEFILE_REPLACE_EXISTING);

@@ -1,0 +1,126 @@
+// The service of the device on Windows, under Wine: the real service manager, the real host, Windows' Node; tasks as far as Wine goes.
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/service-host.ts';
+import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
+import { lacks, named } from '../support/programs.ts';
+import { installDevice, lacksWine, Wine, type WineRunning } from './wine.ts';
+
+const reason = lacksWine() ?? lacks(HOST_COMPILER);
+const HOST_SOURCE = fileURLToPath(
+  new URL('../../client/windows/service-host/service-host.c', import.meta.url),
+);
+const NODE = 'C:\\mailferry\\node.exe';
+const LOG = 'C:\\state\\agent.log';
+
+describe.skipIf(reason)(named('the Windows service', reason), () => {
+  let wine: Wine;
+  let main: string;
+  let server: RunningServer;
+  /** As long as it runs Wine's service manager does. */
+  let session: WineRunning;
+
+  beforeAll(async () => {
+    wine = new Wine();
+    main = installDevice(wine);
+    cpSync(realpathSync(wine.program('node')), wine.here(NODE));
+    const host = wine.here('C:\\mailferry\\mailferry-service.exe');
+    const built = spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host), { encoding: 'utf8' });
+    expect(built.stderr).toBe('');
+    session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
+    wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
+    const data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
+    server = await startServer(data);
+    const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+    const enrolled = await wine.run(NODE, [main, 'enroll', '--server', server.url, '--state', 'C:\\state'], {
+      env: { MAILFERRY_TOKEN: json.token },
+    });
+    expect(enrolled.code).toBe(0);
+  }, 120_000);
+
+  afterAll(async () => {
+    session?.child.kill('SIGKILL');
+    await session?.ended;
+    wine?.close();
+    if (!server) return;
+    await stop(server);
+    rmSync(server.data, { recursive: true, force: true });
+  });
+
+  const service = (...words: string[]) =>
+    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json']);
+  const log = () => (existsSync(wine.here(LOG)) ? readFileSync(wine.here(LOG), 'utf8') : '');
+
+  test('is installed, runs the agent, and stops it gracefully within 5 s', async () => {
+    expect(await service('status')).toMatchObject({ code: 1, json: { kind: 'service', installed: false } });
+    const installed = await service('install');
+    expect(installed.stderr).not.toContain('mailferry:');
+    expect(installed.code).toBe(0);
+    await expect.poll(log, { timeout: 30_000 }).toContain('sources are protected');
+    expect(await service('status')).toMatchObject({ code: 0, json: { installed: true, running: true } });
+    // The agent holds the state: nobody else may have it now.
+    const second = await wine.run(NODE, [main, 'backup', '--state', 'C:\\state', '--json']);
+    expect(second).toMatchObject({ code: 11, json: { error: { code: 'state_locked' } } });
+    const asked = Date.now();
+    expect((await wine.run('sc.exe', ['stop', 'Mailferry'])).code).toBe(0);
+    await expect.poll(log, { timeout: 5_000 }).toContain('The agent was stopped');
+    expect(Date.now() - asked).toBeLessThan(5_000);
+    await expect
+      .poll(async () => (await service('status')).json, { timeout: 10_000 })
+      .toMatchObject({ installed: true, running: false });
+    expect((await service('uninstall')).code).toBe(0);
+    expect((await service('status')).json).toMatchObject({ installed: false });
+  }, 120_000);
+
+  test('an agent that does not hear the stop is ended with all that it started', async () => {
+    wine.write(
+      'C:\\deaf.js',
+      "require('fs').writeFileSync('C:/deaf.txt', 'up'); setInterval(() => {}, 1000)",
+    );
+    const host = 'C:\\mailferry\\mailferry-service.exe';
+    const create = ['create', 'Deaf', 'binPath=', `${host} run C:\\deaf.log -- ${NODE} C:\\deaf.js`];
+    expect((await wine.run('sc.exe', create)).code).toBe(0);
+    expect((await wine.run('sc.exe', ['start', 'Deaf'])).code).toBe(0);
+    await expect.poll(() => existsSync(wine.here('C:\\deaf.txt')), { timeout: 20_000 }).toBe(true);
+    const list = async () =>
+      (await wine.run('tasklist.exe', ['/FO', 'CSV', '/NH'])).stdout.replaceAll('\0', '');
+    expect(await list()).toContain('mailferry-service.exe');
+    await wine.run('sc.exe', ['stop', 'Deaf']);
+    await expect.poll(list, { timeout: 20_000 }).not.toContain('mailferry-service.exe');
+    // The session's own is the only node that is left.
+    expect((await list()).match(/"node\.exe"/g)).toHaveLength(1);
+  }, 60_000);
+
+  test('tasks: Wine takes both definitions, and holds the settings asked for', async () => {
+    const installed = await service('install', '--as', 'task');
+    expect(installed.stderr).not.toContain('mailferry:');
+    expect(installed.code).toBe(0);
+    for (const name of ['Mailferry Agent', 'Mailferry Wake']) {
+      // Wine writes what it understood: the settings, not the triggers.
+      const xml = readFileSync(wine.here(`C:\\windows\\system32\\tasks\\${name}`), 'utf8');
+      expect(xml).toContain('<MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>');
+      expect(xml).toContain('<DisallowStartIfOnBatteries>false</DisallowStartIfOnBatteries>');
+      expect(xml).toContain('<StopIfGoingOnBatteries>false</StopIfGoingOnBatteries>');
+      expect(xml).toContain('<StartWhenAvailable>true</StartWhenAvailable>');
+      expect(xml).toContain('<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>');
+    }
+  }, 60_000);
+
+  test('DPAPI by the host: what it protects is not what it was given, and comes back', async () => {
+    wine.write(
+      'C:\\dpapi.js',
+      `const { spawnSync } = require('child_process');
+       const host = 'C:\\\\mailferry\\\\mailferry-service.exe';
+       const secret = Buffer.from('Zażółć\\0 secret');
+       const kept = spawnSync(host, ['protect'], { input: secret });
+       const back = spawnSync(host, ['unprotect'], { input: kept.stdout });
+       const bad = spawnSync(host, ['unprotect'], { input: 'no such thing' });
+       console.log(JSON.stringify([kept.stdout.includes('secret'), back.stdout.equals(secret), bad.status]));`,
+    );
+    expect((await wine.run(NODE, ['C:\\dpapi.js'])).json).toEqual([false, true, 1]);
+  }, 60_000);
+});
