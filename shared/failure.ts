@@ -74,7 +74,13 @@ export const FAILURES = {
     retry: 'never',
     hint: 'See what it said; installing a service needs an administrator (Windows) or root (Linux).',
   },
+  registry_failed: {
+    retry: 'later',
+    hint: 'Run it as the user whose settings they are, or as an administrator; see the cause.',
+  },
   // Restore.
+  target_refused: { retry: 'never', hint: 'Name another place with --to.' },
+  program_running: { retry: 'later', hint: 'Close the mail program, then run it again.' },
   target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
   restore_differs: {
     retry: 'never',
