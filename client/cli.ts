@@ -103,6 +103,8 @@ function wholeNumber(text: string): number {
 
 function describe(program: Command, add: <O>(command: Command, action: Action<O>) => void): void {
   const snapshot = () => new Option('--snapshot <kind>', 'what to read from').choices(SNAPSHOTS);
+  const caches = () =>
+    new Option('--caches', 'copies of what a mail server holds too: OST files and IMAP folders');
   const quota = () =>
     new Option('--quota <bytes>', 'most bytes that staging may take').argParser(wholeNumber);
   add<import('./commands/up.ts').UpOptions>(
@@ -128,6 +130,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .description('one run over the paths, or over everything known and found')
       .option('--wait', 'until every receipt is in')
       .addOption(snapshot())
+      .addOption(caches())
       .addOption(quota()),
     async (...args) => (await import('./commands/backup.ts')).backup(...args),
   );
@@ -147,6 +150,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       )
       .option('--host', 'stop, power and sessions come as lines on standard input, from the Windows service')
       .addOption(snapshot())
+      .addOption(caches())
       .addOption(quota()),
     async (...args) => (await import('./commands/agent.ts')).agent(...args),
   );
@@ -161,9 +165,12 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
     program.command('status').description('queue, sources and whether the server answers'),
     async (context) => (await import('./commands/status.ts')).status(context),
   );
-  add(
-    program.command('sources').description('what is protected, and mail stores found that are not'),
-    async (context) => (await import('./commands/sources.ts')).sources(context),
+  add<import('./commands/sources.ts').SourcesOptions>(
+    program
+      .command('sources')
+      .description('what is protected, what was found and why, what is left out and why')
+      .addOption(caches()),
+    async (...args) => (await import('./commands/sources.ts')).sources(...args),
   );
   add(program.command('versions [path]').description('what the server holds'), async (context, paths) =>
     (await import('./commands/versions.ts')).versions(context, paths),

@@ -33,9 +33,18 @@ export const EnrolResponse = z.object({
   receiptKey: z.string(),
 });
 
-/** How the bytes of a version were come by. */
-export const SnapshotKind = z.enum(['vss', 'btrfs', 'live', 'upload']);
-export const SourceKind = z.enum(['pst', 'ost', 'nk2', 'file']);
+/** How the bytes of a version were come by; export: written out by the registry in one piece. */
+export const SnapshotKind = z.enum(['vss', 'btrfs', 'live', 'export', 'upload']);
+/** What a source is, which decides how it is read and restored; `nk2` is one of Outlook's settings, `file` any other file. */
+export const SourceKind = z.enum([
+  'pst',
+  'ost',
+  'nk2',
+  'outlook-settings',
+  'mapi-profiles',
+  'mail-client',
+  'file',
+]);
 export const Health = z.enum(['clean', 'needs-repair', 'not-a-store']);
 
 export const CommitRequest = z.strictObject({

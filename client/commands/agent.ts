@@ -1,5 +1,6 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
 import { asFailure } from '../../shared/failure.ts';
+import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
@@ -10,7 +11,6 @@ import { DEFAULT_QUOTA } from '../staging.ts';
 import { bytesText } from '../terminal.ts';
 import { agentTriggers } from '../triggers/agent-triggers.ts';
 import { Lookout } from '../triggers/lookout.ts';
-import { sourcesOf } from './backup.ts';
 
 export interface AgentOptions {
   /** Minutes. */
@@ -21,6 +21,8 @@ export interface AgentOptions {
   readonly host?: boolean;
   readonly snapshot?: SnapshotChoice;
   readonly quota?: number;
+  /** Copies of what a mail server holds too. */
+  readonly caches?: boolean;
 }
 
 /** A look at a locked store costs a snapshot: no more than one in this time, however often a screen is unlocked. */
@@ -44,7 +46,8 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
     lookout.listen(...agentTriggers(context, { host: options.host ?? false }));
     for (let round = 0; (await lookout.next()).length > 0; round++) {
       const began = device.now();
-      const sources = await sourcesOf(device, paths, context).catch((error) => {
+      const choosing = { sources: device.sources, machine, caches: options.caches ?? false };
+      const sources = await chooseSources(paths, choosing).catch((error) => {
         // A machine may get its mail later than its agent.
         if (paths.length > 0 || asFailure(error).code !== 'source_missing') throw error;
         if (round === 0) terminal.say(asFailure(error).message);

@@ -1,16 +1,12 @@
 // mailferry backup: one run over the paths given, or over everything known and found.
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { Failure } from '../../shared/failure.ts';
 import { healthWords } from '../../shared/store-header.ts';
+import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
-import { type Device, withDevice } from '../device.ts';
+import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
 import { type RunResult, recover, runBackup } from '../run-backup.ts';
 import { type Receipted, Sender } from '../sender.ts';
-import type { Source } from '../source-registry.ts';
-import { defaultRoots, findStores, kindOf } from '../sources/find-stores.ts';
 import { DEFAULT_QUOTA } from '../staging.ts';
 import { bytesText } from '../terminal.ts';
 
@@ -18,6 +14,8 @@ export interface BackupOptions {
   readonly wait?: boolean;
   readonly snapshot?: SnapshotChoice;
   readonly quota?: number;
+  /** Copies of what a mail server holds too. */
+  readonly caches?: boolean;
 }
 
 export async function backup(context: Context, paths: string[], options: BackupOptions): Promise<number> {
@@ -25,7 +23,8 @@ export async function backup(context: Context, paths: string[], options: BackupO
   const { surroundings } = machine;
   const quota = options.quota ?? DEFAULT_QUOTA;
   return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
-    const sources = await sourcesOf(device, paths, context);
+    const caches = options.caches ?? false;
+    const sources = await chooseSources(paths, { sources: device.sources, machine, caches });
     const receipts = new Map<string, Receipted>();
     const sender = new Sender(device, (receipted) => receipts.set(receipted.version.id, receipted));
     const wait = options.wait ?? false;
@@ -41,31 +40,6 @@ export async function backup(context: Context, paths: string[], options: BackupO
       await sender.close();
     }
   });
-}
-
-/** The sources that `paths` name, registered; a folder stands for the mail stores in it. Without paths: all known and found. */
-export async function sourcesOf(
-  device: Device,
-  paths: readonly string[],
-  { machine }: Context,
-): Promise<Source[]> {
-  const roots =
-    paths.length > 0
-      ? paths.map((path) => resolve(path))
-      : defaultRoots({ ...machine, homedir: machine.home });
-  const found = new Map<number, Source>();
-  const add = (source: Source) => found.set(source.id, source);
-  for (const root of roots) {
-    const there = await stat(root).catch(() => null);
-    if (there?.isDirectory())
-      for await (const store of findStores([root])) add(device.sources.register(store.path, store.kind));
-    else if (there || device.sources.all().some((source) => source.path === root))
-      add(device.sources.register(root, kindOf(root)));
-    else if (paths.length > 0) throw new Failure('source_missing', `${root} is not there.`);
-  }
-  if (paths.length === 0) for (const source of device.sources.all()) add(source);
-  if (found.size === 0) throw new Failure('source_missing', `There is no mail store in ${roots.join(', ')}.`);
-  return [...found.values()];
 }
 
 export interface RunReport {

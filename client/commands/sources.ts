@@ -1,34 +1,39 @@
-// mailferry sources: what is protected, and the mail stores found on this machine that are not.
+// mailferry sources: what is protected, what was found on this machine and why, what is left out and why.
 import { existsSync } from 'node:fs';
 import type { Context } from '../cli.ts';
 import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
 import { SourceRegistry } from '../source-registry.ts';
-import { defaultRoots, findStores } from '../sources/find-stores.ts';
+import { takesOf } from '../sources/find-sources.ts';
+import { findHere } from '../sources/this-machine.ts';
 
-export async function sources({ machine, terminal, paths }: Context): Promise<number> {
+export interface SourcesOptions {
+  readonly caches?: boolean;
+}
+
+export async function sources(
+  { machine, terminal, paths }: Context,
+  _words: string[],
+  options: SourcesOptions,
+): Promise<number> {
   const known = registered(paths.db);
-  const found: { path: string; kind: string }[] = [];
-  const skipped: string[] = [];
-  const roots = defaultRoots({ ...machine, homedir: machine.home });
-  for await (const store of findStores(roots, {
-    onSkipped: ({ path, why }) => skipped.push(`${path} (${why})`),
-  })) {
-    if (!known.some((source) => source.path === store.path)) found.push(store);
-  }
+  const { items, leftOut } = await findHere(machine, { caches: options.caches ?? false });
+  const isKnown = new Set(known.map(({ path }) => path));
+  const found = items.filter(({ path }) => !isKnown.has(path));
+  const why = new Map(items.map((item) => [item.path, item.why]));
+  const line = (state: string, kind: string, path: string, reason = '') =>
+    `${state.padEnd(10)} ${kind.padEnd(16)} ${path}${reason === '' ? '' : ` (${reason})`}`;
   const lines = [
-    ...known.map((source) => `protected  ${source.kind.padEnd(4)} ${source.path}`),
-    ...found.map((store) => `found      ${store.kind.padEnd(4)} ${store.path}`),
-    ...skipped.map((place) => `not seen        ${place}`),
+    ...known.map(({ kind, path }) => line('protected', kind, path, why.get(path))),
+    ...found.map((item) => line('found', item.kind, item.path, item.why)),
+    ...leftOut.map((left) => line('left out', left.why, left.path, left.text)),
   ];
-  terminal.result(
-    lines.length > 0 ? lines.join('\n') : 'No source is protected and no mail store was found.',
-    {
-      sources: known.map(({ path, kind, lastReceiptAt }) => ({ path, kind, lastReceiptAt })),
-      found,
-      skipped,
-    },
-  );
+  terminal.result(lines.length > 0 ? lines.join('\n') : 'No source is protected and no mail was found.', {
+    sources: known.map(({ path, kind, lastReceiptAt }) => ({ path, kind, lastReceiptAt })),
+    found,
+    skipped: leftOut,
+    takes: takesOf(machine.platform),
+  });
   return EXIT.ok;
 }
 

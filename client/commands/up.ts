@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
 import type { Context } from '../cli.ts';
 import type { SnapshotChoice } from '../freezer.ts';
-import { defaultRoots, findStores } from '../sources/find-stores.ts';
 import { sampleStores } from '../sources/sample-stores.ts';
+import { findHere } from '../sources/this-machine.ts';
 import { loadIdentity, saveIdentity, statePaths } from '../state-directory.ts';
 import { agent } from './agent.ts';
 import { backup } from './backup.ts';
@@ -85,10 +85,8 @@ async function enrolHere(context: Context, { data, url }: { data: string; url: s
 /** What to protect: what was named, or what is found, or the sample stores, in which case it says so. */
 async function chooseSources({ machine, terminal }: Context, given: string[]): Promise<string[]> {
   if (given.length > 0) return given;
-  const found: string[] = [];
-  for await (const store of findStores(defaultRoots({ ...machine, homedir: machine.home })))
-    found.push(store.path);
-  if (found.length > 0) return found;
+  // Without paths the run looks for itself.
+  if ((await findHere(machine, { caches: false })).items.length > 0) return [];
   const samples = sampleStores();
   if (!samples)
     throw new Failure(

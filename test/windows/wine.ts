@@ -97,6 +97,11 @@ export class Wine {
     return name === 'node' ? join(CACHE, 'node', 'bin', 'node.exe') : join(CACHE, 'programs', `${name}.exe`);
   }
 
+  /** The words that start a Windows program from this machine, for those who start it themselves. */
+  command(program: string): [string, ...string[]] {
+    return [join(HERE, 'in-wine.sh'), CACHE, this.#prefix, 'wine', program];
+  }
+
   /** Starts a Windows program. */
   start(
     program: string,

@@ -3,14 +3,9 @@ import { chmod, mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import {
-  defaultRoots,
-  type FindOptions,
-  findStores,
-  kindOf,
-  type Skipped,
-} from '../../../client/sources/find-stores.ts';
+import { type FindOptions, findStores, kindOf } from '../../../client/sources/find-stores.ts';
 import { sampleStores } from '../../../client/sources/sample-stores.ts';
+import type { Skipped } from '../../../client/sources/walk.ts';
 
 let root: string;
 beforeEach(async () => {
@@ -215,24 +210,4 @@ test.each([
   ['', 'file'],
 ] as const)('kindOf(%j) is %s', (name, kind) => {
   expect(kindOf(name)).toBe(kind);
-});
-
-describe('defaultRoots', () => {
-  test('Linux and macOS: the home folder', () => {
-    expect(defaultRoots({ platform: 'linux', homedir: '/home/ann', env: { LOCALAPPDATA: 'x' } })).toEqual([
-      '/home/ann',
-    ]);
-    expect(defaultRoots({ platform: 'darwin', homedir: '/Users/ann', env: {} })).toEqual(['/Users/ann']);
-  });
-
-  test.each([
-    [{ LOCALAPPDATA: 'D:\\Local' }, 'D:\\Local\\Microsoft\\Outlook'],
-    [{ LOCALAPPDATA: '' }, 'C:\\Users\\ann\\AppData\\Local\\Microsoft\\Outlook'],
-    [{}, 'C:\\Users\\ann\\AppData\\Local\\Microsoft\\Outlook'],
-  ])('Windows with %j', (env, first) => {
-    expect(defaultRoots({ platform: 'win32', homedir: 'C:\\Users\\ann', env })).toEqual([
-      first,
-      'C:\\Users\\ann\\Documents\\Outlook Files',
-    ]);
-  });
 });

@@ -1,0 +1,77 @@
+// The finder port: a finder knows one kind of mail on a machine, where it lies, why it is taken and how it is restored.
+import type { SourceKind } from '../../shared/protocol.ts';
+import type { Registry } from '../registry.ts';
+import type { FileView } from './file-view.ts';
+
+/** A row of the table of what is taken: one thing, told for people and for machines. README's table is made of these. */
+export interface Take {
+  /** Short and stable. */
+  readonly id: string;
+  readonly kind: SourceKind;
+  readonly what: string;
+  readonly where: string;
+  /** Why it is taken, or, where `leftOut`, why it is not. */
+  readonly why: string;
+  readonly restored: string;
+  /** Not taken unless asked for. */
+  readonly leftOut?: boolean;
+}
+
+/** Something to protect. */
+export interface FoundItem {
+  /** A file's absolute path in the machine's form, or a registry key in full. */
+  readonly path: string;
+  readonly kind: SourceKind;
+  /** The id of its row in the table. */
+  readonly take: string;
+  /** Whose it is. */
+  readonly owner: string;
+  /** Name of the set whose items are of use only together: they are taken out of one snapshot. Null: it stands alone. */
+  readonly set: string | null;
+  /** What it was found by, as a sentence. */
+  readonly why: string;
+}
+
+/** Something that is not taken, and is said to be. */
+export interface LeftOut {
+  readonly path: string;
+  readonly why: 'missing' | 'unreadable' | 'too-deep' | 'link' | 'cache' | 'network' | 'logged-off';
+  /** In words; no full stop. */
+  readonly text: string;
+}
+
+/** A user of the machine, with the folders that are theirs. */
+export interface SearchedUser {
+  readonly name: string;
+  /** Windows' name for them; null elsewhere, and where it is not known. */
+  readonly sid: string | null;
+  /** Their part of the registry, as it can be read now; null where it can't. */
+  readonly key: string | null;
+  /** False: their registry is a copy that was loaded for this search alone. */
+  readonly loggedOn: boolean;
+  readonly home: string;
+  readonly roaming: string;
+  readonly local: string;
+  readonly documents: string;
+  /** Puts the user's own values for %NAMES% in a text; null where one is not known. */
+  expand(text: string): string | null;
+}
+
+export interface Search {
+  readonly files: FileView;
+  /** Null where the machine has none. */
+  readonly registry: Pick<Registry, 'read' | 'children'> | null;
+  readonly user: SearchedUser;
+  /** Whether copies of what a server holds are taken too: OST files, IMAP folders. */
+  readonly caches: boolean;
+  readonly leaveOut: (left: LeftOut) => void;
+}
+
+export interface Finder {
+  readonly takes: readonly Take[];
+  /**
+   * Yields what is there now. Changes nothing. What could not be looked into is left out, and said; only where the registry
+   * fails does it throw, `registry_failed`.
+   */
+  find(search: Search): AsyncIterable<FoundItem>;
+}

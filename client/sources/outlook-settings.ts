@@ -1,0 +1,218 @@
+// Finder: what a user has set up in Outlook and would have to do again: signatures, addresses typed, rules, templates, looks.
+import { win32 } from 'node:path';
+import type { Finder, Search, Take } from './finder.ts';
+import { skippedText } from './outlook-data.ts';
+import { outlookInRegistry } from './outlook-registry.ts';
+import { walk } from './walk.ts';
+
+/** A row of the table that also says how its files are known, on the machine they come from and on the one they go to. */
+export interface SettingsTake extends Take {
+  readonly base: 'roaming' | 'local' | 'documents';
+  /** Below the base, with backslashes; empty: the base itself. */
+  readonly folder: string;
+  readonly names: RegExp;
+  /** Whether sub-folders belong to it. */
+  readonly deep?: boolean;
+}
+
+/** The signature folder where Office was not translated. */
+const SIGNATURES = 'Microsoft\\Signatures';
+
+export const SETTINGS_TAKES: readonly SettingsTake[] = [
+  {
+    id: 'nk2',
+    kind: 'nk2',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /\.nk2$/i,
+    what: 'Addresses typed before (NK2), Outlook 2003 and 2007',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.nk2`',
+    why: 'the only place where they are kept',
+    restored: 'to the same folder; its name has to be that of the profile',
+  },
+  {
+    id: 'autocomplete',
+    kind: 'outlook-settings',
+    base: 'local',
+    folder: 'Microsoft\\Outlook\\RoamCache',
+    names: /^Stream_Autocomplete_\w+\.dat$/i,
+    what: 'Addresses typed before (autocomplete), Outlook 2010 and later',
+    where: '`%LOCALAPPDATA%\\Microsoft\\Outlook\\RoamCache\\Stream_Autocomplete_*.dat`',
+    why: 'Outlook builds its suggestions from it',
+    restored:
+      'under the name of the stream that Outlook made here for the account, which is kept aside; Outlook has to be closed',
+  },
+  {
+    id: 'signatures',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: SIGNATURES,
+    names: /./,
+    deep: true,
+    what: 'Signatures, with the pictures in their folders',
+    where: '`%APPDATA%\\Microsoft\\Signatures`, or the translated name that the registry has',
+    why: 'made by hand, and in no store',
+    restored: "to this machine's signature folder",
+  },
+  {
+    id: 'stationery',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Stationery',
+    names: /./,
+    deep: true,
+    what: 'Stationery',
+    where: '`%APPDATA%\\Microsoft\\Stationery`',
+    why: 'made by hand, and in no store',
+    restored: 'to the same folder',
+  },
+  {
+    id: 'templates',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Templates',
+    names: /(\.oft|^NormalEmail\.dot[mx]?)$/i,
+    what: 'Message templates',
+    where: '`%APPDATA%\\Microsoft\\Templates\\*.oft`, `NormalEmail.dotm`',
+    why: 'made by hand, and in no store',
+    restored: 'to the same folder',
+  },
+  {
+    id: 'macros',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /^VbaProject\.OTM$/i,
+    what: 'Macros',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\VbaProject.OTM`',
+    why: 'written by hand, and in no store',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'send-receive',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /\.srs$/i,
+    what: 'Send/receive groups',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.srs`',
+    why: 'set up by hand; named after the profile',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'navigation',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /\.xml$/i,
+    what: 'Navigation pane',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.xml`',
+    why: 'favourites and order of folders; named after the profile',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'toolbars',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /^outcmd\.dat$/i,
+    what: 'Toolbars, Outlook 2003 and 2007',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\outcmd.dat`',
+    why: 'set up by hand',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'ribbon',
+    kind: 'outlook-settings',
+    base: 'local',
+    folder: 'Microsoft\\Office',
+    names: /^olk.*\.(officeUI|qat)$/i,
+    what: 'Ribbon and quick access bar',
+    where: '`%LOCALAPPDATA%\\Microsoft\\Office\\olk*.officeUI`, `olk*.qat`',
+    why: 'set up by hand',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'print-styles',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /^OutlPrnt$/i,
+    what: 'Print styles',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\OutlPrnt`',
+    why: 'set up by hand',
+    restored: 'to the same folder; Outlook has to be closed',
+  },
+  {
+    id: 'rules',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /\.rwz$/i,
+    what: 'Rules: old ones, and exports',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.rwz`, `*.rwz` in the documents folder',
+    why: 'written by hand; rules in use lie in the store itself',
+    restored: 'to the same folder; import it in Outlook',
+  },
+  {
+    id: 'rules-exported',
+    kind: 'outlook-settings',
+    base: 'documents',
+    folder: '',
+    names: /\.rwz$/i,
+    what: 'Rules: old ones, and exports',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.rwz`, `*.rwz` in the documents folder',
+    why: 'written by hand; rules in use lie in the store itself',
+    restored: 'to the same folder; import it in Outlook',
+  },
+  {
+    id: 'dictionaries',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\UProof',
+    names: /\.(dic|lex|exc)$/i,
+    what: 'Custom dictionaries',
+    where: '`%APPDATA%\\Microsoft\\UProof`, before 2007 `Proof`',
+    why: 'words added over years',
+    restored: 'to the same folder',
+  },
+  {
+    id: 'dictionaries-2003',
+    kind: 'outlook-settings',
+    base: 'roaming',
+    folder: 'Microsoft\\Proof',
+    names: /\.(dic|lex|exc)$/i,
+    what: 'Custom dictionaries',
+    where: '`%APPDATA%\\Microsoft\\UProof`, before 2007 `Proof`',
+    why: 'words added over years',
+    restored: 'to the same folder',
+  },
+];
+
+export const outlookSettings: Finder = {
+  takes: SETTINGS_TAKES,
+  async *find(search) {
+    const { signatureFolders } = await outlookInRegistry(search);
+    const signatures = [...new Set(['Signatures', ...signatureFolders])].map((name) => `Microsoft\\${name}`);
+    for (const take of SETTINGS_TAKES) {
+      const folders = take.folder === SIGNATURES ? signatures : [take.folder];
+      for (const folder of folders) yield* filesOf(search, take, folder);
+    }
+  },
+};
+
+async function* filesOf(search: Search, take: SettingsTake, folder: string) {
+  const { files, user, leaveOut } = search;
+  const found = walk(win32.join(user[take.base], folder), {
+    files,
+    wanted: (name) => take.names.test(name),
+    maxDepth: take.deep ? 8 : 0,
+    onSkipped: (skipped) => {
+      const deeper = !take.deep && skipped.why === 'too-deep';
+      if (skipped.why !== 'missing' && !deeper) leaveOut({ ...skipped, text: skippedText(skipped) });
+    },
+  });
+  for await (const path of found) {
+    yield { path, kind: take.kind, take: take.id, owner: user.name, set: null, why: take.what };
+  }
+}
