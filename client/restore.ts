@@ -71,7 +71,9 @@ async function fetchAll(context: Restore, version: VersionSummary, part: string)
       } catch (error) {
         const failure = asFailure(error);
         done = Number(failure.detail.done ?? done);
-        if (failure.retry === 'never' || context.stop.aborted) throw failure;
+        // What the server has lost does not come back by asking again.
+        if (failure.retry === 'never' || failure.code === 'pack_damaged' || context.stop.aborted)
+          throw failure;
         attempts = done > before ? 0 : attempts + 1;
         if (attempts === 1) context.progress.say(`${failure.message} ${failure.hint}`);
         await pause(attempts === 0 ? 0 : backoffMs(attempts - 1, context.chance()), context.stop);

@@ -2,6 +2,7 @@
 import { asFailure, type Failure, type FailureCode } from '../shared/failure.ts';
 import type { Device } from './device.ts';
 import { freezerOf, type SnapshotChoice } from './freezer.ts';
+import { forgetDamagedBases } from './heal-base.ts';
 import { Packer } from './pack/packer.ts';
 import { InlineHash, type SlotHash, WorkerHash } from './scan/whole-hash.ts';
 import { sealCheckpoint } from './seal-checkpoint.ts';
@@ -57,8 +58,9 @@ export async function runBackup(
     failed: new Map<string, RunFailure>(),
   };
   const shop = new RunWorkshop(sender);
+  await forgetDamagedBases(device);
   try {
-    let left = options.sources;
+    let left: readonly Source[] = options.sources.map(({ id }) => device.sources.get(id));
     for (let round = 1; left.length > 0 && !device.stop.aborted; round++) {
       // What an earlier run queued goes first: a source has one backup on its way at a time.
       if (options.wait) await sender.idle();

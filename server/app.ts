@@ -1,6 +1,5 @@
 // The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
 import { Failure } from '../shared/failure.ts';
 import { EnrolRequest } from '../shared/protocol.ts';
 import { ROUTES } from '../shared/routes.ts';
@@ -15,7 +14,6 @@ import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
 import { exchangeTus } from './tus-exchange.ts';
 
 export interface AppPorts extends ScopePorts {
-  readonly log: Logger;
   /** Called where going on would be a lie, such as after a failed fsync. */
   readonly fatal: (error: unknown) => void;
 }

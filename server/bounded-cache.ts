@@ -40,6 +40,14 @@ export class BoundedCache<Value> {
     return entry.loading;
   }
 
+  /** What is under `key` is not given out again. */
+  delete(key: string): void {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    this.#entries.delete(key);
+    this.#total -= entry.weight;
+  }
+
   #settle(key: string, entry: Entry<Value>, weight: number): void {
     if (this.#entries.get(key) !== entry) return;
     entry.weight = weight;

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { Failure } from '../shared/failure.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
+import { recountDamage } from './damage.ts';
 import { type DeviceStatement, decodeDevice } from './device-object.ts';
 import { keepDevice } from './enrol.ts';
 import type { FrameScratch } from './frame-scratch.ts';
@@ -41,6 +42,8 @@ export async function catchUp({ catalogue, vault, scratch, signer, log }: CatchU
     }
     const its = catalogue.forDevice(device);
     const reader = new VersionReader(its, packs);
+    // A crash may have come between a map that was mended and the count of what is still lacking.
+    if ((await its.packs.lost()).length > 0) await recountDamage(its);
     const { versions, trouble } = await replayDevice({
       catalogue: its,
       vault,

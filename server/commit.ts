@@ -5,13 +5,15 @@ import { Failure } from '../shared/failure.ts';
 import type { CommitRequest, VersionSummary } from '../shared/protocol.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
+import { recountDamage } from './damage.ts';
 import { layChanges } from './lay-changes.ts';
 import type { PackReader } from './pack-reader.ts';
+import type { PageEntry } from './page-codec.ts';
 import { assemble } from './plan-version.ts';
 import { sha256, startSha256 } from './sha256.ts';
 import { verifyBlocks } from './verify-blocks.ts';
-import { checkHashesGiven, touchedBlocks } from './version-map.ts';
-import type { VersionReader } from './version-reader.ts';
+import { checkHashesGiven, type MapPage, touchedBlocks } from './version-map.ts';
+import type { DamagedMap, VersionReader } from './version-reader.ts';
 
 export interface CommitPorts extends AcceptPorts {
   readonly packs: PackReader;
@@ -55,16 +57,39 @@ export async function commitVersion(
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
 
   const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
+  if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);
   await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports.packs, reader);
   const { pages, root } = assemble(baseEntries, changed, body.size);
   if (!sameBytes(root, fromHex(body.root))) {
     throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');
   }
   const { changes: text, ...commit } = body;
-  return {
-    isNew: true,
-    summary: await acceptVersion(ports, { id, commit, bodyHash, source: { changes: text }, pages }),
+  const summary = await acceptVersion(ports, { id, commit, bodyHash, source: { changes: text }, pages });
+  // What it brought may be what other versions lack.
+  if (await catalogue.versions.anyDamaged()) await recountDamage(catalogue);
+  return { isNew: true, summary };
+}
+
+/** A version is not built on what is lost: a Failure `base_unknown` where a block would still lie in a lost pack. */
+async function assertWhole(
+  base: DamagedMap,
+  entries: readonly PageEntry[],
+  changed: ReadonlyMap<number, MapPage>,
+  reader: VersionReader,
+): Promise<void> {
+  const lost = await reader.lostIn(base);
+  const assertPage = (page: MapPage): void => {
+    if (!page.extents.some(({ pack }) => lost.has(pack))) return;
+    throw new Failure(
+      'base_unknown',
+      'The server has lost bytes of the base that the commit does not bring.',
+    );
   };
+  for (const page of changed.values()) assertPage(page);
+  const shared = entries.filter((_, index) => !changed.has(index));
+  for (let at = 0; at < shared.length; at += PAGES_AT_ONCE) {
+    for (const page of await reader.pages(shared.slice(at, at + PAGES_AT_ONCE))) assertPage(page);
+  }
 }
 
 /** The runs with each pack's row for its id. Failures: `packs_missing` names all unknown, `malformed` a run past a pack's end. */
@@ -85,6 +110,7 @@ async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Pro
   });
 }
 
+const PAGES_AT_ONCE = 64;
 const HASHED_AT_ONCE = 65_536;
 
 /** SHA-256 of the commit in one form: keys in the order below, nothing else. */

@@ -9,7 +9,10 @@ import { isKnown, rangeHolds, wantedRange } from './range.ts';
 /** Bytes that wait for a slow reader. */
 const BUFFERED_BYTES = 262_144;
 
-/** Answers GET and HEAD of a complete version's content. A Failure `not_found` for any other. */
+/**
+ * Answers GET and HEAD of a complete version's content. A Failure `not_found` for any other, `pack_damaged` where the server knows
+ * that it has lost bytes that are asked for. Where it finds that out while it answers, the answer is cut off.
+ */
 export async function sendContent(
   scope: DeviceScope,
   request: FastifyRequest,
@@ -39,8 +42,19 @@ export async function sendContent(
   if (wanted.kind === 'part') {
     reply.code(206).header('content-range', `bytes ${from}-${to - 1}/${version.size}`);
   }
+  await scope.reader.assertThere(version, from, to);
   reply.header('content-length', to - from);
   if (request.method === 'HEAD' || from === to) return reply.send();
-  const bytes = scope.reader.bytes(version, from, to);
+  const bytes = watched(scope.reader.bytes(version, from, to), scope);
   return reply.send(Readable.from(bytes, { objectMode: false, highWaterMark: BUFFERED_BYTES }));
+}
+
+/** Passes bytes on; where they end in damage, that is looked after. */
+async function* watched(bytes: AsyncIterable<Uint8Array>, scope: DeviceScope): AsyncGenerator<Uint8Array> {
+  try {
+    yield* bytes;
+  } catch (error) {
+    scope.damage.suspectLater(error);
+    throw error;
+  }
 }

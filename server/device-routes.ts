@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { coarseCount } from '../shared/block.ts';
+import { asFailure } from '../shared/failure.ts';
 import { CommitRequest, MAX_COMMIT_BYTES, VersionQuery } from '../shared/protocol.ts';
 import { commitVersion } from './commit.ts';
 import { sendContent } from './content.ts';
@@ -36,16 +37,17 @@ export const DEVICE_ROUTES: readonly DeviceRoute[] = [
 
 async function getPack(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
   const pack = await scope.catalogue.packs.get(packIdIn(request.params), 'pack');
-  if (!pack) throw notFound();
+  if (!pack || pack.lost === 1) throw notFound();
   return { id: pack.id, bytes: pack.stored };
 }
 
 async function listVersions(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
-  const { path, partial, limit } = parseRequest(VersionQuery, request.query);
+  const { path, partial, damaged, limit } = parseRequest(VersionQuery, request.query);
   return {
     versions: await scope.catalogue.versions.list({
       path,
       partial: partial === 'true',
+      damaged: damaged === 'true',
       limit: limit ?? LIST_LIMIT,
     }),
   };
@@ -58,9 +60,13 @@ async function putVersion(
 ): Promise<unknown> {
   const id = versionIdIn(request.params);
   const body = parseRequest(CommitRequest, request.body);
-  const { isNew, summary } = await scope.turns.take(scope.device, () =>
-    commitVersion(scope.commits, id, body),
-  );
+  const commit = () => scope.turns.take(scope.device, () => commitVersion(scope.commits, id, body));
+  const { isNew, summary } = await commit().catch(async (error: unknown) => {
+    const failure = asFailure(error);
+    if (failure.code !== 'pack_damaged' || !(await scope.damage.suspect(failure))) throw error;
+    // Now the answer names what the device can do about it: send the pack again, or take another base.
+    return commit();
+  });
   reply.code(isNew ? 201 : 200);
   return summary;
 }
@@ -75,7 +81,7 @@ function getContent(scope: DeviceScope, request: FastifyRequest, reply: FastifyR
   return sendContent(scope, request, reply, versionIdIn(request.params));
 }
 
-/** The coarse hashes of a version, also of a checkpoint: 32 bytes each, in order. */
+/** The coarse hashes of a version, also of a checkpoint: 32 bytes each, in order; zero for a block that the server has lost. */
 async function getFingerprint(
   scope: DeviceScope,
   request: FastifyRequest,
@@ -90,6 +96,6 @@ async function getFingerprint(
     'mailferry-root': version.root,
   });
   if (request.method === 'HEAD' || version.size === 0) return reply.send();
-  const hashes = scope.reader.hashes(openMap(version));
+  const hashes = scope.reader.hashes(openMap(version), await scope.reader.lostIn(version));
   return reply.send(Readable.from(hashes, { objectMode: false, highWaterMark: 65_536 }));
 }

@@ -1,6 +1,7 @@
 // Everything that serves one device, made once for it: what is reached through a scope can only be that device's.
 import type { Readable } from 'node:stream';
 import { Server as TusServer } from '@tus/server';
+import type { Logger } from 'pino';
 import { toHex } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
 import { ROUTES } from '../shared/routes.ts';
@@ -9,6 +10,7 @@ import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import type { CheckStagedPack } from './check-staged-pack.ts';
 import type { CommitPorts } from './commit.ts';
+import { DamageWatch } from './damage-watch.ts';
 import { DurableStore } from './durable-store.ts';
 import { UploadFinisher } from './finish-upload.ts';
 import type { FrameScratch } from './frame-scratch.ts';
@@ -33,6 +35,7 @@ export interface ScopePorts {
   readonly scratch: FrameScratch;
   readonly checkStaged: CheckStagedPack;
   readonly signer: ReceiptSigner;
+  readonly log: Logger;
   readonly capabilities: Capabilities;
   /** Most bytes of a plain file that a stock client may send. */
   readonly maxFileBytes: number;
@@ -49,6 +52,7 @@ export interface DeviceScope {
   /** What went wrong in a request that `tus` answered with an error, by that request. */
   readonly tusErrors: WeakMap<object, unknown>;
   readonly finisher: UploadFinisher;
+  readonly damage: DamageWatch;
 }
 
 /** Makes the scope of a device when it is first asked for and keeps it: some ten kilobytes each. */
@@ -78,12 +82,18 @@ export class DeviceScopes {
     const catalogue = this.#ports.catalogue.forDevice(device);
     const staging = await vault.stagingDirectory(device);
     const reader = new VersionReader(catalogue, this.#packs);
+    const { log } = this.#ports;
+    const damage = new DamageWatch({ catalogue, vault, packs: this.#packs, turns: this.#turns, log });
     const accept = { catalogue, vault, signer, now: capabilities.now };
     const finisher = new UploadFinisher({
       ...accept,
       staging,
       checkStaged: this.#ports.checkStaged,
       checks: this.#checks,
+      cameBack: (pack) => {
+        reader.forgetPacks();
+        return damage.cameBack(pack);
+      },
       turns: this.#turns,
     });
     const locker = new UploadLocker<Readable>(LOCK_WAIT_MS);
@@ -106,6 +116,7 @@ export class DeviceScopes {
       tus: tusServer({ store, locker, finisher }, capabilities, tusErrors),
       tusErrors,
       finisher,
+      damage,
     };
   }
 

@@ -19,6 +19,8 @@ export interface FinishPorts extends AcceptPorts {
   readonly checkStaged: CheckStagedPack;
   /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
   readonly checks: Turns;
+  /** Told, in a turn of the device, that a pack is there again that was lost. */
+  readonly cameBack: (pack: string) => Promise<void>;
   /** The device's turns: one version at a time. */
   readonly turns: Turns;
 }
@@ -63,13 +65,15 @@ export class UploadFinisher {
   }
 
   async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
-    const { catalogue, vault } = this.#ports;
+    const { catalogue, vault, turns, cameBack } = this.#ports;
     const raw = await this.#checkedRaw(id, length, pack);
+    const wasLost = (await catalogue.packs.get(pack, 'pack'))?.lost === 1;
     await vault.publish(catalogue.device, id, pack);
     await catalogue.transaction(async (rows) => {
       await rows.packs.add({ id: pack, kind: 'pack', stored: length, raw });
       await rows.uploads.finish(id);
     });
+    if (wasLost) await turns.take(catalogue.device, () => cameBack(pack));
   }
 
   /** Checks the staged file, or the published pack where a crash came after the move. */
@@ -99,9 +103,11 @@ export class UploadFinisher {
     // Noted before the file moves: after a crash in between, this is how its bytes are found again.
     await catalogue.uploads.notePack(id, pack);
     await vault.publish(catalogue.device, id, pack);
+    const wasLost = (await catalogue.packs.get(pack, 'raw'))?.lost === 1;
     const packRow = await catalogue.packs.add({ id: pack, kind: 'raw', stored: length, raw: length });
     const takenAt = new Date(now()).toISOString();
     await acceptVersion(this.#ports, versionOfFile(id, plan, file, packRow, takenAt));
+    if (wasLost || (await catalogue.versions.anyDamaged())) await this.#ports.cameBack(pack);
   }
 
   /** Lends what reads an upload's bytes: its staged file, or the published pack where a crash came after the move. */

@@ -41,6 +41,11 @@ export class FrameScratch {
     });
   }
 
+  /** Gives up the frames whose key begins so. */
+  forgetAll(prefix: string): void {
+    this.#files.forgetAll(prefix);
+  }
+
   async #keep(raw: Uint8Array): Promise<FileHandle> {
     const path = join(this.#directory, `frame-${this.#made++}`);
     const file = await open(path, 'wx+', 0o600);

@@ -10,6 +10,8 @@ export class FrameSlots {
   /** Key to slot and length, least recently used first. */
   readonly #kept = new Map<string, { slot: number; length: number }>();
   readonly #slots: number;
+  /** Slots given up below the highest one in use. */
+  readonly #free: number[] = [];
 
   constructor(slots: number, slotBytes: number) {
     this.#slots = slots;
@@ -28,10 +30,19 @@ export class FrameSlots {
     return true;
   }
 
+  /** Gives up the frames whose key begins so. */
+  forgetAll(prefix: string): void {
+    for (const [key, { slot }] of [...this.#kept]) {
+      if (!key.startsWith(prefix)) continue;
+      this.#kept.delete(key);
+      this.#free.push(slot);
+    }
+  }
+
   /** Keeps a copy of a frame of at most slotBytes. */
   keep(key: string, raw: Uint8Array): void {
     if (raw.length > this.slotBytes || this.#kept.has(key)) return;
-    let slot = this.#kept.size;
+    let slot = this.#free.pop() ?? this.#kept.size;
     if (slot === this.#slots) {
       const [oldest, { slot: freed }] = this.#kept.entries().next().value!;
       this.#kept.delete(oldest);

@@ -68,6 +68,17 @@ export async function main(argv: string[]): Promise<number> {
       const chosen = { directory: resolve(options.data), overwrite: options.overwrite ?? false };
       code = await rebuild(consoleOf(options), chosen, capabilities);
     });
+  offline(program.command('verify'))
+    .description('Reads everything and compares it with its hashes. The server may be running.')
+    .option('--repair', 'move damaged packs aside and ask their devices for the bytes')
+    .action(async (_options: VerifyOptions, command: Command) => {
+      const options = command.optsWithGlobals<VerifyOptions>();
+      const { verify } = await import('./commands/verify.ts');
+      code = await verify(consoleOf(options), {
+        directory: resolve(options.data),
+        repair: options.repair ?? false,
+      });
+    });
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -99,6 +110,10 @@ interface CommandOptions {
 
 interface RebuildOptions extends CommandOptions {
   readonly overwrite?: boolean;
+}
+
+interface VerifyOptions extends CommandOptions {
+  readonly repair?: boolean;
 }
 
 function consoleOf({ json }: CommandOptions): Console {

@@ -10,6 +10,8 @@ interface OpenFile {
 export class OpenFiles {
   readonly #most: number;
   readonly #files = new Map<string, OpenFile>();
+  /** Under no name any more, but still in use. */
+  readonly #forgotten = new Set<OpenFile>();
 
   constructor(most: number) {
     this.#most = most;
@@ -29,8 +31,23 @@ export class OpenFiles {
       return await use(await file.opening);
     } finally {
       file.users--;
+      if (file.users === 0 && this.#forgotten.delete(file)) await closeQuietly(file);
       await this.#shrink(key, file);
     }
+  }
+
+  /** Lets go of a file whose name now stands for another one; it is closed when nobody uses it. */
+  forget(key: string): void {
+    const file = this.#files.get(key);
+    if (!file) return;
+    this.#files.delete(key);
+    if (file.users === 0) void closeQuietly(file);
+    else this.#forgotten.add(file);
+  }
+
+  /** The same for all files whose key begins so. */
+  forgetAll(prefix: string): void {
+    for (const key of [...this.#files.keys()]) if (key.startsWith(prefix)) this.forget(key);
   }
 
   async #shrink(key: string, file: OpenFile): Promise<void> {
@@ -48,4 +65,9 @@ export class OpenFiles {
     for (const { opening } of this.#files.values()) await (await opening.catch(() => undefined))?.close();
     this.#files.clear();
   }
+}
+
+async function closeQuietly({ opening }: OpenFile): Promise<void> {
+  const handle = await opening.catch(() => undefined);
+  await handle?.close().catch(() => undefined);
 }

@@ -109,6 +109,14 @@ export class PackReader {
     }
   }
 
+  /** Nothing that was read of a pack is given out again: its file is another one now, or gone. */
+  forget(device: string, id: string): void {
+    const prefix = `${device}/${id}`;
+    this.#indexes.delete(prefix);
+    this.#slots.forgetAll(`${prefix}/`);
+    this.#scratch.forgetAll(`${prefix}/`);
+  }
+
   /** Fills `into` from byte `from` of a frame, wherever it is kept. */
   async #readFrame(place: FramePlace, from: number, into: Uint8Array): Promise<void> {
     const { device, pack, index, at } = place;

@@ -7,6 +7,7 @@ import { type NewPage, recordVersion } from './accept-version.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import { checkPack } from './check-pack.ts';
 import { commitHash } from './commit.ts';
+import { recountDamage } from './damage.ts';
 import { layChanges } from './lay-changes.ts';
 import { type ReadPack, readPackIndex } from './pack-reader.ts';
 import { assemble } from './plan-version.ts';
@@ -97,6 +98,7 @@ class Replay {
       progress(index + 1, places.length);
     }
     await this.#takeUnused();
+    if (this.#lost.size > 0) await recountDamage(catalogue);
     return this.#result(versions);
   }
 
@@ -200,6 +202,7 @@ class Replay {
     this.#found.delete(pack);
     const pages = pagesOfFile(file, row);
     const roots = pages.map(({ root }) => root);
+    if (file.sha256 !== pack) await this.#ports.catalogue.packs.lose(pack);
     if (file.sha256 !== pack || !sameBytes(rootOfPages(roots, size, sha256), fromHex(commit.root))) {
       throw new Failure('pack_damaged', `Its bytes, pack ${pack}, are damaged.`, { detail: { pack } });
     }

@@ -5,7 +5,7 @@
  * before they get here; nothing a client calls something becomes a path.
  *
  * What is published is immutable, and durable when the promise resolves, its directories too. No method removes or
- * changes anything published.
+ * changes anything published; setAside moves what is damaged.
  */
 export interface Vault {
   /**
@@ -15,8 +15,8 @@ export interface Vault {
   stagingDirectory(device: string): Promise<string>;
 
   /**
-   * Makes the staged file `upload` the pack `id`: fsync, atomic move, fsync of the directory. Idempotent: where the pack
-   * is there already, the staged file is dropped. Called once per upload, after its bytes were checked.
+   * Makes the staged file `upload` the pack `id`: fsync, atomic move, fsync of the directory. Idempotent: where the pack is there
+   * already, the staged file, which was checked just now, takes its place. Called once per upload, after its bytes were checked.
    */
   publish(device: string, upload: string, id: string): Promise<void>;
 
@@ -25,6 +25,12 @@ export interface Vault {
    * where the pack is missing or shorter.
    */
   readPack(device: string, id: string, position: number, into: Uint8Array): Promise<void>;
+
+  /**
+   * Moves a pack that is damaged out of the way, to be looked at by a person; durable. It is missing then. Idempotent, also where it
+   * is missing already.
+   */
+  setAside(device: string, id: string): Promise<void>;
 
   /** Whether the pack lies there, published. */
   hasPack(device: string, id: string): Promise<boolean>;

@@ -5,6 +5,7 @@ import { type Extent, slice } from '../shared/extents.ts';
 import { Failure } from '../shared/failure.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import type { PackRow } from './catalogue/pack-rows.ts';
+import { lostBlocks } from './damage.ts';
 import type { PackReader } from './pack-reader.ts';
 import { decodePage, decodePageList, type PageEntry } from './page-codec.ts';
 import { sha256 } from './sha256.ts';
@@ -16,6 +17,11 @@ export interface StoredMap {
   /** Hexadecimal. */
   readonly root: string;
   readonly pages: Uint8Array;
+}
+
+/** A map, and how many of its blocks are lost. */
+export interface DamagedMap extends StoredMap {
+  readonly damaged: number;
 }
 
 /** The pages of a version, checked against its root; a Failure `pack_damaged` where the list does not lead to it. */
@@ -36,7 +42,7 @@ export function openMap(map: StoredMap): PageEntry[] {
 export class VersionReader {
   readonly #catalogue: DeviceCatalogue;
   readonly #packs: PackReader;
-  /** Rows of packs seen so far: they never change. */
+  /** Rows of packs seen so far: they change only where a lost one comes back. */
   readonly #rows = new Map<string, PackRow>();
 
   constructor(catalogue: DeviceCatalogue, packs: PackReader) {
@@ -79,6 +85,11 @@ export class VersionReader {
     }
   }
 
+  /** Rows of packs are read anew: a pack that came back may have another length noted. */
+  forgetPacks(): void {
+    this.#rows.clear();
+  }
+
   /** The pack that a map names by its row. */
   async pack(row: string): Promise<PackRow> {
     const known = this.#rows.get(row) ?? (await this.#catalogue.packs.byRow(Number(row)));
@@ -88,10 +99,40 @@ export class VersionReader {
     return known;
   }
 
-  /** The hashes of all coarse blocks of a version, page after page. */
-  async *hashes(entries: readonly PageEntry[]): AsyncGenerator<Uint8Array> {
+  /** The hashes of all coarse blocks of a version, page after page; zero where a block lies in one of the packs `lost`. */
+  async *hashes(entries: readonly PageEntry[], lost: ReadonlySet<string>): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < entries.length; at += PAGES_AT_ONCE) {
-      for (const page of await this.pages(entries.slice(at, at + PAGES_AT_ONCE))) yield page.hashes;
+      for (const page of await this.pages(entries.slice(at, at + PAGES_AT_ONCE))) {
+        const blocks = lost.size > 0 ? lostBlocks(page, lost) : [];
+        const hashes = blocks.length > 0 ? page.hashes.slice() : page.hashes;
+        for (const block of blocks) hashes.fill(0, 32 * block, 32 * block + 32);
+        yield hashes;
+      }
+    }
+  }
+
+  /** The rows, as maps name them, of the packs that a version may lack; none where it is whole. */
+  async lostIn({ damaged }: Pick<DamagedMap, 'damaged'>): Promise<ReadonlySet<string>> {
+    if (damaged === 0) return new Set();
+    return new Set((await this.#catalogue.packs.lost()).map(({ row }) => String(row)));
+  }
+
+  /** A Failure `pack_damaged` where a block between bytes `from` and `to` of a version is known to be lost. */
+  async assertThere(map: DamagedMap, from: number, to: number): Promise<void> {
+    const lost = await this.lostIn(map);
+    if (lost.size === 0 || from >= to) return;
+    const first = Math.floor(from / COARSE);
+    const last = Math.floor((to - 1) / COARSE);
+    const entries = openMap(map);
+    for (let index = Math.floor(first / PAGE_BLOCKS); index <= Math.floor(last / PAGE_BLOCKS); index++) {
+      const [page] = await this.pages([entries[index]!]);
+      for (const block of lostBlocks(page!, lost)) {
+        const at = index * PAGE_BLOCKS + block;
+        if (at < first || at > last) continue;
+        throw new Failure('pack_damaged', `The server has lost ${map.damaged} blocks of this version.`, {
+          detail: { damaged: map.damaged, firstLost: at * COARSE },
+        });
+      }
     }
   }
 

@@ -13,7 +13,10 @@ export const FAILURES = {
   // What was sent or stored is not what it should be.
   malformed: { retry: 'never', hint: 'Send it again as the protocol describes it.' },
   pack_refused: { retry: 'now', hint: 'The pack in staging is damaged; it is made again from the source.' },
-  pack_damaged: { retry: 'later', hint: 'Run `mailferry verify`, then back the source up again.' },
+  pack_damaged: {
+    retry: 'later',
+    hint: 'The next backup sends what was lost again; `mailferry versions` tells which versions are whole.',
+  },
   blocks_differ: { retry: 'now', hint: 'The blocks named are sent whole with the next backup.' },
   root_differs: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
   packs_missing: { retry: 'now', hint: 'Send the packs named, then commit again.' },

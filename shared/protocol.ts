@@ -80,6 +80,11 @@ export const VersionSummary = z.object({
   snapshot: SnapshotKind,
   health: Health,
   healthNotes: z.array(z.string()),
+  /**
+   * Coarse blocks that the server has lost; absent: none. In the fingerprint their hashes are zero, so that a device that takes it
+   * for its base sends them again.
+   */
+  damaged: z.int().min(1).optional(),
   receipt: z.object({ statement: z.string(), signature: z.string() }) satisfies z.ZodType<Receipt>,
 });
 export const VersionList = z.object({ versions: z.array(VersionSummary) });
@@ -88,6 +93,8 @@ export const VersionQuery = z.strictObject({
   path: path.optional(),
   /** Checkpoints too, not only what can be restored. */
   partial: z.enum(['true', 'false']).optional(),
+  /** Only versions of which the server has lost something. */
+  damaged: z.enum(['true', 'false']).optional(),
   limit: z.coerce.number().int().min(1).max(10_000).optional(),
 });
 

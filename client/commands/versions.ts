@@ -1,5 +1,7 @@
 // mailferry versions: what the server holds, newest first.
 import { resolve } from 'node:path';
+import { printable } from '../../shared/printable.ts';
+import type { VersionSummary } from '../../shared/protocol.ts';
 import { healthWords } from '../../shared/store-header.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
@@ -12,10 +14,10 @@ export async function versions({ terminal, paths: state }: Context, paths: strin
     const lines = found.map(
       (version) =>
         `${version.id}  ${version.takenAt}  ${bytesText(version.size).padStart(9)}  ` +
-        `${version.snapshot}, ${healthWords({ verdict: version.health })}  ${version.path}`,
+        `${version.snapshot}, ${healthWords({ verdict: version.health })}${damageWords(version)}  ${printable(version.path)}`,
     );
     terminal.result(lines.length > 0 ? lines.join('\n') : 'The server holds no version.', {
-      versions: found.map(({ id, path, takenAt, size, sha256, snapshot, health, receipt }) => ({
+      versions: found.map(({ id, path, takenAt, size, sha256, snapshot, health, damaged, receipt }) => ({
         id,
         path,
         takenAt,
@@ -23,9 +25,14 @@ export async function versions({ terminal, paths: state }: Context, paths: strin
         sha256,
         snapshot,
         health,
+        ...(damaged === undefined ? {} : { damaged }),
         receipt,
       })),
     });
     return EXIT.ok;
   });
+}
+
+function damageWords({ damaged }: VersionSummary): string {
+  return damaged === undefined ? '' : `, damaged (${damaged} blocks lost on the server)`;
 }

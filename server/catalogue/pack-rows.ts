@@ -29,19 +29,15 @@ export class PackRows {
   }
 
   /** Records a pack whose bytes are there; one that is known already keeps its row, and is lost no more. The number of the row. */
-  async add(pack: Omit<PackRow, 'row' | 'lost'>): Promise<number> {
-    const { stored, raw } = pack;
+  async add({ id, kind, stored, raw }: Omit<PackRow, 'row' | 'lost'>): Promise<number> {
     await this.#db
       .insertInto('packs')
-      .values({ device: this.#device, ...pack, lost: 0 })
+      .values({ device: this.#device, id, kind, stored, raw, lost: 0 })
       .onConflict((conflict) =>
         conflict.columns(['device', 'id', 'kind']).doUpdateSet({ stored, raw, lost: 0 }),
       )
       .execute();
-    const { row } = await this.#all()
-      .where('id', '=', pack.id)
-      .where('kind', '=', pack.kind)
-      .executeTakeFirstOrThrow();
+    const { row } = await this.#all().where('id', '=', id).where('kind', '=', kind).executeTakeFirstOrThrow();
     return row;
   }
 
@@ -62,6 +58,17 @@ export class PackRows {
   /** The rows of all packs whose bytes are gone. */
   async lost(): Promise<PackRow[]> {
     return this.#all().where('lost', '=', 1).execute();
+  }
+
+  /** Bytes of all packs that are there. */
+  async bytes(): Promise<number> {
+    const { sum } = await this.#db
+      .selectFrom('packs')
+      .select((row) => row.fn.sum<number | null>('stored').as('sum'))
+      .where('device', '=', this.#device)
+      .where('lost', '=', 0)
+      .executeTakeFirstOrThrow();
+    return Number(sum ?? 0);
   }
 
   /** Packs in the order of their rows, from the one after row `after` on. */

@@ -1,4 +1,4 @@
-// A device's map pages: the parts that versions are put together from. Written once, shared by versions, never changed.
+// A device's map pages: the parts that versions are put together from. Written once, shared by versions; what they say stays.
 import type { Insertable, Kysely } from 'kysely';
 import type { Schema } from './schema.ts';
 
@@ -49,6 +49,28 @@ export class PageRows {
     }
     if (some.length > 0) await this.#insert(some);
     return first;
+  }
+
+  /** Pages in the order of their rows, from the one after row `after` on. */
+  async after(row: number, limit: number): Promise<{ row: number; bytes: Uint8Array }[]> {
+    return this.#db
+      .selectFrom('map_pages')
+      .select(['row', 'bytes'])
+      .where('device', '=', this.#device)
+      .where('row', '>', row)
+      .orderBy('row')
+      .limit(limit)
+      .execute();
+  }
+
+  /** Puts the same blocks, read from elsewhere, in the place of a page: its hashes must be the ones it had. */
+  async replace(row: number, bytes: Uint8Array): Promise<void> {
+    await this.#db
+      .updateTable('map_pages')
+      .set({ bytes })
+      .where('device', '=', this.#device)
+      .where('row', '=', row)
+      .execute();
   }
 
   async #insert(rows: Insertable<Schema['map_pages']>[]): Promise<void> {

@@ -20,6 +20,7 @@ const SUMMARY = [
   'versions.snapshot',
   'versions.health',
   'versions.health_notes',
+  'versions.damaged',
   'receipts.statement',
   'receipts.signature',
 ] as const;
@@ -27,6 +28,8 @@ const SUMMARY = [
 export interface ListQuery {
   readonly path?: string | undefined;
   readonly partial: boolean;
+  /** Only versions that lack blocks. */
+  readonly damaged?: boolean | undefined;
   readonly limit: number;
 }
 
@@ -43,6 +46,7 @@ export class VersionRows {
   async list(query: ListQuery): Promise<VersionSummary[]> {
     let rows = this.#summaries().orderBy('versions.sequence', 'desc').limit(query.limit);
     if (query.path !== undefined) rows = rows.where('versions.path', '=', query.path);
+    if (query.damaged) rows = rows.where('versions.damaged', '>', 0);
     if (!query.partial) rows = rows.where('versions.complete', '=', 1);
     return (await rows.execute()).map(summaryOf);
   }
@@ -56,10 +60,65 @@ export class VersionRows {
   async map(id: string) {
     return this.#db
       .selectFrom('versions')
-      .select(['id', 'path', 'size', 'root', 'mtime', 'complete', 'body_hash', 'pages'])
+      .select(['id', 'path', 'size', 'root', 'mtime', 'complete', 'body_hash', 'pages', 'damaged'])
       .where('device', '=', this.#device)
       .where('id', '=', id)
       .executeTakeFirst();
+  }
+
+  /** Maps in the order of their sequence, from the one after `sequence` on. */
+  async mapsAfter(sequence: number, limit: number) {
+    return this.#db
+      .selectFrom('versions')
+      .select(['id', 'sequence', 'size', 'root', 'pages', 'damaged'])
+      .where('device', '=', this.#device)
+      .where('sequence', '>', sequence)
+      .orderBy('sequence')
+      .limit(limit)
+      .execute();
+  }
+
+  /** Notes how many blocks a version lacks. */
+  async setDamaged(sequence: number, blocks: number): Promise<void> {
+    await this.#db
+      .updateTable('versions')
+      .set({ damaged: blocks })
+      .where('device', '=', this.#device)
+      .where('sequence', '=', sequence)
+      .execute();
+  }
+
+  async anyDamaged(): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('versions')
+      .select('id')
+      .where('device', '=', this.#device)
+      .where('damaged', '>', 0)
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  /** No version lacks anything. */
+  async clearDamage(): Promise<void> {
+    await this.#db
+      .updateTable('versions')
+      .set({ damaged: 0 })
+      .where('device', '=', this.#device)
+      .where('damaged', '>', 0)
+      .execute();
+  }
+
+  /** The receipts of all versions, in the order of their sequence, from the one after `sequence` on. */
+  async receiptsAfter(sequence: number, limit: number): Promise<(Receipt & { sequence: number })[]> {
+    return this.#db
+      .selectFrom('receipts')
+      .select(['sequence', 'statement', 'signature'])
+      .where('device', '=', this.#device)
+      .where('sequence', '>', sequence)
+      .orderBy('sequence')
+      .limit(limit)
+      .execute();
   }
 
   /** The newest receipt and its sequence: what the next one is chained to. */
@@ -101,7 +160,7 @@ export class VersionRows {
 }
 
 function summaryOf(
-  row: Omit<VersionRow, 'sequence' | 'base' | 'body_hash' | 'pages'> & Receipt,
+  row: Omit<VersionRow, 'sequence' | 'base' | 'body_hash' | 'pages'> & { damaged: number } & Receipt,
 ): VersionSummary {
   return {
     id: row.id,
@@ -117,6 +176,7 @@ function summaryOf(
     snapshot: row.snapshot,
     health: row.health,
     healthNotes: JSON.parse(row.health_notes) as string[],
+    ...(row.damaged > 0 ? { damaged: row.damaged } : {}),
     receipt: { statement: row.statement, signature: row.signature },
   };
 }

@@ -11,6 +11,7 @@ import type { Vault } from '../vault.ts';
  * <root>/<device>/device.json                         what is known of the device
  * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
  * <root>/<device>/packs/<first 2 digits>/<pack>       published
+ * <root>/<device>/damaged/<pack>                      found not to be what its name says, and kept for a person to look at
  * <root>/<device>/versions/<sequence>-<version>.json  published; the sequence in 12 digits, so that names sort
  */
 
@@ -44,16 +45,31 @@ export class FileVault implements Vault {
     const directory = this.#packDirectory(device, id);
     const target = join(directory, id);
     await this.#make(directory);
-    if (await exists(target)) {
+    if (!(await exists(staged)) && (await exists(target))) {
       // Its name may be new and its directory not yet synced, where a crash came between.
       await syncFile(target);
       await syncDirectory(directory);
-      await rm(staged, { force: true });
       return;
     }
     await syncFile(staged);
+    // Over one that is there already: that one may have rotted, this one was just checked.
     await rename(staged, target);
     await syncDirectory(directory);
+    this.#files.forget(target);
+  }
+
+  async setAside(device: string, id: string): Promise<void> {
+    const directory = this.#packDirectory(device, id);
+    const aside = join(this.#root, device, 'damaged');
+    await this.#make(aside);
+    try {
+      await rename(join(directory, id), join(aside, id));
+      await syncDirectory(aside);
+      await syncDirectory(directory);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    this.#files.forget(join(directory, id));
   }
 
   async readPack(device: string, id: string, position: number, into: Uint8Array): Promise<void> {
@@ -65,14 +81,14 @@ export class FileVault implements Vault {
         async (file) => {
           for (let done = 0; done < into.length; ) {
             const { bytesRead } = await file.read(into, done, into.length - done, position + done);
-            if (bytesRead === 0) throw new Failure('pack_damaged', `Pack ${id} is shorter than it was.`);
+            if (bytesRead === 0) throw damaged(id, 'is shorter than it was');
             done += bytesRead;
           }
         },
       );
     } catch (cause) {
       if (codeOf(cause) !== 'ENOENT') throw cause;
-      throw new Failure('pack_damaged', `Pack ${id} is missing on the server.`, { cause });
+      throw damaged(id, 'is missing on the server', cause);
     }
   }
 
@@ -160,6 +176,10 @@ export class FileVault implements Vault {
   #packDirectory(device: string, id: string): string {
     return join(this.#root, device, 'packs', id.slice(0, 2));
   }
+}
+
+function damaged(pack: string, what: string, cause?: unknown): Failure {
+  return new Failure('pack_damaged', `Pack ${pack} ${what}.`, { cause, detail: { pack } });
 }
 
 function versionName(sequence: number, id: string): string {

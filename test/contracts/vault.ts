@@ -57,6 +57,48 @@ export function vaultContract(make: () => Promise<Vault>): void {
     await vault.readPack(A, first.id, 0, new Uint8Array(1_000));
   });
 
+  it('puts what was checked just now in the place of one that rotted, also where that one is open', async () => {
+    const bytes = randomBytes(1_000);
+    const first = await stage(A, randomBytes(1_000));
+    const { upload, id } = await stage(A, bytes);
+    await vault.publish(A, first.upload, id);
+    await vault.readPack(A, id, 0, new Uint8Array(1_000));
+    await vault.publish(A, upload, id);
+    const into = new Uint8Array(1_000);
+    await vault.readPack(A, id, 0, into);
+    expect(Buffer.from(into).equals(bytes)).toBe(true);
+  });
+
+  it('moves a damaged pack aside, once or again, and takes it when it comes again', async () => {
+    const bytes = randomBytes(1_000);
+    const first = await stage(A, bytes);
+    await vault.publish(A, first.upload, first.id);
+    await vault.readPack(A, first.id, 0, new Uint8Array(1));
+    await vault.setAside(A, first.id);
+    await vault.setAside(A, first.id);
+    expect(await vault.hasPack(A, first.id)).toBe(false);
+    await expect(vault.readPack(A, first.id, 0, new Uint8Array(1))).rejects.toMatchObject({
+      code: 'pack_damaged',
+    });
+    const again = await stage(A, bytes);
+    await vault.publish(A, again.upload, again.id);
+    await vault.readPack(A, again.id, 0, new Uint8Array(1_000));
+  });
+
+  it('tells devices and packs, and keeps what is known of a device', async () => {
+    expect(await vault.devices()).toEqual([]);
+    const { upload, id } = await stage(A, randomBytes(10));
+    await vault.publish(A, upload, id);
+    expect(await vault.readDevice(A)).toBeUndefined();
+    await vault.putDevice(A, Buffer.from('one'));
+    await vault.putDevice(A, Buffer.from('two'));
+    expect(Buffer.from((await vault.readDevice(A))!).toString()).toBe('two');
+    expect(await vault.devices()).toEqual([A]);
+    const packs = [];
+    for await (const pack of vault.packs(A)) packs.push(pack);
+    expect(packs).toEqual([{ id, stored: 10 }]);
+  });
+
   it('keeps devices apart', async () => {
     const { upload, id } = await stage(A, randomBytes(10));
     await vault.publish(A, upload, id);

@@ -1,0 +1,44 @@
+// mailferry server verify: every pack, map and receipt read and compared with its hash; with --repair what is damaged is contained.
+import { type VerifiedDevice, verifyVaults } from '../verify-vaults.ts';
+import { type Console, progressOf, result } from './console.ts';
+
+/** 1: something is damaged. 0 also where what was damaged is whole again. */
+export async function verify(
+  console: Console,
+  options: { readonly directory: string; readonly repair: boolean },
+): Promise<number> {
+  const devices = await verifyVaults({ ...options, progress: progressOf(console, 'verify') });
+  result(console, devices.flatMap(linesOf), { devices });
+  const isWhole = devices.every(
+    ({ damagedPacks, damagedVersions, trouble }) =>
+      damagedPacks.every(({ state }) => state === 'healed') && damagedVersions.length + trouble.length === 0,
+  );
+  return isWhole ? 0 : 1;
+}
+
+const STATES = {
+  damaged: 'is damaged; --repair moves it aside and asks the device for it',
+  contained: 'was damaged; it was moved aside, and the device is asked for its bytes',
+  lost: 'is lost; the device is asked for its bytes with its next backup',
+  healed: 'is whole again',
+} as const;
+
+function linesOf({
+  device,
+  name,
+  packs,
+  bytes,
+  versions,
+  damagedPacks,
+  damagedVersions,
+  trouble,
+}: VerifiedDevice): string[] {
+  return [
+    `device ${device} (${name}): ${packs} packs of ${bytes} bytes, ${versions} versions`,
+    ...damagedPacks.map(({ id, state }) => `  pack ${id} ${STATES[state]}`),
+    ...damagedVersions.map(
+      ({ id, path, blocks }) => `  version ${id} of ${path} lacks ${blocks} blocks of 64 KiB`,
+    ),
+    ...trouble.map((text) => `  ${text}`),
+  ];
+}

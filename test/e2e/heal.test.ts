@@ -1,0 +1,56 @@
+// A pack rots on the server: verify names it, and the next run of the device mends the newest version with what was lost, no more.
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { makeMailFile, sha256Of } from '../support/mail-file.ts';
+import { mailferry, mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const MIB = 1_048_576;
+
+describe('a damaged pack on the server', () => {
+  test('of a 30 MB store is healed by the next run, though the store did not change', async () => {
+    const root = tempDir();
+    const { server, data, state } = await serverAndDevice(root);
+    const source = join(root, 'mail.pst');
+    makeMailFile(source, 30 * MIB, 5);
+    const backup = () =>
+      mailferryOk('backup', source, '--wait', '--snapshot', 'live', '--state', state, '--json');
+    await backup();
+
+    // The smallest pack: what is lost is what is sent again.
+    const packs = readdirSync(join(data, 'vaults'), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /^[0-9a-f]{64}$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort((a, b) => statSync(a).size - statSync(b).size);
+    const [victim] = packs;
+    const lostBytes = statSync(victim!).size;
+    const bytes = readFileSync(victim!);
+    bytes[Math.floor(bytes.length / 2)]! ^= 1;
+    writeFileSync(victim!, bytes);
+
+    const found = await mailferry('server', 'verify', '--data', data, '--json').ended;
+    expect(found.code).toBe(1);
+    const id = victim!.split('/').at(-1);
+    expect(found.json.devices[0].damagedPacks).toEqual([{ id, state: 'damaged' }]);
+    const repaired = await mailferry('server', 'verify', '--repair', '--data', data).ended;
+    expect(repaired.stdout).toContain(`pack ${id} was damaged; it was moved aside`);
+    const listed = await mailferryOk('versions', source, '--state', state, '--json');
+    expect(listed.json.versions[0].damaged).toBeGreaterThan(0);
+    const to = join(root, 'restored');
+    const refused = await mailferry('restore', source, '--to', to, '--state', state, '--json').ended;
+    expect(refused.code).not.toBe(0);
+
+    const healed = (await backup()).json;
+    expect(healed.failed).toEqual([]);
+    expect(healed.versions).toHaveLength(1);
+    expect(healed.versions[0].sent).toBeLessThan(lostBytes + 3 * MIB);
+    await mailferryOk('restore', source, '--to', to, '--overwrite', '--state', state);
+    expect(await sha256Of(to)).toBe(await sha256Of(source));
+    // The store is as it was, so the version before is whole again as well.
+    const verified = await mailferryOk('verify', '--all', '--state', state, '--json');
+    expect(verified.json).toEqual({ verified: 2, failed: [] });
+    expect((await backup()).json).toMatchObject({ unchanged: 1, versions: [] });
+    await stop(server);
+  }, 120_000);
+});
