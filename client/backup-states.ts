@@ -4,8 +4,8 @@
  *               sealed                  packs-known               receipt
  *   scanning ----------> uploading ----------------> committing ----------> receipted
  *      |  \-- cut-short -->  ^ (as a checkpoint)          |
- *      |                     `------- packs-missing ------'
- *      `-- nothing-sealed, lost ----> abandoned <-- refused, pack-lost
+ *      |                     `- packs-missing, cut-short -'
+ *      `-- nothing-sealed, lost ----> abandoned <-- refused, pack-lost, superseded
  *
  * scanning    the source is read from a snapshot; packs are sealed and sent meanwhile
  * uploading   everything is in staging; packs are on their way
@@ -18,7 +18,10 @@ export type BackupState = 'scanning' | 'uploading' | 'committing' | 'receipted' 
 export type BackupEvent =
   /** The source was read to its end. */
   | 'sealed'
-  /** Reading ended early (process died, staging full, snapshot lost) with packs sealed: a checkpoint of what there is. */
+  /**
+   * Reading ended early (process died, staging full, snapshot lost), or a pack in staging was damaged: a checkpoint of what there
+   * is before that place.
+   */
   | 'cut-short'
   /** Reading ended early and no pack was sealed. */
   | 'nothing-sealed'
@@ -28,8 +31,10 @@ export type BackupEvent =
   | 'packs-known'
   /** The server does not know some packs after all. */
   | 'packs-missing'
-  /** A pack in staging is damaged and can't be sent. */
+  /** A pack in staging is damaged and nothing before it makes a checkpoint. */
   | 'pack-lost'
+  /** Nothing of it was sent, and a newer state of the source is queued: it gives way. */
+  | 'superseded'
   /** The server will not take this version: its base is gone, or hashes differ. */
   | 'refused'
   /** A valid receipt is kept. */
@@ -50,6 +55,7 @@ export const BACKUP_EVENTS: readonly BackupEvent[] = [
   'packs-known',
   'packs-missing',
   'pack-lost',
+  'superseded',
   'refused',
   'receipt',
 ];
@@ -65,6 +71,7 @@ const IMPOSSIBLE: Row = {
   'packs-known': null,
   'packs-missing': null,
   'pack-lost': null,
+  superseded: null,
   refused: null,
   receipt: null,
 };
@@ -78,11 +85,18 @@ export const BACKUP_TABLE: Readonly<Record<BackupState, Row>> = {
     lost: 'abandoned',
     'pack-lost': 'abandoned',
   },
-  uploading: { ...IMPOSSIBLE, 'packs-known': 'committing', 'pack-lost': 'abandoned' },
+  uploading: {
+    ...IMPOSSIBLE,
+    'cut-short': 'uploading',
+    'packs-known': 'committing',
+    'pack-lost': 'abandoned',
+    superseded: 'abandoned',
+  },
   committing: {
     ...IMPOSSIBLE,
     'packs-missing': 'uploading',
     // A pack that was missing again and is found damaged in staging meanwhile.
+    'cut-short': 'uploading',
     'pack-lost': 'abandoned',
     refused: 'abandoned',
     receipt: 'receipted',

@@ -1,7 +1,5 @@
 // Asks the server for the receipt of a backup whose packs it knows, and records it: only then is anything called backed up.
-import { verify } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { toHex } from '../shared/byte-codec.ts';
 import { type CoarseHash, encodeChangeList } from '../shared/change-list.ts';
 import { Failure } from '../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../shared/fingerprint.ts';
@@ -10,13 +8,22 @@ import { type Receipt, type ReceiptStatement, readReceipt } from '../shared/rece
 import type { Device } from './device.ts';
 import { sha256 } from './fingerprint/block-hashes.ts';
 import type { Backup } from './queue.ts';
-import { fitsChain } from './receipt-chain.ts';
+import { assertFitsChain, fillReceiptGap, receiptVerifier } from './receipts-held.ts';
 import { decodeRuns, touchedBlocks } from './run-list.ts';
 
-/** Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's and `receipt_invalid`. */
-export async function commitVersion(device: Device, backup: Backup): Promise<VersionSummary> {
-  const summary = await device.server.commit(backup.id, await commitRequest(device, backup));
+/**
+ * Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`, and
+ * `fingerprint_damaged`.
+ */
+export async function commitVersion(
+  device: Device,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<VersionSummary> {
+  const summary = await device.server.commit(backup.id, await commitRequest(device, backup), { signal });
   const statement = checkReceipt(device, backup, summary.receipt);
+  await fillReceiptGap(device, statement, signal);
+  assertFitsChain(device, summary.receipt, statement);
   const { queue, sources, staging } = device;
   const before = sources.get(backup.source_id).base;
   queue.atomically(() => {
@@ -82,7 +89,9 @@ class CoarseHashes implements Iterable<CoarseHash> {
 
 /** The SHA-256 of some coarse blocks out of a fingerprint file. */
 async function hashesOf(path: string, indices: readonly number[]): Promise<CoarseHashes> {
-  const file = await open(path, 'r');
+  const file = await open(path, 'r').catch((cause) => {
+    throw new Failure('fingerprint_damaged', `The fingerprint ${path} can't be opened.`, { cause });
+  });
   try {
     const hashes = new Uint8Array(32 * indices.length);
     const records = Buffer.allocUnsafe(SPAN * RECORD_BYTES);
@@ -110,12 +119,6 @@ async function hashesOf(path: string, indices: readonly number[]): Promise<Coars
   }
 }
 
-/** Whether a receipt is signed by the server that this device was enrolled with. */
-export function receiptVerifier(receiptKey: string): (statement: string, signature: string) => boolean {
-  return (statement, signature) =>
-    verify(null, Buffer.from(statement), receiptKey, Buffer.from(signature, 'hex'));
-}
-
 /** The statement of a receipt that is signed, is of this backup, and follows what this device has seen. */
 function checkReceipt(device: Device, backup: Backup, receipt: Receipt): ReceiptStatement {
   const statement = readReceipt(receipt, receiptVerifier(device.identity.receiptKey));
@@ -129,12 +132,6 @@ function checkReceipt(device: Device, backup: Backup, receipt: Receipt): Receipt
     statement.complete !== (backup.complete === 1);
   if (wrong)
     throw new Failure('receipt_invalid', `The server's receipt for ${backup.id} is of something else.`);
-  const held = { at: (sequence: number) => device.queue.receipt(sequence) };
-  if (!fitsChain(receipt, statement, held, (text) => toHex(sha256(Buffer.from(text))))) {
-    throw new Failure(
-      'receipt_invalid',
-      'The server has forgotten receipts that it gave: it was restored from an old copy.',
-    );
-  }
+  assertFitsChain(device, receipt, statement);
   return statement;
 }

@@ -1,6 +1,8 @@
 // The device's database: opened so that what is committed survives a power cut, brought to the newest schema, one owner.
+import { existsSync, renameSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Failure } from '../shared/failure.ts';
+import { deviceFailure } from './device-failure.ts';
 import { MIGRATIONS } from './device-schema.ts';
 
 export type DeviceDb = Database.Database;
@@ -8,20 +10,43 @@ export type DeviceDb = Database.Database;
 /** SQLite before this has a bug by which two connections can damage a WAL (sqlite.org, WAL-reset, March 2026). */
 const LEAST_SQLITE = [3, 51, 3];
 
-/** Opens `path`, creating it where it is missing. Failure `state_unusable` where it can't be used safely. */
+/**
+ * Opens `path`, creating it where it is missing. Failures: `state_damaged` where it is not a whole database, `staging_full` where
+ * the disk is full, `state_unusable` where it can't be used safely for another reason.
+ */
 export function openDeviceDb(path: string, options: { readonly?: boolean } = {}): DeviceDb {
   const db = new Database(path, { timeout: 5_000, readonly: options.readonly ?? false });
   try {
     if (!options.readonly) {
       setUp(db);
       migrate(db, path);
+      assertWhole(db);
     }
     return db;
   } catch (cause) {
     db.close();
-    if (cause instanceof Failure) throw cause;
+    const failure = deviceFailure(cause);
+    if (failure.code !== 'internal') throw failure;
     throw new Failure('state_unusable', `The device database ${path} can't be opened.`, { cause });
   }
+}
+
+/** Puts a damaged database aside, so that a new one can take its place: nothing is deleted that somebody may want to look at. */
+export function putAside(path: string, now: number): void {
+  const aside = `${path}.damaged-${new Date(now).toISOString().replaceAll(':', '-')}`;
+  for (const ending of ['', '-wal', '-shm'])
+    if (existsSync(path + ending)) renameSync(path + ending, aside + ending);
+}
+
+/** Larger databases are only checked as they are read: the check reads all of it. */
+const CHECKED_BYTES = 67_108_864;
+
+function assertWhole(db: DeviceDb): void {
+  const bytes =
+    Number(db.pragma('page_count', { simple: true })) * Number(db.pragma('page_size', { simple: true }));
+  if (bytes > CHECKED_BYTES) return;
+  const found = db.pragma('quick_check(1)', { simple: true });
+  if (found !== 'ok') throw new Failure('state_damaged', `The device's database is damaged: ${found}.`);
 }
 
 function setUp(db: DeviceDb): void {

@@ -77,4 +77,15 @@ export const MIGRATIONS: readonly string[] = [
     made_at TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- 1: the server may hold versions of it that this database does not know of, and has to be asked before it is read.
+  ALTER TABLE sources ADD COLUMN ask_server INTEGER NOT NULL DEFAULT 1;
+
+  -- Single facts about this database. vault_known: it was made when the device was enrolled, or learnt from the server what that
+  -- holds. Where it is missing, the database was lost since, and there may be versions that it does not know of.
+  CREATE TABLE facts (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

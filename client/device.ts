@@ -1,10 +1,12 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
-
-import { openDeviceDb } from './device-db.ts';
+import { type DeviceDb, openDeviceDb, putAside } from './device-db.ts';
+import { isStateDamage } from './device-failure.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
 import { HttpClient } from './http/http-client.ts';
 import { ServerClient } from './http/server-client.ts';
+import { Line } from './line/line.ts';
+import type { Interfaces } from './line/network-watch.ts';
 import type { Progress } from './progress.ts';
 import { Queue } from './queue.ts';
 import { snapshotProviders } from './snapshot/providers.ts';
@@ -19,6 +21,10 @@ import { type Identity, loadIdentity, lockState, type StatePaths } from './state
 export interface Surroundings {
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Milliseconds that never go back. */
+  readonly monotonic: () => number;
+  /** The machine's addresses. */
+  readonly interfaces: () => Interfaces;
   /** 0 to 1. */
   readonly chance: () => number;
   readonly newId: () => string;
@@ -38,23 +44,38 @@ export interface Device extends Surroundings {
   readonly snapshots: readonly SnapshotProvider[];
   readonly hashes: BlockHashes;
   readonly http: HttpClient;
+  readonly line: Line;
   readonly server: ServerClient;
   readonly progress: Progress;
   /** Bytes. */
   readonly quota: number;
 }
 
+export interface OpenOptions {
+  readonly paths: StatePaths;
+  readonly surroundings: Surroundings;
+  readonly progress: Progress;
+  /** Bytes. */
+  readonly quota: number;
+}
+
+/** How long a probe of the line may take. */
+const PROBE_MS = 2_000;
+
 /** Opens the device's state for this process alone, hands it to `use`, and closes it. */
-export async function withDevice<T>(
-  options: { paths: StatePaths; surroundings: Surroundings; progress: Progress; quota: number },
-  use: (device: Device) => Promise<T>,
-): Promise<T> {
+export async function withDevice<T>(options: OpenOptions, use: (device: Device) => Promise<T>): Promise<T> {
   const { paths, surroundings, progress, quota } = options;
   const identity = await loadIdentity(paths);
   const unlock = lockState(paths);
-  const db = openDeviceDb(paths.db);
-  const http = new HttpClient();
+  const closing: (() => void)[] = [unlock];
   try {
+    const db = openOrRenew(options);
+    closing.push(() => db.close());
+    const line: Line = new Line({ ...surroundings, probe: () => server.probe(PROBE_MS) });
+    closing.push(() => line.close());
+    const http: HttpClient = new HttpClient({ line });
+    closing.push(() => http.close());
+    const server: ServerClient = new ServerClient(http, identity.server, identity.credential);
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);
@@ -75,13 +96,24 @@ export async function withDevice<T>(
       snapshots,
       hashes: blockHashes(Buffer.from(identity.secret, 'hex')),
       http,
-      server: new ServerClient(http, identity.server, identity.credential),
+      line,
+      server,
       progress,
       quota,
     });
   } finally {
-    http.close();
-    db.close();
-    unlock();
+    for (const close of closing.reverse()) close();
+  }
+}
+
+/** The database; where it is damaged, a new one in its place: what the server holds is learnt from it again. */
+function openOrRenew({ paths, surroundings, progress }: OpenOptions): DeviceDb {
+  try {
+    return openDeviceDb(paths.db);
+  } catch (error) {
+    if (!isStateDamage(error)) throw error;
+    putAside(paths.db, surroundings.now());
+    progress.say(`${paths.db} was damaged and put aside; it is made again from what the server holds.`);
+    return openDeviceDb(paths.db);
   }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The program: hands process, clock, chance and network to the command line, or the whole process to the server.
 import { randomUUID } from 'node:crypto';
-import { homedir, hostname } from 'node:os';
+import { homedir, hostname, networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
@@ -43,6 +43,8 @@ async function main(words: string[]): Promise<number> {
   return runCli(words, {
     surroundings: {
       now: Date.now,
+      monotonic: () => performance.now(),
+      interfaces: networkInterfaces,
       chance: Math.random,
       newId: randomUUID,
       powershell: powershellOf(process.platform, process.env),

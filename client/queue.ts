@@ -1,4 +1,5 @@
 // The queue: backups on their way to a receipt and their packs, in SQLite; the only writer of those rows.
+import { Failure } from '../shared/failure.ts';
 import type { Health, SnapshotKind } from '../shared/protocol.ts';
 import type { Receipt, ReceiptStatement } from '../shared/receipt.ts';
 import { type BackupEvent, type BackupState, nextBackupState } from './backup-states.ts';
@@ -46,7 +47,7 @@ export interface QueuedPack {
 }
 
 /** What sending a pack takes: all of it but what it holds. */
-export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through' | 'failure'>;
+export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through'>;
 
 export type NewBackup = Omit<
   Backup,
@@ -104,19 +105,20 @@ export class Queue {
       .all();
   }
 
-  /** Moves a backup along its table; with what is known of it, once it is sealed. */
+  /** Moves a backup along its table; with what is known of it, once it is sealed. Attempts are counted on over a commit that lacks packs. */
   advance(id: string, event: BackupEvent, sealed?: Sealed): BackupState {
     return this.atomically(() => {
       const backup = this.backup(id);
       if (!backup) throw new RangeError(`no backup ${id}`);
       const state = nextBackupState(backup.state, event);
       const { complete, size, sha256, root, fingerprint, fingerprint_file } = sealed ?? backup;
+      const attempts = event === 'packs-known' || event === 'packs-missing' ? backup.attempts : 0;
       this.#db
         .prepare(
-          `UPDATE backups SET state = ?, complete = ?, size = ?, sha256 = ?, root = ?, fingerprint = ?, fingerprint_file = ?, attempts = 0,
+          `UPDATE backups SET state = ?, complete = ?, size = ?, sha256 = ?, root = ?, fingerprint = ?, fingerprint_file = ?, attempts = ?,
            next_attempt_at = 0, failure = NULL WHERE id = ?`,
         )
-        .run(state, complete, size, sha256, root, fingerprint, fingerprint_file, id);
+        .run(state, complete, size, sha256, root, fingerprint, fingerprint_file, attempts, id);
       // Packs of a backup that ended are no part of the queue: nothing may wait for them, and staging is freed.
       if (state === 'receipted' || state === 'abandoned')
         this.#db.prepare('DELETE FROM packs WHERE backup_id = ?').run(id);
@@ -124,19 +126,48 @@ export class Queue {
     });
   }
 
-  postponeBackup(id: string, failure: string, nextAttemptAt: number): void {
+  postponeBackup(id: string, failure: string, attempts: number, nextAttemptAt: number): void {
     this.#db
-      .prepare('UPDATE backups SET attempts = attempts + 1, failure = ?, next_attempt_at = ? WHERE id = ?')
-      .run(failure, nextAttemptAt, id);
+      .prepare('UPDATE backups SET attempts = ?, failure = ?, next_attempt_at = ? WHERE id = ?')
+      .run(attempts, failure, nextAttemptAt, id);
   }
 
+  /** Queues a sealed pack of a backup that is being read. A Failure `pack_damaged` where one of its packs was lost meanwhile. */
   addPack(pack: NewPack): void {
-    this.#db
-      .prepare(
-        `INSERT INTO packs (backup_id, number, id, state, bytes, raw_bytes, through, runs)
-         VALUES (@backup_id, @number, @id, 'staged', @bytes, @raw_bytes, @through, @runs)`,
+    this.atomically(() => {
+      if (this.backup(pack.backup_id)?.state !== 'scanning' || this.lostFrom(pack.backup_id) !== null)
+        throw new Failure('pack_damaged', 'An earlier pack of the same backup was damaged in staging.');
+      this.#db
+        .prepare(
+          `INSERT INTO packs (backup_id, number, id, state, bytes, raw_bytes, through, runs)
+           VALUES (@backup_id, @number, @id, 'staged', @bytes, @raw_bytes, @through, @runs)`,
+        )
+        .run(pack);
+    });
+  }
+
+  /** Whether a pack is in the queue and the server is not known to have it. */
+  holds(pack: Pick<QueuedPack, 'backup_id' | 'number'>): boolean {
+    return (
+      this.#db
+        .prepare("SELECT 1 FROM packs WHERE backup_id = ? AND number = ? AND state <> 'known'")
+        .get(pack.backup_id, pack.number) !== undefined
+    );
+  }
+
+  /** The number of the first lost pack of a backup; null: none is lost. */
+  lostFrom(backupId: string): number | null {
+    return this.#db
+      .prepare<[string], number | null>(
+        "SELECT MIN(number) FROM packs WHERE backup_id = ? AND state = 'lost'",
       )
-      .run(pack);
+      .pluck()
+      .get(backupId)!;
+  }
+
+  /** Takes packs from `number` on out of the queue. */
+  dropPacks(backupId: string, number: number): void {
+    this.#db.prepare('DELETE FROM packs WHERE backup_id = ? AND number >= ?').run(backupId, number);
   }
 
   packsOf(backupId: string): QueuedPack[] {
@@ -145,12 +176,13 @@ export class Queue {
       .all(backupId);
   }
 
-  /** Packs that are not known to the server yet, oldest backup first. */
+  /** Packs that are not known to the server yet, lost ones too, oldest backup first. */
   waiting(): WaitingPack[] {
     return this.#db
       .prepare<[], WaitingPack>(
-        `SELECT packs.backup_id, number, packs.id, packs.state, bytes, url, packs.attempts, packs.next_attempt_at FROM packs JOIN backups ON backups.id = packs.backup_id
-         WHERE packs.state IN ('staged', 'sending') ORDER BY backups.taken_at, packs.number`,
+        `SELECT packs.backup_id, number, packs.id, packs.state, bytes, url, packs.attempts, packs.next_attempt_at, packs.failure
+         FROM packs JOIN backups ON backups.id = packs.backup_id
+         WHERE packs.state <> 'known' ORDER BY backups.taken_at, backups.id, packs.number`,
       )
       .all();
   }
@@ -186,6 +218,16 @@ export class Queue {
         'UPDATE packs SET attempts = ?, failure = ?, next_attempt_at = ? WHERE backup_id = ? AND number = ?',
       )
       .run(attempts, failure, nextAttemptAt, pack.backup_id, pack.number);
+  }
+
+  /** Everything postponed is due again: the line is back, or the clock that the waits were counted by is not to be trusted. */
+  retryNow(): void {
+    this.#db
+      .transaction(() => {
+        this.#db.prepare('UPDATE packs SET next_attempt_at = 0 WHERE next_attempt_at <> 0').run();
+        this.#db.prepare('UPDATE backups SET next_attempt_at = 0 WHERE next_attempt_at <> 0').run();
+      })
+      .immediate();
   }
 
   /** Bytes of the packs of a backup: all, and those that the server knows. */

@@ -1,15 +1,19 @@
 // One run: looks at every source, snapshots only the volumes where something changed, takes the backups, and sends them.
-import { asFailure, type Failure, type FailureCode } from '../shared/failure.ts';
+import { type Failure, type FailureCode, isFailureCode } from '../shared/failure.ts';
+import { backoffMs } from './backoff.ts';
+import { changedSources } from './changed-sources.ts';
 import type { Device } from './device.ts';
-import { freezerOf, type SnapshotChoice } from './freezer.ts';
+import { deviceFailure, isStateDamage } from './device-failure.ts';
+import type { SnapshotChoice } from './freezer.ts';
 import { forgetDamagedBases } from './heal-base.ts';
-import { Packer } from './pack/packer.ts';
-import { InlineHash, type SlotHash, WorkerHash } from './scan/whole-hash.ts';
-import { sealCheckpoint } from './seal-checkpoint.ts';
+import { learnVaultIfReachable } from './learn-vault.ts';
+import { pause } from './pause.ts';
+import { needsPerson } from './send-plan.ts';
 import type { Sender } from './sender.ts';
-import { type SnapshotProvider, type Volume, withSnapshot } from './snapshot.ts';
+import { withSnapshot } from './snapshot.ts';
 import type { Source } from './source-registry.ts';
-import { currentMark, takeBackup, type Workshop } from './take-backup.ts';
+import { takeBackup } from './take-backup.ts';
+import { RunWorkshop } from './workshop.ts';
 
 export interface RunFailure {
   readonly path: string;
@@ -23,223 +27,184 @@ export interface RunResult {
   readonly unchanged: number;
   readonly snapshots: number;
   readonly failed: readonly RunFailure[];
+  /** Something was left that another run, soon, may bring forward. */
+  readonly unfinished: boolean;
 }
 
-/** Sources this small are hashed where they are read: starting a worker would cost more. */
-const INLINE_BYTES = 33_554_432;
-/** A source that keeps failing in a way that trying again should mend is left to the next run after this many rounds. */
-const ROUNDS_WITHOUT_PROGRESS = 3;
-
-/** Brings what an earlier process left half done to a state that can go on. Call once, before anything else. */
-export async function recover(device: Device): Promise<void> {
-  const { queue, sources, staging } = device;
-  for (const backup of queue.active()) if (backup.state === 'scanning') await sealCheckpoint(device, backup);
-  const active = queue.active();
-  const files = [
-    ...sources.all().map(({ base }) => base?.file),
-    ...active.map((backup) => backup.fingerprint_file),
-  ];
-  await staging.sweep(
-    new Set(active.map((backup) => backup.id)),
-    new Set(files.filter((file) => file !== undefined && file !== null)),
-  );
-}
-
-/** Runs until every source given has a receipt for its state, is unchanged, or failed. `wait` false: until all is queued. */
-export async function runBackup(
-  device: Device,
-  sender: Sender,
-  options: { sources: readonly Source[]; snapshot: SnapshotChoice; wait: boolean },
-): Promise<RunResult> {
-  const result = {
-    versions: [] as string[],
-    unchanged: 0,
-    snapshots: 0,
-    failed: new Map<string, RunFailure>(),
-  };
-  const shop = new RunWorkshop(sender);
-  await forgetDamagedBases(device);
-  try {
-    let left: readonly Source[] = options.sources.map(({ id }) => device.sources.get(id));
-    for (let round = 1; left.length > 0 && !device.stop.aborted; round++) {
-      // What an earlier run queued goes first: a source has one backup on its way at a time.
-      if (options.wait) await sender.idle();
-      const again = await oneRound(device, { ...options, sources: left, shop, result });
-      if (options.wait) await sender.idle();
-      left = options.wait ? settle(device, again, { result, last: round >= ROUNDS_WITHOUT_PROGRESS }) : [];
-    }
-  } finally {
-    await shop.close();
-  }
-  return { ...result, failed: [...result.failed.values()] };
-}
-
-interface Attempt {
-  readonly source: Source;
-  readonly backup: string | null;
-  readonly complete: boolean;
-}
-
-/** Sorts what a round attempted into what is done and what needs another round. */
-function settle(
-  device: Device,
-  attempts: readonly Attempt[],
-  { result, last }: { result: { versions: string[]; failed: Map<string, RunFailure> }; last: boolean },
-): Source[] {
-  const again: Source[] = [];
-  for (const { source, backup, complete } of attempts) {
-    const state = backup ? device.queue.backup(backup)?.state : undefined;
-    const now = device.sources.get(source.id);
-    if (backup && state === 'receipted') {
-      result.failed.delete(source.path);
-      if (complete) result.versions.push(backup);
-      // A checkpoint: the rest of the source follows.
-      else again.push(now);
-    } else if (!device.stop.aborted) {
-      const failure = now.lastFailure;
-      if (!last) again.push(now);
-      else if (failure && !result.failed.has(source.path)) {
-        result.failed.set(source.path, {
-          path: source.path,
-          code: failure.code as FailureCode,
-          message: failure.message,
-        });
-      }
-    }
-  }
-  return again;
-}
-
-interface Round {
+export interface RunOptions {
   readonly sources: readonly Source[];
   readonly snapshot: SnapshotChoice;
-  readonly shop: Workshop;
-  readonly result: { unchanged: number; snapshots: number; failed: Map<string, RunFailure> };
+  /** Until every source has a receipt for its state, is unchanged, or failed; otherwise until all that can be is queued. */
+  readonly wait: boolean;
 }
 
-async function oneRound(device: Device, { sources, snapshot, shop, result }: Round): Promise<Attempt[]> {
-  const attempts: Attempt[] = [];
-  const fail = (source: Source, error: unknown) => {
-    const failure = asFailure(error);
-    device.sources.failed(source.id, failure.code, failure.message);
-    result.failed.set(source.path, { path: source.path, code: failure.code, message: failure.message });
-    if (failure.retry === 'now') attempts.push({ source, backup: null, complete: false });
-  };
-  const busy = new Set(device.queue.active().map((backup) => backup.source_id));
-  for (const group of await groups(device, sources, {
-    snapshot,
-    fail,
-    busy,
-    onUnchanged: () => result.unchanged++,
-  })) {
-    if (device.stop.aborted) break;
-    if (group.provider.kind !== 'live') result.snapshots++;
+/** A source that does not come forward in this many rounds is left to the next run. */
+const FRUITLESS_ROUNDS = 3;
+/** Failures of the line: waited for, however long it takes. */
+const LINE_CODES: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 'busy', 'server_full']);
+
+/** Runs as the options say. Never rejects for what is wrong with a single source; a Failure `state_damaged` ends it. */
+export async function runBackup(device: Device, sender: Sender, options: RunOptions): Promise<RunResult> {
+  const run = new Run(device, sender, options);
+  await learnVaultIfReachable(device);
+  await forgetDamagedBases(device);
+  return options.wait ? run.untilReceipts() : run.untilQueued();
+}
+
+/** What became of a source in a round. */
+interface Attempt {
+  readonly source: Source;
+  readonly backup?: string;
+  readonly failure?: Failure;
+}
+
+class Run {
+  readonly #device: Device;
+  readonly #sender: Sender;
+  readonly #options: RunOptions;
+  readonly #shop: RunWorkshop;
+  readonly #versions: string[] = [];
+  readonly #failed = new Map<string, RunFailure>();
+  #unchanged = 0;
+  #snapshots = 0;
+  /** Rounds in which a source did not come forward, by its id. */
+  readonly #fruitless = new Map<number, number>();
+
+  constructor(device: Device, sender: Sender, options: RunOptions) {
+    this.#device = device;
+    this.#sender = sender;
+    this.#options = options;
+    this.#shop = new RunWorkshop(sender);
+  }
+
+  async untilQueued(): Promise<RunResult> {
     try {
-      await withSnapshot(group.provider, group.volume, withLeftTold(device), async (frozen) => {
-        for (const source of group.sources) {
-          if (device.stop.aborted) return;
-          try {
-            const taken = await takeBackup(device, device.sources.get(source.id), frozen, shop);
-            if (taken.outcome === 'unchanged') result.unchanged++;
-            else attempts.push({ source, backup: taken.backup, complete: taken.complete });
-          } catch (error) {
-            fail(source, await frozen.judge(asFailure(error)));
-          }
-          shop.notify();
-        }
-      });
-    } catch (error) {
-      const missed = group.sources.filter(
-        (source) => !attempts.some((attempt) => attempt.source.id === source.id),
-      );
-      for (const source of missed) fail(source, error);
+      const attempts = await this.#round(this.#options.sources);
+      return this.#result(attempts.some(({ failure }) => failure && failure.retry !== 'never'));
+    } finally {
+      await this.#shop.close();
     }
   }
-  return attempts;
-}
 
-/** The device with a way to tell of snapshots that could not be removed. */
-function withLeftTold(device: Device): Device & { onLeft: (failure: Failure) => void } {
-  return { ...device, onLeft: (failure) => device.progress.say(failure.message) };
-}
-
-interface Group {
-  readonly provider: SnapshotProvider;
-  readonly volume: Volume;
-  readonly sources: Source[];
-}
-
-/** The sources that changed, by the volume to freeze for them. */
-async function groups(
-  device: Device,
-  sources: readonly Source[],
-  options: {
-    snapshot: SnapshotChoice;
-    fail: (source: Source, error: unknown) => void;
-    onUnchanged: () => void;
-    busy: ReadonlySet<number>;
-  },
-): Promise<Group[]> {
-  const found = new Map<string, Group>();
-  for (const source of sources) {
-    if (options.busy.has(source.id)) continue;
+  async untilReceipts(): Promise<RunResult> {
+    const { stop, chance } = this.#device;
     try {
-      if ((await lookLive(source.path)) === source.mark && source.mark !== null) {
-        options.onUnchanged();
+      // What an earlier run queued goes first.
+      await this.#sender.idle();
+      let left = this.#options.sources;
+      for (let offline = 0; left.length > 0 && !stop.aborted; ) {
+        const attempts = await this.#round(left);
+        await this.#sender.idle();
+        left = this.#settle(attempts);
+        const noLine = attempts.some(({ failure }) => failure && LINE_CODES.has(failure.code));
+        offline = noLine ? offline + 1 : 0;
+        if (noLine && left.length > 0) await pause(backoffMs(offline - 1, chance()), stop);
+      }
+      return this.#result(left.length > 0);
+    } finally {
+      await this.#shop.close();
+    }
+  }
+
+  #result(unfinished: boolean): RunResult {
+    return {
+      versions: this.#versions,
+      unchanged: this.#unchanged,
+      snapshots: this.#snapshots,
+      failed: [...this.#failed.values()],
+      unfinished,
+    };
+  }
+
+  #fail(source: Source, failure: Failure | RunFailure): void {
+    const { code, message } = failure;
+    this.#failed.set(source.path, { path: source.path, code, message });
+  }
+
+  /** Looks at the sources once and takes the backups that are due. */
+  async #round(sources: readonly Source[]): Promise<Attempt[]> {
+    const device = this.#device;
+    const attempts: Attempt[] = [];
+    const fail = (source: Source, error: unknown) => {
+      if (isStateDamage(error)) throw error;
+      const failure = deviceFailure(error);
+      device.sources.failed(source.id, failure.code, failure.message);
+      this.#fail(source, failure);
+      attempts.push({ source, failure });
+    };
+    const { snapshot } = this.#options;
+    const { groups, unchanged } = await changedSources(device, sources, { snapshot, fail });
+    this.#unchanged += unchanged;
+    const surroundings = { ...device, onLeft: (failure: Failure) => device.progress.say(failure.message) };
+    for (const { provider, volume, sources } of groups) {
+      if (device.stop.aborted) break;
+      if (provider.kind !== 'live') this.#snapshots++;
+      const done = new Set<number>();
+      try {
+        await withSnapshot(provider, volume, surroundings, async (frozen) => {
+          for (const { id } of sources) {
+            if (device.stop.aborted) return;
+            done.add(id);
+            const source = device.sources.get(id);
+            try {
+              const taken = await takeBackup(device, source, frozen, this.#shop);
+              if (taken.outcome === 'unchanged') this.#unchanged++;
+              else if (taken.outcome === 'queued') attempts.push({ source, backup: taken.backup });
+              else attempts.push({ source, ...taken, failure: await frozen.judge(taken.failure) });
+            } catch (error) {
+              fail(source, isStateDamage(error) ? error : await frozen.judge(deviceFailure(error)));
+            }
+            this.#sender.notify();
+          }
+        });
+      } catch (error) {
+        for (const source of sources) if (!done.has(source.id)) fail(source, error);
+        if (isStateDamage(error)) throw error;
+      }
+    }
+    return attempts;
+  }
+
+  /** Records what a round came to, after the queue came to rest; the sources that need another one. */
+  #settle(attempts: readonly Attempt[]): Source[] {
+    const { queue, sources, stop } = this.#device;
+    if (stop.aborted) return [];
+    const again: Source[] = [];
+    for (const { source, backup, failure } of attempts) {
+      const row = backup ? queue.backup(backup) : undefined;
+      const receipted = row?.state === 'receipted';
+      if (receipted && row.complete === 1) {
+        this.#failed.delete(source.path);
+        this.#versions.push(row.id);
         continue;
       }
-      const freezer = await freezerOf(device.snapshots, source.path, options.snapshot);
-      const { provider, volume, instead } = freezer;
-      if (instead) device.progress.say(instead);
-      const key = `${provider.kind} ${volume.root}`;
-      const group = found.get(key) ?? { provider, volume, sources: [] };
-      group.sources.push(source);
-      found.set(key, group);
-    } catch (error) {
-      options.fail(source, error);
+      const now = sources.get(source.id);
+      if (row && needsPerson(row)) {
+        this.#fail(source, { path: source.path, code: row.failure as FailureCode, message: messageOf(now) });
+      } else if (this.#comesForward(source, { receipted, failure })) {
+        again.push(now);
+      } else if (!failure && isFailureCode(now.lastFailure?.code)) {
+        this.#fail(source, { path: source.path, code: now.lastFailure.code, message: messageOf(now) });
+      }
     }
+    return again;
   }
-  return [...found.values()];
+
+  /** Whether another round may help a source, given how this one ended for it. */
+  #comesForward(
+    source: Source,
+    { receipted, failure }: { receipted: boolean; failure: Failure | undefined },
+  ): boolean {
+    // A checkpoint for want of room: the rest follows now that there is some.
+    if (receipted && (!failure || failure.code === 'staging_full')) return true;
+    if (failure && LINE_CODES.has(failure.code)) return true;
+    if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full') return false;
+    const rounds = (this.#fruitless.get(source.id) ?? 0) + 1;
+    this.#fruitless.set(source.id, rounds);
+    return rounds < FRUITLESS_ROUNDS;
+  }
 }
 
-/** The mark of the live file; null where it is locked, which only a snapshot gets around. */
-async function lookLive(path: string): Promise<string | null> {
-  try {
-    return await currentMark(path);
-  } catch (error) {
-    if (asFailure(error).code === 'source_missing') throw error;
-    return null;
-  }
-}
-
-/** The workers of a run, started when they are first needed. */
-class RunWorkshop implements Workshop {
-  readonly #sender: Sender;
-  #packer: Packer | undefined;
-  #worker: WorkerHash | undefined;
-  readonly #inline = new InlineHash();
-
-  constructor(sender: Sender) {
-    this.#sender = sender;
-  }
-
-  packer(): Packer {
-    this.#packer ??= new Packer();
-    return this.#packer;
-  }
-
-  hash(size: number): SlotHash {
-    if (size < INLINE_BYTES) return this.#inline;
-    this.#worker ??= new WorkerHash();
-    return this.#worker;
-  }
-
-  notify(): void {
-    this.#sender.notify();
-  }
-
-  async close(): Promise<void> {
-    await this.#packer?.close();
-    await this.#worker?.close();
-  }
+function messageOf({ lastFailure, path }: Source): string {
+  return lastFailure?.message ?? `${path} could not be backed up.`;
 }

@@ -1,20 +1,31 @@
-// What the sender does next: which packs to send, which backups to commit, and when to look again. Pure.
+// What the sender does next: which packs to send, which backups to cut or commit, and when to look again. Pure.
+import { FAILURES, isFailureCode } from '../shared/failure.ts';
 import type { Backup, QueuedPack } from './queue.ts';
 
-type PackRow = Pick<QueuedPack, 'backup_id' | 'number' | 'state' | 'next_attempt_at'>;
-type BackupRow = Pick<Backup, 'id' | 'state' | 'next_attempt_at'>;
+type PackRow = Pick<QueuedPack, 'backup_id' | 'number' | 'state' | 'next_attempt_at' | 'failure'>;
+type BackupRow = Pick<Backup, 'id' | 'source_id' | 'state' | 'next_attempt_at' | 'failure'>;
 
 export interface SendPlan<P, B> {
   readonly send: readonly P[];
+  /** A pack of it is lost: what lies before it becomes a checkpoint. */
+  readonly cut: readonly B[];
   /** Every pack is known: ready to be committed. */
   readonly commit: readonly B[];
   /** Milliseconds since 1970 at which something postponed is due; null: nothing is. */
   readonly wakeAt: number | null;
-  /** Nothing is left but what is still being read. */
+  /** Nothing is left but what is still being read, and what only a person can mend. */
   readonly idle: boolean;
 }
 
-/** `waiting`: packs not known yet, in order. `busy`: keys of what is being done already. */
+/** Whether trying again helps only after a person did something; it is tried all the same, at long intervals. */
+export function needsPerson({ failure }: { failure: string | null }): boolean {
+  return isFailureCode(failure) && FAILURES[failure].retry === 'never';
+}
+
+/**
+ * `waiting`: packs not known yet, lost ones too, in order. `active`: backups, oldest first: versions of one source are committed in
+ * that order. `busy`: keys of what is being done already.
+ */
 export function sendPlan<P extends PackRow, B extends BackupRow>(
   { waiting, active }: { waiting: readonly P[]; active: readonly B[] },
   busy: ReadonlySet<string>,
@@ -22,20 +33,31 @@ export function sendPlan<P extends PackRow, B extends BackupRow>(
 ): SendPlan<P, B> {
   const due = (row: { next_attempt_at: number }) => row.next_attempt_at <= now;
   const unknown = new Set(waiting.map((pack) => pack.backup_id));
-  const ready = active.filter(
-    (backup) => (backup.state === 'uploading' || backup.state === 'committing') && !unknown.has(backup.id),
-  );
-  const free = [
-    ...waiting.filter((pack) => !busy.has(packKey(pack))),
-    ...ready.filter((backup) => !busy.has(backup.id)),
-  ];
+  const losing = new Set(waiting.filter(({ state }) => state === 'lost').map((pack) => pack.backup_id));
+  const read = active.filter(({ state }) => state !== 'scanning');
+  const cut = read.filter(({ id }) => losing.has(id) && !busy.has(id));
+  const first = new Map(read.toReversed().map((backup) => [backup.source_id, backup.id]));
+  const ready = read.filter(({ id, source_id }) => !unknown.has(id) && first.get(source_id) === id);
+  const packs = waiting.filter((pack) => !losing.has(pack.backup_id) && !busy.has(packKey(pack)));
+  const free = [...packs, ...ready.filter((backup) => !busy.has(backup.id))];
   const later = free.filter((row) => !due(row)).map((row) => row.next_attempt_at);
+  const stuck = new Set([...waiting, ...read].filter((row) => !due(row) && needsPerson(row)).map(idOf));
+  const left = read.filter(({ id, source_id }) => !stuck.has(id) && !stuck.has(first.get(source_id)!));
   return {
-    send: waiting.filter((pack) => !busy.has(packKey(pack)) && due(pack)),
+    send: packs.filter(due),
+    cut,
     commit: ready.filter((backup) => !busy.has(backup.id) && due(backup)),
     wakeAt: later.length > 0 ? Math.min(...later) : null,
-    idle: busy.size === 0 && waiting.length === 0 && active.every((backup) => backup.state === 'scanning'),
+    idle:
+      busy.size === 0 &&
+      cut.length === 0 &&
+      packs.every((pack) => stuck.has(pack.backup_id)) &&
+      left.length === 0,
   };
+}
+
+function idOf(row: PackRow | BackupRow): string {
+  return 'backup_id' in row ? row.backup_id : row.id;
 }
 
 export function packKey(pack: Pick<PackRow, 'backup_id' | 'number'>): string {

@@ -4,14 +4,25 @@ import { asFailure, type Failure } from '../shared/failure.ts';
 import type { VersionSummary } from '../shared/protocol.ts';
 import { backoffMs } from './backoff.ts';
 import type { Device } from './device.ts';
+import { deviceFailure, isStateDamage } from './device-failure.ts';
 import type { Backup, WaitingPack } from './queue.ts';
+import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
 import { packKey, sendPlan } from './send-plan.ts';
+import { SendProgress } from './send-progress.ts';
 import { fileDigest } from './staged-digest.ts';
+import { loadIdentity } from './state-directory.ts';
 
 /** Packs on the wire at a time: a second one fills the line while the server checks the first; more gained nothing measured. */
 const AT_ONCE = 2;
-/** Between two reports of progress. */
-const TELL_MS = 200;
+/** Before a task is tried again whose failure could not even be recorded. */
+const UNRECORDED_MS = 5_000;
+/** The queue is looked at no later than this, whatever the clock that waits are counted by does. */
+const LOOK_AGAIN_MS = 60_000;
+/** A server that asks for a longer wait gets this one: it may be asked again once an hour. */
+const LONGEST_ASKED_MS = 3_600_000;
+
+/** Failures of a commit after which the server's word on what it holds replaces ours: the next backup starts from there. */
+const BASE_IS_WRONG = new Set(['blocks_differ', 'root_differs', 'base_unknown', 'version_conflict']);
 
 /** A version that has its receipt, and the bytes of the packs that were made for it. */
 export interface Receipted {
@@ -19,23 +30,33 @@ export interface Receipted {
   readonly sent: number;
 }
 
+export interface SenderEvents {
+  readonly onReceipt?: (receipted: Receipted) => void;
+  /** A backup was given up, or cut to what is left of it: its source is to be read again. */
+  readonly onReadAgain?: (sourceId: number) => void;
+}
+
 export class Sender {
   readonly #device: Device;
-  readonly #onReceipt: (receipted: Receipted) => void;
+  readonly #events: SenderEvents;
   readonly #work = new PQueue({ concurrency: AT_ONCE });
-  readonly #busy = new Set<string>();
-  /** How far packs under way are, in bytes. */
-  readonly #written = new Map<string, number>();
-  #toldAt = 0;
+  /** What is being done, and how to end it at once. */
+  readonly #busy = new Map<string, AbortController>();
+  readonly #progress: SendProgress;
   #timer: NodeJS.Timeout | undefined;
   /** Trouble is told once, until something works again. */
   #troubled = false;
+  /** The database can't be used any more: nothing can go on. */
+  #broken: Failure | undefined;
   readonly #stop = new AbortController();
-  #waiters: (() => void)[] = [];
+  readonly #endSigns: () => void;
+  #waiters: { resolve: () => void; reject: (failure: Failure) => void }[] = [];
 
-  constructor(device: Device, onReceipt: (receipted: Receipted) => void = () => {}) {
+  constructor(device: Device, events: SenderEvents = {}) {
     this.#device = device;
-    this.#onReceipt = onReceipt;
+    this.#events = events;
+    this.#progress = new SendProgress(device);
+    this.#endSigns = device.line.onSign(() => this.#startOver());
     device.stop.addEventListener('abort', () => this.#stop.abort(), { once: true });
     this.#stop.signal.addEventListener('abort', () => this.notify(), { once: true });
     if (device.stop.aborted) this.#stop.abort();
@@ -43,51 +64,105 @@ export class Sender {
 
   /** Ends what is under way where it can go on later, and waits for that. */
   async close(): Promise<void> {
+    this.#endSigns();
     this.#stop.abort();
-    await this.idle();
+    for (const attempt of this.#busy.values()) attempt.abort();
+    await this.idle().catch(() => {});
+    clearTimeout(this.#timer);
   }
 
   /** Looks at the queue and starts what is due. Called whenever something may have changed; cheap. */
   notify(): void {
     clearTimeout(this.#timer);
-    const { queue, now } = this.#device;
-    const stop = this.#stop.signal;
-    const plan = sendPlan({ waiting: queue.waiting(), active: queue.active() }, this.#busy, now());
-    if (!stop.aborted) {
-      for (const pack of plan.send) this.#start(packKey(pack), () => this.#send(pack));
-      for (const backup of plan.commit) this.#start(backup.id, () => this.#commit(backup));
-      if (plan.wakeAt !== null)
-        this.#timer = setTimeout(() => this.notify(), Math.max(0, plan.wakeAt - now()));
+    try {
+      this.#look();
+    } catch (error) {
+      if (isStateDamage(error)) this.#break(deviceFailure(error));
+      else this.#lookLater(UNRECORDED_MS);
     }
-    if (stop.aborted ? this.#busy.size === 0 : plan.idle) for (const wake of this.#waiters.splice(0)) wake();
+    if (!this.#broken) return;
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#broken);
   }
 
-  /** Resolves when the queue is empty but for what is being read, or when the work was stopped and has ended. */
+  #look(): void {
+    if (this.#broken) return;
+    const stopped = this.#stop.signal.aborted;
+    // After close() the database may be gone.
+    const plan = stopped ? null : this.#plan();
+    if (plan) {
+      for (const pack of plan.send) this.#start(packKey(pack), (signal) => this.#send(pack, signal));
+      for (const backup of plan.cut) this.#start(backup.id, () => this.#cut(backup));
+      for (const backup of plan.commit) this.#start(backup.id, (signal) => this.#commit(backup, signal));
+      if (plan.wakeAt !== null) this.#lookLater(plan.wakeAt - this.#device.now());
+    }
+    if (plan ? plan.idle : this.#busy.size === 0)
+      for (const { resolve } of this.#waiters.splice(0)) resolve();
+  }
+
+  #plan() {
+    const { queue, now } = this.#device;
+    const busy = new Set(this.#busy.keys());
+    return sendPlan({ waiting: queue.waiting(), active: queue.active() }, busy, now());
+  }
+
+  #lookLater(ms: number): void {
+    this.#timer = setTimeout(() => this.notify(), Math.min(LOOK_AGAIN_MS, Math.max(0, ms)));
+  }
+
+  /** Resolves when the queue is empty but for what is being read or needs a person, or when the work was stopped and has ended. */
   idle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
       this.notify();
     });
   }
 
-  #start(key: string, task: () => Promise<void>): void {
-    this.#busy.add(key);
+  /** There is a line again, or another one: what is under way is taken up anew, and nothing waits any longer. */
+  #startOver(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#device.http.reset();
+    for (const attempt of this.#busy.values()) attempt.abort();
+    this.#recording(() => this.#device.queue.retryNow());
+    this.notify();
+  }
+
+  #start(key: string, task: (signal: AbortSignal) => Promise<void>): void {
+    const attempt = new AbortController();
+    this.#busy.set(key, attempt);
+    const ended = () => {
+      this.#busy.delete(key);
+      this.notify();
+    };
     void this.#work
-      .add(task)
-      .catch((error) => this.#device.progress.say(asFailure(error).message))
-      .finally(() => {
-        this.#busy.delete(key);
-        this.notify();
+      .add(async () => (attempt.signal.aborted ? undefined : task(attempt.signal)))
+      .then(ended, (error: unknown) => {
+        // Not even the failure could be recorded: a full disk, most likely. At once again would be for ever again.
+        if (isStateDamage(error)) this.#break(deviceFailure(error));
+        else this.#device.progress.say(deviceFailure(error).message);
+        if (this.#stop.signal.aborted || this.#broken) ended();
+        else setTimeout(ended, UNRECORDED_MS);
       });
   }
 
-  async #send(pack: WaitingPack): Promise<void> {
+  #break(failure: Failure): void {
+    this.#broken ??= failure;
+    for (const attempt of this.#busy.values()) attempt.abort();
+  }
+
+  /** Something that is worth recording, but worth nothing where the database does not take it. */
+  #recording(record: () => void): void {
+    try {
+      record();
+    } catch (error) {
+      if (isStateDamage(error)) this.#break(deviceFailure(error));
+    }
+  }
+
+  async #send(pack: WaitingPack, signal: AbortSignal): Promise<void> {
     const { queue, staging, http, server } = this.#device;
-    const stop = this.#stop.signal;
-    if (stop.aborted) return;
-    const key = packKey(pack);
+    if (this.#stop.signal.aborted) return;
     const file = { path: staging.packPath(pack.backup_id, pack.number), bytes: pack.bytes };
-    const before = this.#written.get(key) ?? 0;
+    const before = this.#progress.of(pack);
     try {
       // Loaded when there is something to send: mostly there is not.
       const { uploadPack } = await import('./upload/upload-pack.ts');
@@ -96,114 +171,133 @@ export class Sender {
         file,
         http,
         server,
-        signal: stop,
+        signal,
         onUrl: (url) => queue.advancePack(pack, 'created', url),
-        onWritten: (offset) => this.#progress(pack, offset),
+        onWritten: (offset) => this.#progress.written(pack, offset),
       });
-      queue.advancePack(pack, 'acknowledged');
-      this.#troubled = false;
-      this.#progress(pack, 0);
-      this.#written.delete(key);
+      this.#known(pack);
     } catch (error) {
-      const moved = (this.#written.get(key) ?? 0) > before;
-      await this.#sendFailed(pack, { failure: asFailure(error), moved, path: file.path });
+      if (signal.aborted) return;
+      const moved = this.#progress.of(pack) > before;
+      await this.#sendFailed(pack, { failure: asFailure(error), moved, path: file.path, signal });
     }
+  }
+
+  #known(pack: WaitingPack): void {
+    this.#device.queue.advancePack(pack, 'acknowledged');
+    this.#troubled = false;
+    this.#progress.ended(pack);
   }
 
   async #sendFailed(
     pack: WaitingPack,
-    { failure, moved, path }: { failure: Failure; moved: boolean; path: string },
+    { failure, moved, path, signal }: { failure: Failure; moved: boolean; path: string; signal: AbortSignal },
   ): Promise<void> {
-    const { queue, server } = this.#device;
-    if (this.#stop.signal.aborted) return;
+    const { queue, sources, server } = this.#device;
+    const backup = queue.backup(pack.backup_id);
+    // It ended, or was cut, while the pack was under way.
+    if (!backup || !queue.holds(pack)) return;
     if (failure.code === 'upload_gone') {
-      const known = await server.knowsPack(pack.id).catch(() => null);
-      if (known) return queue.advancePack(pack, 'acknowledged');
-      // Starts over, but not at once again and again: a proxy may answer 404 to everything.
+      const known = await server.knowsPack(pack.id, { signal }).catch(() => null);
+      if (known) return this.#known(pack);
       if (known === false) queue.advancePack(pack, 'gone');
     }
     const suspicious = failure.code === 'pack_refused' || failure.code === 'pack_damaged';
-    if (suspicious && (await fileDigest(path)) !== pack.id) return this.#packLost(pack, failure);
+    if (suspicious && (await fileDigest(path)) !== pack.id) {
+      queue.atomically(() => {
+        queue.advancePack(pack, 'damaged');
+        sources.failed(backup.source_id, failure.code, failure.message);
+      });
+      return;
+    }
     // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
-    this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
+    await this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
       queue.postponePack(pack, failure.code, attempts, at),
     );
   }
 
-  #postpone(failure: Failure, attempts: number, record: (attempts: number, at: number) => void): void {
-    const { now, chance, progress } = this.#device;
-    const asked = Number(failure.detail.retryAfterMs ?? 0);
-    const wait = Math.max(asked, attempts === 0 ? 0 : backoffMs(attempts - 1, chance()));
+  /** Decides when to try again; `attempts`: those that failed in a row, this one too. */
+  async #postpone(
+    failure: Failure,
+    attempts: number,
+    record: (attempts: number, at: number) => void,
+  ): Promise<void> {
+    const { now, chance, progress, line } = this.#device;
+    if (failure.code === 'unauthorized' && (await this.#renewCredential())) return record(0, 0);
+    // While the machine wakes up, names can't be looked up yet: that is no attempt.
+    const counted = line.waking && isUnresolved(failure) ? 1 : attempts;
+    const asked = Math.min(LONGEST_ASKED_MS, Number(failure.detail.retryAfterMs ?? 0));
+    const wait = Math.max(asked, counted === 0 ? 0 : backoffMs(counted - 1, chance()));
     if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
     this.#troubled ||= attempts > 0;
-    record(attempts, now() + wait);
+    record(counted, now() + wait);
   }
 
-  /** A pack that can't be sent any more takes its backup with it; the source is read again. */
-  async #packLost(pack: WaitingPack, failure: Failure): Promise<void> {
-    const { queue, sources, staging } = this.#device;
-    queue.advancePack(pack, 'damaged');
-    const backup = queue.backup(pack.backup_id);
-    if (!backup) return;
-    queue.advance(backup.id, 'pack-lost');
-    sources.failed(backup.source_id, failure.code, failure.message);
-    if (backup.state !== 'scanning') await staging.release(backup.id);
+  /** Takes up a credential that was put in place of the one in use since this process started; whether there was one. */
+  async #renewCredential(): Promise<boolean> {
+    const { paths, identity, server } = this.#device;
+    const now = await loadIdentity(paths).catch(() => identity);
+    const renewed = now.device === identity.device && now.credential !== server.credential;
+    if (renewed) server.useCredential(now.credential);
+    return renewed;
   }
 
-  /** Remembers how far a pack is, and tells, but not more often than anyone can see. */
-  #progress(pack: WaitingPack, offset: number): void {
-    const { queue, sources, progress, now } = this.#device;
-    this.#written.set(packKey(pack), offset);
-    if (now() - this.#toldAt < TELL_MS) return;
-    this.#toldAt = now();
-    const backup = queue.backup(pack.backup_id);
-    if (!backup) return;
-    const { total, known } = queue.progressOf(backup.id);
-    let underWay = 0;
-    for (const [key, written] of this.#written) if (key.startsWith(backup.id)) underWay += written;
-    const path = sources.get(backup.source_id).path;
-    progress.report({ phase: 'send', path, done: Math.min(total, known + underWay), total });
+  /** A pack of it is damaged and can't be sent any more: what lies before it goes on as a checkpoint, the rest is read again. */
+  async #cut(backup: Backup): Promise<void> {
+    try {
+      await sealCheckpoint(this.#device, backup);
+    } catch {
+      // Nothing can be made of it here; the source is read again from the base.
+      await abandon(this.#device, backup, 'pack-lost');
+    }
+    this.#events.onReadAgain?.(backup.source_id);
   }
 
-  async #commit(backup: Backup): Promise<void> {
+  async #commit(backup: Backup, signal: AbortSignal): Promise<void> {
     const { queue } = this.#device;
     if (this.#stop.signal.aborted) return;
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
       const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
       const { commitVersion } = await import('./commit-version.ts');
-      const version = await commitVersion(this.#device, queue.backup(backup.id)!);
+      const version = await commitVersion(this.#device, queue.backup(backup.id)!, signal);
       this.#troubled = false;
-      this.#onReceipt({ version, sent });
+      this.#events.onReceipt?.({ version, sent });
     } catch (error) {
+      if (signal.aborted) return;
       await this.#commitFailed(backup, asFailure(error));
     }
   }
 
   async #commitFailed(backup: Backup, failure: Failure): Promise<void> {
-    const { queue, sources, staging } = this.#device;
+    const { queue, sources } = this.#device;
     if (failure.code === 'packs_missing') {
       const missing = new Set(failure.detail.missing as string[]);
-      for (const pack of queue.packsOf(backup.id))
-        if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
-      queue.advance(backup.id, 'packs-missing');
+      queue.atomically(() => {
+        for (const pack of queue.packsOf(backup.id))
+          if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
+        queue.advance(backup.id, 'packs-missing');
+      });
+    } else if (BASE_IS_WRONG.has(failure.code) || failure.code === 'fingerprint_damaged') {
+      queue.atomically(() => {
+        queue.advance(backup.id, 'refused');
+        sources.forgetBase(backup.source_id);
+        sources.failed(backup.source_id, failure.code, failure.message);
+      });
+      await abandon(this.#device, backup, 'refused');
+      this.#events.onReadAgain?.(backup.source_id);
       return;
-    }
-    if (
-      ['blocks_differ', 'root_differs', 'base_unknown', 'version_conflict', 'malformed'].includes(
-        failure.code,
-      )
-    ) {
-      // The server's word on what it holds replaces ours: the next backup starts from there.
-      queue.advance(backup.id, 'refused');
-      sources.forgetBase(backup.source_id);
+    } else {
       sources.failed(backup.source_id, failure.code, failure.message);
-      await staging.release(backup.id);
-      return;
     }
-    sources.failed(backup.source_id, failure.code, failure.message);
-    this.#postpone(failure, backup.attempts + 1, (_, at) =>
-      queue.postponeBackup(backup.id, failure.code, at),
+    const attempts = queue.backup(backup.id)!.attempts + 1;
+    await this.#postpone(failure, attempts, (count, at) =>
+      queue.postponeBackup(backup.id, failure.code, count, at),
     );
   }
+}
+
+/** Whether a request failed because the server's name could not be looked up. */
+function isUnresolved({ cause }: Failure): boolean {
+  return ['ENOTFOUND', 'EAI_AGAIN'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
 }

@@ -23,6 +23,8 @@ export interface Source {
   readonly base: Base | null;
   /** How the source looked when its newest receipted backup read it; null: never, or not to be trusted. */
   readonly mark: string | null;
+  /** Whether the server may hold versions of it that are not known here. */
+  readonly askServer: boolean;
   readonly lastReceiptAt: string | null;
   readonly lastFailure: { readonly code: string; readonly message: string } | null;
 }
@@ -38,6 +40,7 @@ interface Row {
   fingerprint: string | null;
   fingerprint_file: string | null;
   mark: string | null;
+  ask_server: number;
   last_receipt_at: string | null;
   last_failure: string | null;
   last_failure_message: string | null;
@@ -58,6 +61,7 @@ function sourceOf(row: Row): Source {
     kind: row.kind,
     base: known ? { version, size, root, complete: row.base_complete === 1, fingerprint, file } : null,
     mark: row.mark,
+    askServer: row.ask_server === 1,
     lastReceiptAt: row.last_receipt_at,
     lastFailure: row.last_failure
       ? { code: row.last_failure, message: row.last_failure_message ?? '' }
@@ -75,9 +79,21 @@ export class SourceRegistry {
   /** The source at `path` (absolute), registered if it was not. */
   register(path: string, kind: SourceKind): Source {
     this.#db
-      .prepare('INSERT INTO sources (path, kind) VALUES (?, ?) ON CONFLICT (path) DO NOTHING')
-      .run(path, kind);
+      .prepare('INSERT INTO sources (path, kind, ask_server) VALUES (?, ?, ?) ON CONFLICT (path) DO NOTHING')
+      .run(path, kind, this.knowsVault ? 0 : 1);
     return sourceOf(this.#db.prepare<[string], Row>('SELECT * FROM sources WHERE path = ?').get(path)!);
+  }
+
+  /** Whether this database knows of everything that the server holds of this device: not after it was lost and made anew. */
+  get knowsVault(): boolean {
+    return this.#db.prepare("SELECT 1 FROM facts WHERE name = 'vault_known'").get() !== undefined;
+  }
+
+  /** To be said when the device is new, or when the sources were learnt from the server. */
+  vaultIsKnown(): void {
+    this.#db
+      .prepare("INSERT INTO facts (name, value) VALUES ('vault_known', '1') ON CONFLICT DO NOTHING")
+      .run();
   }
 
   get(id: number): Source {
@@ -93,7 +109,7 @@ export class SourceRegistry {
     this.#db
       .prepare(
         `UPDATE sources SET base_version = ?, base_size = ?, base_root = ?, base_complete = ?,
-         fingerprint = ?, fingerprint_file = ?, mark = ?,
+         fingerprint = ?, fingerprint_file = ?, mark = ?, ask_server = 0,
          last_receipt_at = COALESCE(?, last_receipt_at), last_failure = NULL, last_failure_message = NULL WHERE id = ?`,
       )
       .run(
@@ -113,8 +129,13 @@ export class SourceRegistry {
   forgetBase(id: number): void {
     this.#db
       .prepare(`UPDATE sources SET base_version = NULL, base_size = NULL, base_root = NULL, base_complete = NULL, fingerprint = NULL,
-         fingerprint_file = NULL, mark = NULL WHERE id = ?`)
+         fingerprint_file = NULL, mark = NULL, ask_server = 1 WHERE id = ?`)
       .run(id);
+  }
+
+  /** The server was asked and holds nothing of it. */
+  nothingHeld(id: number): void {
+    this.#db.prepare('UPDATE sources SET ask_server = 0 WHERE id = ?').run(id);
   }
 
   failed(id: number, code: string, message: string): void {

@@ -1,7 +1,7 @@
 // Staging: sealed packs on this disk until the receipt of their backup, in a folder per backup; and fingerprints by version.
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeDirectory, removeDurably } from './durable-file.ts';
+import { makeDirectory, removeDurably, syncDirectory } from './durable-file.ts';
 import type { StatePaths } from './state-directory.ts';
 
 /** Bytes that staging may take unless told otherwise. */
@@ -36,6 +36,11 @@ export class Staging {
   /** Frees what a backup took. */
   async release(backup: string): Promise<void> {
     await removeDurably(join(this.#paths.staging, backup));
+  }
+
+  /** Makes the names of new fingerprints durable; what is in them is the writer's to sync. */
+  async syncFingerprints(): Promise<void> {
+    await syncDirectory(this.#paths.fingerprints);
   }
 
   async dropFingerprint(version: string): Promise<void> {

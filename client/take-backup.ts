@@ -1,11 +1,11 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
 import { type FileHandle, open } from 'node:fs/promises';
 import { toHex } from '../shared/byte-codec.ts';
-import { asFailure, Failure } from '../shared/failure.ts';
+import { Failure } from '../shared/failure.ts';
 import { parseStoreHeader } from '../shared/store-header.ts';
-import { baseOf } from './base-of.ts';
 import { markOf } from './change-test.ts';
 import type { Device } from './device.ts';
+import { deviceFailure } from './device-failure.ts';
 import { FingerprintReader, FingerprintWriter } from './fingerprint/fingerprint-file.ts';
 import { frameSettings } from './pack/frame-settings.ts';
 import { PackSeries } from './pack/pack-series.ts';
@@ -14,9 +14,10 @@ import type { Backup } from './queue.ts';
 import { encodeRuns } from './run-list.ts';
 import { scan } from './scan/scan.ts';
 import type { SlotHash } from './scan/whole-hash.ts';
-import { sealCheckpoint } from './seal-checkpoint.ts';
+import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Base, Source } from './source-registry.ts';
+import { releaseSuperseded, supersede } from './supersede.ts';
 
 /** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
 const HEAD_BYTES = 4_096;
@@ -32,8 +33,10 @@ export interface Workshop {
 }
 
 export type Taken =
-  /** Queued: it becomes a version, or a checkpoint that the next backup goes on from. */
-  | { readonly outcome: 'queued'; readonly backup: string; readonly complete: boolean }
+  /** Queued: it becomes a version. */
+  | { readonly outcome: 'queued'; readonly backup: string }
+  /** Ended early, for the reason given; what was sealed by then is queued as a checkpoint that the next backup goes on from. */
+  | { readonly outcome: 'cut-short'; readonly backup: string; readonly failure: Failure }
   /** Nothing differs from what the server holds. */
   | { readonly outcome: 'unchanged' };
 
@@ -76,8 +79,9 @@ export async function currentMark(path: string): Promise<string> {
 }
 
 /**
- * Takes one backup. Failures of the source (`source_*`), of staging (`staging_full` before anything was sealed) and
- * `fingerprint_damaged` (trying again helps); nothing that was stored before is touched by any of them.
+ * Takes one backup of a source whose base is known (base-of.ts). Failures, where nothing was sealed before them: those of the source
+ * (`source_*`), `staging_full`, `stopped`, and `fingerprint_damaged`, after which the base is forgotten. Nothing that was stored
+ * before is touched by any of them.
  */
 export async function takeBackup(
   device: Device,
@@ -88,11 +92,17 @@ export async function takeBackup(
   const file = await openSource(await snapshot.pathOf(source.path), source.path);
   try {
     const look = await lookAt(file);
-    const base = await baseOf(device, source);
+    const { base } = source;
     const backup = await begin(device, source, snapshot, { look, base });
-    const taken = await readInto(device, { backup, source, file, look, base }, shop);
-    if (snapshot.kind === 'live') await assertUnchanged(device, backup, { file, look, path: source.path });
-    return taken(look);
+    const reading = { backup, source, file, look, base };
+    const read = await readInto(device, reading, shop);
+    if ('failure' in read) return await cutShort(device, backup, read.failure);
+    // A live read counts only if the file is the same after it: size, times, header.
+    if (snapshot.kind === 'live' && markOf(await lookAt(file)) !== markOf(look)) {
+      const message = `${source.path} changed while it was read without a snapshot.`;
+      return await cutShort(device, backup, new Failure('source_changed', message));
+    }
+    return await end(device, reading, read);
   } finally {
     await file.close();
   }
@@ -129,24 +139,6 @@ async function begin(
   return device.queue.backup(id)!;
 }
 
-/** A live read counts only if the file is the same after it: size, times, header. */
-async function assertUnchanged(
-  device: Device,
-  backup: Backup,
-  { file, look, path }: { file: FileHandle; look: Look; path: string },
-): Promise<void> {
-  if (markOf(await lookAt(file)) === markOf(look)) return;
-  await giveUp(device, backup);
-  throw new Failure('source_changed', `${path} changed while it was read without a snapshot.`);
-}
-
-/** Drops everything of a backup that is still being read. */
-async function giveUp(device: Device, backup: Backup): Promise<void> {
-  if (device.queue.backup(backup.id)?.state === 'scanning') device.queue.advance(backup.id, 'lost');
-  await device.staging.release(backup.id);
-  await device.staging.dropFingerprint(backup.id);
-}
-
 interface Reading {
   readonly backup: Backup;
   readonly source: Source;
@@ -155,17 +147,42 @@ interface Reading {
   readonly base: Base | null;
 }
 
-/** Reads the source; what is returned records the end of it, once the caller trusts what was read. */
+/** A source that was read to its end: what it is now. */
+interface Read {
+  readonly root: string;
+  readonly sha256: string;
+  /** SHA-256 of the new fingerprint file. */
+  readonly fingerprint: string;
+  /** Packs. */
+  readonly sealed: number;
+}
+
+/** Reads the source; a failure is returned where the packs sealed before it are of use, and thrown after it was all given up. */
 async function readInto(
   device: Device,
   reading: Reading,
   shop: Workshop,
-): Promise<(look: Look) => Promise<Taken>> {
+): Promise<Read | { failure: Failure }> {
+  const { backup } = reading;
+  try {
+    return await readOrFail(device, reading, shop);
+  } catch (error) {
+    const failure = deviceFailure(error);
+    // What was compared with a damaged fingerprint may lack changes.
+    if (failure.code !== 'fingerprint_damaged') return { failure };
+    device.sources.forgetBase(backup.source_id);
+    await abandon(device, backup, 'lost');
+    throw failure;
+  }
+}
+
+async function readOrFail(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
   const { queue, staging, progress } = device;
   const { backup, source, file, look, base } = reading;
   const draft = await FingerprintWriter.create(staging.fingerprintPath(backup.id));
-  const records = base ? await FingerprintReader.open(staging.fingerprintPath(base.file)) : null;
-  let full = (await staging.room(device.quota, queue.staged().bytes)) < PACK_ROOM;
+  let records: FingerprintReader | null = null;
+  const roomLeft = async () => (await staging.room(device.quota, queue.staged().bytes)) >= PACK_ROOM;
+  let full = !(await roomLeft());
   const packs = new PackSeries({
     packer: shop.packer(),
     settings: frameSettings(look.size, base?.size ?? 0),
@@ -181,11 +198,14 @@ async function readInto(
         through,
         runs: encodeRuns(runs),
       });
-      full = (await staging.room(device.quota, queue.staged().bytes)) < PACK_ROOM;
+      full = !(await roomLeft());
       shop.notify();
     },
   });
+  const lost = () => queue.lostFrom(backup.id) !== null;
   try {
+    await staging.syncFingerprints();
+    if (base) records = await openBase(device, source, base);
     const result = await scan({
       file,
       path: source.path,
@@ -195,71 +215,78 @@ async function readInto(
       whole: shop.hash(look.size),
       draft,
       packs,
-      stop: () => full || device.stop.aborted,
+      stop: () => full || device.stop.aborted || lost(),
       onProgress: (done) => progress.report({ phase: 'scan', path: source.path, done, total: look.size }),
     });
-    if (!result.complete) {
-      await packs.abandon();
-      await draft.abandon();
-      return async () => cutShort(device, backup);
-    }
+    if (!result.complete) throw endedEarly(device, source, lost());
     const sealed = await packs.finish(result.through);
-    if (records && base && (await records.digest()) !== base.fingerprint) {
-      device.sources.forgetBase(source.id);
+    if (records && base && (await records.digest()) !== base.fingerprint)
       throw new Failure('fingerprint_damaged', `The fingerprint of ${source.path} on this disk is damaged.`);
-    }
     const fingerprint = await draft.finish();
-    return async () =>
-      end(device, reading, { root: toHex(result.root), sha256: result.sha256, fingerprint, sealed });
+    return { root: toHex(result.root), sha256: result.sha256, fingerprint, sealed };
   } catch (error) {
     await packs.abandon();
     await draft.abandon();
-    const failure = asFailure(error);
-    // What was sealed before the disk was full is as good as before.
-    if (failure.code === 'staging_full' && queue.packsOf(backup.id).length > 0)
-      return async () => cutShort(device, backup);
-    await giveUp(device, backup);
-    throw failure;
+    throw error;
   } finally {
     await records?.close();
   }
 }
 
-async function cutShort(device: Device, backup: Backup): Promise<Taken> {
-  await sealCheckpoint(device, device.queue.backup(backup.id)!);
-  if (device.stop.aborted) throw new Failure('stopped', 'The run was stopped while a source was read.');
-  if (device.queue.backup(backup.id)?.state === 'abandoned') {
-    throw new Failure('staging_full', 'There is no room in staging for a single pack.');
+/** The fingerprint of the base. A Failure `fingerprint_damaged` where it is not there. */
+async function openBase({ staging }: Device, source: Source, base: Base): Promise<FingerprintReader> {
+  try {
+    return await FingerprintReader.open(staging.fingerprintPath(base.file));
+  } catch (cause) {
+    const message = `The fingerprint of ${source.path} on this disk can't be read.`;
+    throw new Failure('fingerprint_damaged', message, { cause });
   }
-  return { outcome: 'queued', backup: backup.id, complete: false };
 }
 
-async function end(
-  device: Device,
-  { backup, source, look, base }: Reading,
-  result: { root: string; sha256: string; fingerprint: string; sealed: number },
-): Promise<Taken> {
-  const { queue, sources, staging } = device;
-  if (queue.backup(backup.id)?.state !== 'scanning') {
-    throw new Failure('pack_damaged', `A pack of ${source.path} was damaged in staging.`);
+function endedEarly(device: Device, source: Source, lost: boolean): Failure {
+  if (device.stop.aborted)
+    return new Failure('stopped', `The run was stopped while ${source.path} was read.`);
+  if (lost) return new Failure('pack_damaged', `A pack of ${source.path} was damaged in staging.`);
+  return new Failure('staging_full', `There is no room in staging for more of ${source.path}.`);
+}
+
+/** Makes a checkpoint of what was sealed; throws `failure` where that is nothing. */
+async function cutShort(device: Device, backup: Backup, failure: Failure): Promise<Taken> {
+  try {
+    await sealCheckpoint(device, backup);
+  } catch {
+    // A disk that is full has no room for a checkpoint's fingerprint either; the source is read again.
+    await abandon(device, backup, 'lost');
   }
+  if (failure.code === 'stopped' || device.queue.backup(backup.id)?.state === 'abandoned') throw failure;
+  return { outcome: 'cut-short', backup: backup.id, failure };
+}
+
+async function end(device: Device, { backup, source, look, base }: Reading, read: Read): Promise<Taken> {
+  const { queue, sources, staging } = device;
+  const { root, sha256, fingerprint } = read;
+  if (queue.lostFrom(backup.id) !== null) return cutShort(device, backup, endedEarly(device, source, true));
   const file = backup.id;
-  if (result.sealed === 0 && base?.complete && base.size === look.size && base.root === result.root) {
+  if (read.sealed === 0 && base?.complete && base.size === look.size && base.root === root) {
     queue.atomically(() => {
       queue.advance(backup.id, 'nothing-sealed');
-      sources.promote(source.id, { ...base, fingerprint: result.fingerprint, file }, backup.mark, null);
+      sources.promote(source.id, { ...base, fingerprint, file }, backup.mark, null);
     });
     await staging.release(backup.id);
     if (base.file !== file) await staging.dropFingerprint(base.file);
     return { outcome: 'unchanged' };
   }
-  queue.advance(backup.id, 'sealed', {
-    complete: 1,
-    size: look.size,
-    sha256: result.sha256,
-    root: result.root,
-    fingerprint: result.fingerprint,
-    fingerprint_file: file,
+  const older = queue.atomically(() => {
+    queue.advance(backup.id, 'sealed', {
+      complete: 1,
+      size: look.size,
+      sha256,
+      root,
+      fingerprint,
+      fingerprint_file: file,
+    });
+    return supersede(device, source, backup.id);
   });
-  return { outcome: 'queued', backup: backup.id, complete: true };
+  await releaseSuperseded(device, older);
+  return { outcome: 'queued', backup: backup.id };
 }

@@ -29,6 +29,7 @@ export const STATUS: Record<FailureCode, number> = {
   fingerprint_damaged: 500,
   not_enrolled: 500,
   state_unusable: 500,
+  state_damaged: 500,
   staging_full: 500,
   unreachable: 500,
   stalled: 500,

@@ -25,7 +25,7 @@ export const FAILURES = {
   receipt_invalid: { retry: 'never', hint: 'Check that this is the server the device was enrolled with.' },
   fingerprint_damaged: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
   // Who may do what.
-  unauthorized: { retry: 'later', hint: 'Enrol the device again with a new token.' },
+  unauthorized: { retry: 'never', hint: 'Enrol the device again with a new token; what is queued is kept.' },
   token_refused: { retry: 'never', hint: 'Ask the operator for a new enrolment token.' },
   not_found: { retry: 'never', hint: 'Check the id; a device sees only what is its own.' },
   not_enrolled: { retry: 'never', hint: 'Run `mailferry enroll --server URL --token TOKEN` first.' },
@@ -34,6 +34,7 @@ export const FAILURES = {
     hint: 'Another mailferry uses this state directory; stop it or wait for it.',
   },
   state_unusable: { retry: 'never', hint: 'Check the state directory and its permissions.' },
+  state_damaged: { retry: 'now', hint: 'It was put aside, and is made again from what the server holds.' },
   // Limits and room.
   too_large: { retry: 'never', hint: 'Raise the limit on the server or send less.' },
   server_full: { retry: 'later', hint: 'Free space on the server; the upload goes on by itself.' },

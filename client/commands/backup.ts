@@ -5,7 +5,8 @@ import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
-import { type RunResult, recover, runBackup } from '../run-backup.ts';
+import { recover } from '../recover.ts';
+import { type RunResult, runBackup } from '../run-backup.ts';
 import { type Receipted, Sender } from '../sender.ts';
 import { DEFAULT_QUOTA } from '../staging.ts';
 import { bytesText } from '../terminal.ts';
@@ -26,7 +27,9 @@ export async function backup(context: Context, paths: string[], options: BackupO
     const caches = options.caches ?? false;
     const sources = await chooseSources(paths, { sources: device.sources, machine, caches });
     const receipts = new Map<string, Receipted>();
-    const sender = new Sender(device, (receipted) => receipts.set(receipted.version.id, receipted));
+    const sender = new Sender(device, {
+      onReceipt: (receipted) => receipts.set(receipted.version.id, receipted),
+    });
     const wait = options.wait ?? false;
     try {
       await recover(device);

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { Failure } from '../../shared/failure.ts';
 import type { Context } from '../cli.ts';
+import { openDeviceDb, putAside } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
+import { SourceRegistry } from '../source-registry.ts';
 import { type Identity, saveIdentity } from '../state-directory.ts';
 
 export interface EnrollOptions {
@@ -45,9 +47,21 @@ export async function enroll(
       secret: randomBytes(32).toString('hex'),
     };
     await saveIdentity(paths, identity);
+    newDatabase(paths.db, machine.surroundings.now());
     terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
     return EXIT.ok;
   } finally {
     http.close();
+  }
+}
+
+/** The server holds nothing of a new device: its database knows that. One of a device that was here before is put aside. */
+function newDatabase(path: string, now: number): void {
+  if (existsSync(path)) putAside(path, now);
+  const db = openDeviceDb(path);
+  try {
+    new SourceRegistry(db).vaultIsKnown();
+  } finally {
+    db.close();
   }
 }

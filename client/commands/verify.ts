@@ -6,10 +6,10 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import { readReceipt } from '../../shared/receipt.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import type { Context } from '../cli.ts';
-import { receiptVerifier } from '../commit-version.ts';
 import { EXIT } from '../exit-code.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import type { Progress } from '../progress.ts';
+import { receiptVerifier } from '../receipts-held.ts';
 import { withServer } from '../with-server.ts';
 
 export interface VerifyOptions {

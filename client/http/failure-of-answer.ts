@@ -3,19 +3,21 @@ import { Failure, type FailureCode, isFailureCode } from '../../shared/failure.t
 import { Problem } from '../../shared/protocol.ts';
 import type { HttpResponse } from './http-client.ts';
 
-/** How a status is understood where the answer is not a problem of ours: a proxy's, or tus's own. */
+/** How a status is understood where the answer is not a problem of ours, but that of a proxy or of a network that wants a login. */
 const STATUS_CODES: Readonly<Record<number, FailureCode>> = {
+  413: 'too_large',
+  423: 'busy',
+  429: 'busy',
+  503: 'busy',
+  507: 'server_full',
+};
+
+/** The same where the answer is ours but has no body, as every answer to HEAD. */
+const OUR_CODES: Readonly<Record<number, FailureCode>> = {
   401: 'unauthorized',
   403: 'unauthorized',
   404: 'not_found',
   410: 'upload_gone',
-  413: 'too_large',
-  423: 'busy',
-  429: 'busy',
-  502: 'unreachable',
-  503: 'busy',
-  504: 'unreachable',
-  507: 'server_full',
 };
 
 /** The Failure that an answer with an error status stands for; `detail.retryAfterMs` where the server said how long. */
@@ -31,6 +33,8 @@ export function failureOf(status: number, headers: HttpResponse['headers'], text
     // Not a problem of ours: the status has to do.
   }
   // Whoever answers so is not a server of ours, or not now: nothing is given up for its word.
-  const code = STATUS_CODES[status] ?? 'busy';
-  return new Failure(code, `The server answered ${status}.`, { detail: { ...wait, status } });
+  const ours = String(headers['content-type']).startsWith('application/problem+json');
+  const code = (ours ? OUR_CODES[status] : undefined) ?? STATUS_CODES[status] ?? 'unreachable';
+  const who = ours ? 'The server' : 'Something between here and the server';
+  return new Failure(code, `${who} answered ${status}.`, { detail: { ...wait, status } });
 }

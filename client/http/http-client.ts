@@ -9,6 +9,33 @@ import { Failure } from '../../shared/failure.ts';
  */
 export const STALL_MS = 20_000;
 
+/** A silence of this long is suspicious, though nothing is over yet: whether the server can be reached is asked meanwhile. */
+const QUIET_MS = 3_000;
+/**
+ * A connection that is not there after this long is tried anew: the system repeats its first packet after 1 s and 3 s, then too
+ * seldom to notice in time that the line is back (RFC 6298).
+ */
+const CONNECT_MS = 4_000;
+/** What the system says where there is no line at all. */
+const NO_LINE = new Set([
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'EHOSTDOWN',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+/** Who wants to know how the line is. */
+export interface LineObserver {
+  /** A request is silent; `down`: or found that there is no line. */
+  suspect(down: boolean): void;
+  /** The server said something. */
+  trust(): void;
+}
+
 /** What a body is sent from: pieces on demand, so that nothing is read before it can be sent. */
 export interface BodySource {
   /** Bytes. */
@@ -35,17 +62,28 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
 }
 
+const AGENT = { keepAlive: true, maxSockets: 8 };
+
 /** Bytes handed to the socket at a time. */
 const PIECE = 262_144;
 
 export class HttpClient {
-  readonly #plain = new http.Agent({ keepAlive: true, maxSockets: 8 });
-  readonly #secure = new https.Agent({ keepAlive: true, maxSockets: 8 });
+  #plain = new http.Agent(AGENT);
+  #secure = new https.Agent(AGENT);
   readonly #stallMs: number;
+  readonly #line: LineObserver | undefined;
   readonly #silent = new Set<string>();
 
-  constructor(options: { readonly stallMs?: number } = {}) {
+  constructor(options: { readonly stallMs?: number; readonly line?: LineObserver } = {}) {
     this.#stallMs = options.stallMs ?? STALL_MS;
+    this.#line = options.line;
+  }
+
+  /** Breaks every connection, idle ones too, which may be dead without knowing: the next request makes its own. */
+  reset(): void {
+    this.close();
+    this.#plain = new http.Agent(AGENT);
+    this.#secure = new https.Agent(AGENT);
   }
 
   /** Closes idle connections and breaks the others: what is under way fails and is resumed by whoever wants it. */
@@ -83,7 +121,8 @@ export class HttpClient {
     });
     // A request waits for nobody's next one: without this the last bytes of a body may wait for an acknowledgement.
     outgoing.setNoDelay(true);
-    const watchdog = new Watchdog(this.#stallMs, () => outgoing.destroy(stalled(url)));
+    limitConnecting(outgoing, url);
+    const watchdog = new Watchdog(this.#stallMs, this.#line, () => outgoing.destroy(stalled(url)));
     try {
       const answered = answerTo(outgoing, watchdog, url);
       answered.catch(() => {});
@@ -93,10 +132,34 @@ export class HttpClient {
       const response = await answered;
       response.setTimeout(this.#stallMs, () => response.destroy(stalled(url)));
       return { status: response.statusCode ?? 0, headers: response.headers, body: response };
+    } catch (error) {
+      if (isNoLine(error)) this.#line?.suspect(true);
+      throw error;
     } finally {
       watchdog.stop();
     }
   }
+}
+
+/** Whether a failed request means that there is no line, and not only that this connection broke. */
+function isNoLine(error: unknown): boolean {
+  if (!(error instanceof Failure)) return false;
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  return error.code === 'stalled' || NO_LINE.has(code ?? '');
+}
+
+/** Ends a request whose connection is not made in time. */
+function limitConnecting(outgoing: ClientRequest, url: URL): void {
+  outgoing.once('socket', (socket) => {
+    if (!socket.connecting) return;
+    const cause = Object.assign(new Error('no connection'), { code: 'ETIMEDOUT' });
+    const message = `${url.origin} can't be reached: no connection within ${CONNECT_MS / 1000} s.`;
+    const timer = setTimeout(
+      () => outgoing.destroy(new Failure('unreachable', message, { cause })),
+      CONNECT_MS,
+    );
+    for (const end of ['connect', 'close']) socket.once(end, () => clearTimeout(timer));
+  });
 }
 
 function stalled(url: URL): Failure {
@@ -114,27 +177,35 @@ function bytesBody(bytes: Uint8Array): BodySource {
   };
 }
 
-/** Calls `onStall` when nobody said alive() for `ms`. */
+/** Calls `onStall` when nobody said alive() for `ms`, and lets the observer know of a silence long before. */
 class Watchdog {
   readonly #timer: NodeJS.Timeout;
+  readonly #quiet: NodeJS.Timeout;
+  readonly #line: LineObserver | undefined;
 
-  constructor(ms: number, onStall: () => void) {
+  constructor(ms: number, line: LineObserver | undefined, onStall: () => void) {
+    this.#line = line;
     this.#timer = setTimeout(onStall, ms);
+    this.#quiet = setTimeout(() => line?.suspect(false), QUIET_MS);
   }
 
-  alive(): void {
+  /** The socket took bytes, or the server said something (`heard`). */
+  alive(heard: boolean): void {
     this.#timer.refresh();
+    this.#quiet.refresh();
+    if (heard) this.#line?.trust();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#quiet);
   }
 }
 
 function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', (response) => {
-      watchdog.alive();
+      watchdog.alive(true);
       resolve(response);
     });
     outgoing.once('error', (cause) => {
@@ -184,7 +255,7 @@ async function sendBody(
       at += length;
       written[turn] = writePiece(outgoing, buffers[turn]!.subarray(0, length));
       // With acknowledgements only the server's own word counts as life: what a socket takes may never arrive.
-      if (!acks?.given) watchdog.alive();
+      if (!acks?.given) watchdog.alive(false);
     }
     await Promise.all(written);
     if (!over) outgoing.end();
@@ -206,7 +277,7 @@ class Acknowledgements {
   constructor(outgoing: ClientRequest, onInterim: HttpRequest['onInterim'], watchdog: Watchdog) {
     const start = Number(outgoing.getHeader('upload-offset') ?? 0);
     outgoing.on('information', ({ headers }) => {
-      watchdog.alive();
+      watchdog.alive(true);
       const offset = Number(headers['upload-offset'] ?? Number.NaN);
       if (!Number.isSafeInteger(offset)) return;
       this.#given = true;

@@ -3,14 +3,18 @@ import type { z } from 'zod';
 import { Failure } from '../../shared/failure.ts';
 import type { CommitRequest, EnrolResponse, VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
-import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
+import { HttpClient, type HttpResponse, readText } from './http-client.ts';
 
 type Schemas = typeof import('../../shared/protocol.ts');
+
+interface Stoppable {
+  readonly signal?: AbortSignal;
+}
 
 export class ServerClient {
   readonly #http: HttpClient;
   readonly #server: string;
-  readonly #credential: string | null;
+  #credential: string | null;
 
   constructor(http: HttpClient, server: string, credential: string | null) {
     this.#http = http;
@@ -20,6 +24,29 @@ export class ServerClient {
 
   url(route: string): string {
     return this.#server + route;
+  }
+
+  get credential(): string | null {
+    return this.#credential;
+  }
+
+  /** From now on asks as whoever holds this credential. */
+  useCredential(credential: string): void {
+    this.#credential = credential;
+  }
+
+  /** Whether the server answers in `ms`, on a connection of its own, so that a dead one does not speak for the line. */
+  async probe(ms: number): Promise<boolean> {
+    const http = new HttpClient({ stallMs: ms });
+    try {
+      const response = await http.send({ method: 'GET', url: this.url('/healthz') });
+      response.body.resume();
+      return response.status < 500;
+    } catch {
+      return false;
+    } finally {
+      http.close();
+    }
   }
 
   get headers(): Record<string, string> {
@@ -71,9 +98,9 @@ export class ServerClient {
   }
 
   /** Whether the server holds a pack, checked and durable. */
-  async knowsPack(id: string): Promise<boolean> {
+  async knowsPack(id: string, options: Stoppable = {}): Promise<boolean> {
     try {
-      const response = await this.request('HEAD', ROUTES.pack(id));
+      const response = await this.request('HEAD', ROUTES.pack(id), options);
       response.body.resume();
       return true;
     } catch (error) {
@@ -83,25 +110,28 @@ export class ServerClient {
   }
 
   /** Asks for the receipt of a version. Idempotent: the same commit gets the same receipt. */
-  async commit(id: string, commit: CommitRequest): Promise<VersionSummary> {
+  async commit(id: string, commit: CommitRequest, options: Stoppable = {}): Promise<VersionSummary> {
     return this.#json(
-      await this.request('PUT', ROUTES.version(id), { body: commit }),
+      await this.request('PUT', ROUTES.version(id), { ...options, body: commit }),
       (schemas) => schemas.VersionSummary,
     );
   }
 
   /** Newest first. `partial`: checkpoints too. */
-  async versions(query: { path?: string; partial?: boolean; limit?: number }): Promise<VersionSummary[]> {
+  async versions(
+    query: { path?: string; partial?: boolean; limit?: number },
+    options: Stoppable = {},
+  ): Promise<VersionSummary[]> {
     const words = new URLSearchParams();
     if (query.path !== undefined) words.set('path', query.path);
     if (query.partial) words.set('partial', 'true');
     if (query.limit) words.set('limit', String(query.limit));
-    const response = await this.request('GET', `${ROUTES.versions}?${words}`);
+    const response = await this.request('GET', `${ROUTES.versions}?${words}`, options);
     return (await this.#json(response, (schemas) => schemas.VersionList)).versions;
   }
 
   /** The coarse hashes of a version, 32 bytes each, as a stream. */
-  async fingerprint(id: string): Promise<HttpResponse> {
-    return this.request('GET', ROUTES.fingerprint(id));
+  async fingerprint(id: string, options: Stoppable = {}): Promise<HttpResponse> {
+    return this.request('GET', ROUTES.fingerprint(id), options);
   }
 }

@@ -42,6 +42,7 @@ export class PackSeries {
   #runs: SourceRun[] = [];
   #batch: OpenBatch | undefined;
   #sealing: Promise<void> = Promise.resolve();
+  #failed: unknown;
 
   constructor(options: {
     packer: Packer;
@@ -58,6 +59,7 @@ export class PackSeries {
 
   /** Appends bytes that lie at `at` in the source. `hash`: their SHA-256, where they are a whole coarse block. */
   async add(at: number, bytes: Uint8Array, hash?: Uint8Array): Promise<void> {
+    if (this.#failed) throw this.#failed;
     if (!this.#open) {
       this.#packer.open(this.#pathOf(this.#number), this.#settings);
       this.#open = true;
@@ -111,8 +113,10 @@ export class PackSeries {
     this.#sealing = this.#sealing.then(async () =>
       this.#onSealed({ number, pack: await sealed, runs, through }),
     );
-    // Kept for finish(): a failure must not be an unhandled one while the reader is elsewhere.
-    this.#sealing.catch(() => {});
+    // Kept for the next add() and for finish(): a failure must not be an unhandled one while the reader is elsewhere.
+    this.#sealing.catch((error) => {
+      this.#failed ??= error;
+    });
     sealed.catch(() => {});
   }
 

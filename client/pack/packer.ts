@@ -32,6 +32,7 @@ export class Packer {
     this.#worker.once('online', keepHeapSmall);
     this.#worker.on('message', (answer: PackerAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error.message, undefined));
+    this.#worker.on('exit', () => this.#fail('its thread ended', undefined));
   }
 
   #take(answer: PackerAnswer): void {
@@ -55,6 +56,11 @@ export class Packer {
     this.#failure ??= new Failure(full ? 'staging_full' : 'internal', `A pack can't be written: ${message}.`);
     for (const { reject } of this.#sealing.splice(0)) reject(this.#failure);
     for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Whether it can't go on: every call fails from then on. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
   }
 
   #send(request: PackerRequest, transfer: ArrayBuffer[] = []): void {
@@ -105,7 +111,7 @@ export class Packer {
     return sealed;
   }
 
-  /** Throws the open pack away, if there is one. */
+  /** Throws the open pack away, if there is one; what is still on its way to it too. */
   abandon(): void {
     if (!this.#failure) this.#send({ do: 'abandon' });
   }

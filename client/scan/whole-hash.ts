@@ -35,7 +35,8 @@ export class WorkerHash implements SlotHash {
   /** Slots handed out and given back twice: by the reader and by the hash. */
   readonly #holders = new Map<number, number>();
   #waiting: (() => void)[] = [];
-  #digest: ((digest: string) => void) | undefined;
+  #digest: { resolve: (digest: string) => void; reject: (error: Error) => void } | undefined;
+  #failed: Error | undefined;
 
   constructor() {
     this.#free = Array.from({ length: SLOTS }, (_, number) => ({
@@ -47,9 +48,21 @@ export class WorkerHash implements SlotHash {
     });
     this.#worker.once('online', keepHeapSmall);
     this.#worker.on('message', (answer: HashAnswer) => {
-      if ('digest' in answer) this.#digest?.(answer.digest);
+      if ('digest' in answer) this.#digest?.resolve(answer.digest);
       else this.release(answer.slot);
     });
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', () => this.#fail(new Error('the hashing thread ended')));
+  }
+
+  #fail(error: Error): void {
+    this.#failed ??= error;
+    this.#digest?.reject(this.#failed);
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  get failed(): boolean {
+    return this.#failed !== undefined;
   }
 
   #post(request: HashRequest): void {
@@ -62,6 +75,7 @@ export class WorkerHash implements SlotHash {
 
   async take(): Promise<Slot> {
     for (;;) {
+      if (this.#failed) throw this.#failed;
       const slot = this.#free.pop();
       if (slot) {
         this.#holders.set(slot.number, 1);
@@ -87,8 +101,9 @@ export class WorkerHash implements SlotHash {
   }
 
   async digest(): Promise<string> {
-    return new Promise((resolve) => {
-      this.#digest = resolve;
+    return new Promise((resolve, reject) => {
+      this.#digest = { resolve, reject };
+      if (this.#failed) reject(this.#failed);
       this.#post({ do: 'digest' });
     });
   }

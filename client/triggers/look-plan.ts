@@ -10,6 +10,8 @@ export type Reason =
   | 'unlock'
   | 'resume'
   | 'network-up'
+  /** Something left the queue for which newer states waited. */
+  | 'queue'
   | 'asked';
 
 /** What happened since the last look, and when that was. Times in milliseconds since 1970. */
@@ -23,7 +25,7 @@ export interface LookState {
 export interface LookSettings {
   /** Between two looks where nothing happens: ms. */
   readonly everyMs: number;
-  /** Least time between two looks, whatever happens: ms. Only a person who asks does not wait for it. */
+  /** Least time between two looks, whatever happens: ms. Only a person who asks, and the rest of what was begun, do not wait for it. */
   readonly minimumMs: number;
 }
 
@@ -44,6 +46,7 @@ const SETTLE_MS: Readonly<Record<Reason, number>> = {
   unlock: 5_000,
   resume: 10_000,
   'network-up': 5_000,
+  queue: 1_000,
   asked: 0,
 };
 
@@ -69,7 +72,7 @@ export function planLook(state: LookState, settings: LookSettings, now: number):
   if (now >= at) return { look: 'now', reasons: ['schedule', ...pending.keys()] };
   for (const [reason, since] of pending) {
     const settled = Math.min(since, now) + SETTLE_MS[reason];
-    at = Math.min(at, reason === 'asked' ? settled : Math.max(settled, lastLookAt + settings.minimumMs));
+    at = Math.min(at, reason === 'asked' || reason === 'queue' ? settled : Math.max(settled, lastLookAt + settings.minimumMs));
   }
   return now >= at ? { look: 'now', reasons: [...pending.keys()] } : { look: 'later', at };
 }

@@ -68,11 +68,14 @@ function uploadFailure(error: Error | DetailedError): Failure {
   const response = error instanceof DetailedError ? error.originalResponse : null;
   if (!response) return new Failure('unreachable', `The upload broke: ${error.message}.`, { cause: error });
   const status = response.getStatus();
-  const headers = { 'retry-after': response.getHeader('Retry-After') };
-  if (status === 404 || status === 410)
-    return new Failure('upload_gone', `The server answered ${status} for an upload.`);
+  const headers = {
+    'retry-after': response.getHeader('Retry-After'),
+    'content-type': response.getHeader('Content-Type'),
+  };
+  const failure = failureOf(status, headers, response.getBody());
+  // Only from the server itself: a proxy that answers 404 to everything knows nothing of uploads.
+  if (failure.code === 'not_found') return new Failure('upload_gone', failure.message, { cause: failure });
   // The offsets differ: asking for the right one is what the next attempt begins with.
-  if (status === 409 || status === 423)
-    return new Failure('stalled', `The server answered ${status} for an upload.`);
-  return failureOf(status, headers, response.getBody());
+  if (status === 409) return new Failure('offset_differs', failure.message, { cause: failure });
+  return failure;
 }

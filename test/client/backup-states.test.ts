@@ -18,9 +18,15 @@ const EXPECTED: Record<BackupState, Partial<Record<BackupEvent, BackupState>>> =
     lost: 'abandoned',
     'pack-lost': 'abandoned',
   },
-  uploading: { 'packs-known': 'committing', 'pack-lost': 'abandoned' },
+  uploading: {
+    'cut-short': 'uploading',
+    'packs-known': 'committing',
+    'pack-lost': 'abandoned',
+    superseded: 'abandoned',
+  },
   committing: {
     'packs-missing': 'uploading',
+    'cut-short': 'uploading',
     'pack-lost': 'abandoned',
     refused: 'abandoned',
     receipt: 'receipted',

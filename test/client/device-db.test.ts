@@ -1,114 +1,154 @@
-// The device's database and the lock on its state: durable, one owner, no guessing.
+// The device's database: durable, brought up to date, and never opened by a guess.
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { openDeviceDb } from '../../client/device-db.ts';
 import { MIGRATIONS } from '../../client/device-schema.ts';
-import { Queue } from '../../client/queue.ts';
-import { SourceRegistry } from '../../client/source-registry.ts';
-import { defaultStateRoot, lockState, statePaths } from '../../client/state-directory.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-test('commits are durable: WAL with synchronous=FULL, also after it was used', () => {
-  const db = openDeviceDb(join(tempDir(), 'device.db'));
-  db.prepare('SELECT COUNT(*) FROM sources').get();
-  expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
-  expect(db.pragma('synchronous', { simple: true })).toBe(2);
-  expect(db.pragma('foreign_keys', { simple: true })).toBe(1);
-  db.close();
+const unusable = expect.objectContaining({ code: 'state_unusable' });
+
+function schemaOf(db: Database.Database): unknown {
+  return db.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').all();
+}
+
+describe('opened', () => {
+  test('commits are durable: WAL with synchronous=FULL, also after it was used', () => {
+    const db = openDeviceDb(join(tempDir(), 'device.db'));
+    db.prepare('SELECT COUNT(*) FROM sources').get();
+    expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
+    expect(db.pragma('synchronous', { simple: true })).toBe(2);
+    expect(db.pragma('foreign_keys', { simple: true })).toBe(1);
+    expect(db.pragma('trusted_schema', { simple: true })).toBe(0);
+    db.close();
+  });
+
+  test('again, synchronous=FULL is there again: it is no part of the file', () => {
+    const path = join(tempDir(), 'device.db');
+    openDeviceDb(path).close();
+    const db = openDeviceDb(path);
+    expect(db.pragma('synchronous', { simple: true })).toBe(2);
+    db.close();
+  });
+
+  test('to be read only, it changes nothing, and sees what another connection commits', () => {
+    const path = join(tempDir(), 'device.db');
+    const writer = openDeviceDb(path);
+    const reader = openDeviceDb(path, { readonly: true });
+    writer.prepare("INSERT INTO sources (path, kind) VALUES ('/a', 'pst')").run();
+    expect(reader.prepare('SELECT COUNT(*) FROM sources').pluck().get()).toBe(1);
+    expect(() => reader.prepare("INSERT INTO sources (path, kind) VALUES ('/b', 'pst')").run()).toThrow(
+      /readonly/,
+    );
+    reader.close();
+    writer.close();
+  });
+
+  test('what was committed is there after kill -9', async () => {
+    const path = join(tempDir(), 'device.db');
+    const built = pathToFileURL(
+      fileURLToPath(new URL('../../dist/client/device-db.js', import.meta.url)),
+    ).href;
+    const program = `
+      import { writeSync } from 'node:fs';
+      const { openDeviceDb } = await import(${JSON.stringify(built)});
+      const db = openDeviceDb(${JSON.stringify(path)});
+      const insert = db.prepare("INSERT INTO sources (path, kind) VALUES (?, 'pst')");
+      for (let n = 0; ; n++) {
+        insert.run('/' + n);
+        writeSync(1, n + '\\n');
+      }`;
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    let said = '';
+    child.stdout.on('data', (bytes) => {
+      said += bytes;
+      if (said.length > 200) child.kill('SIGKILL');
+    });
+    await once(child, 'close');
+    const told = said.split('\n').length - 2;
+    const db = openDeviceDb(path);
+    expect(db.prepare('SELECT COUNT(*) FROM sources').pluck().get()).toBeGreaterThan(told);
+    db.close();
+  });
 });
 
-test('every older schema is brought to this one', () => {
-  for (let version = 0; version <= MIGRATIONS.length; version++) {
+describe('schemas', () => {
+  test('every older one is brought to this one, with what is in it', () => {
+    const fresh = new Database(':memory:');
+    for (const sql of MIGRATIONS) fresh.exec(sql);
+    for (let version = 0; version <= MIGRATIONS.length; version++) {
+      const path = join(tempDir(), 'device.db');
+      const old = new Database(path);
+      for (const sql of MIGRATIONS.slice(0, version)) old.exec(sql);
+      if (version > 0) old.exec("INSERT INTO sources (path, kind) VALUES ('/kept', 'pst')");
+      old.pragma(`user_version = ${version}`);
+      old.close();
+      const db = openDeviceDb(path);
+      expect(db.pragma('user_version', { simple: true })).toBe(MIGRATIONS.length);
+      expect(schemaOf(db)).toEqual(schemaOf(fresh));
+      expect(db.prepare('SELECT path FROM sources').pluck().all()).toEqual(version > 0 ? ['/kept'] : []);
+      db.close();
+    }
+  });
+
+  test('a newer one is refused, and left as it is', () => {
+    const path = join(tempDir(), 'device.db');
+    const newer = new Database(path);
+    newer.exec('CREATE TABLE from_the_future (x)');
+    newer.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+    newer.close();
+    expect(() => openDeviceDb(path)).toThrow(unusable);
+    expect(() => openDeviceDb(path)).toThrow(/newer/);
+    const after = new Database(path);
+    expect(after.pragma('user_version', { simple: true })).toBe(MIGRATIONS.length + 1);
+    expect(after.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual(['from_the_future']);
+    after.close();
+  });
+
+  test('a migration that fails half way leaves nothing of itself', () => {
     const path = join(tempDir(), 'device.db');
     const old = new Database(path);
-    for (const sql of MIGRATIONS.slice(0, version)) old.exec(sql);
-    old.pragma(`user_version = ${version}`);
+    // The last table of the first migration is in the way.
+    old.exec('CREATE TABLE snapshots (x)');
     old.close();
-    const db = openDeviceDb(path);
-    expect(db.pragma('user_version', { simple: true })).toBe(MIGRATIONS.length);
-    db.close();
-  }
+    expect(() => openDeviceDb(path)).toThrow(unusable);
+    const after = new Database(path);
+    expect(after.prepare('SELECT name FROM sqlite_schema').pluck().all()).toEqual(['snapshots']);
+    expect(after.pragma('user_version', { simple: true })).toBe(0);
+    after.close();
+  });
+
+  test('a migration that was released is never changed', () => {
+    const sums = MIGRATIONS.map((sql) =>
+      createHash('sha256').update(sql.replace(/--.*$/gm, '').replace(/\s+/g, ' ')).digest('hex').slice(0, 16),
+    );
+    expect(sums).toMatchInlineSnapshot(`
+      [
+        "2054ac5664823cb9",
+      ]
+    `);
+  });
 });
 
-test('a newer schema is refused', () => {
-  const path = join(tempDir(), 'device.db');
-  const newer = new Database(path);
-  newer.pragma(`user_version = ${MIGRATIONS.length + 1}`);
-  newer.close();
-  expect(() => openDeviceDb(path)).toThrow(expect.objectContaining({ code: 'state_unusable' }));
-});
+describe('what is no database of ours', () => {
+  test('other bytes', () => {
+    const path = join(tempDir(), 'device.db');
+    writeFileSync(path, 'this is no database'.repeat(500));
+    expect(() => openDeviceDb(path)).toThrow(unusable);
+  });
 
-test('the queue keeps the order, and lets packs go with their backup', () => {
-  const db = openDeviceDb(join(tempDir(), 'device.db'));
-  const source = new SourceRegistry(db).register('/mail.pst', 'pst');
-  const queue = new Queue(db);
-  const backup = (id: string, taken_at: string) =>
-    queue.begin({
-      id,
-      source_id: source.id,
-      base_version: null,
-      size: 1,
-      mtime: '',
-      taken_at,
-      snapshot: 'live',
-      health: 'clean',
-      health_notes: '[]',
-      mark: null,
-    });
-  const pack = (backup_id: string, number: number) =>
-    queue.addPack({
-      backup_id,
-      number,
-      id: `${backup_id}${number}`,
-      bytes: 10,
-      raw_bytes: 20,
-      through: 1,
-      runs: Buffer.alloc(1),
-    });
-  backup('b', '2026-02');
-  backup('a', '2026-01');
-  pack('b', 0);
-  pack('a', 1);
-  pack('a', 0);
-  expect(queue.waiting().map((each) => each.id)).toEqual(['a0', 'a1', 'b0']);
-  expect(queue.staged()).toEqual({ packs: 3, bytes: 30 });
-  queue.advancePack({ backup_id: 'a', number: 0 }, 'acknowledged');
-  expect(queue.progressOf('a')).toEqual({ total: 20, known: 10 });
-  expect(() => queue.advance('a', 'receipt')).toThrow(RangeError);
-  expect(queue.advance('a', 'lost')).toBe('abandoned');
-  expect(queue.staged()).toEqual({ packs: 1, bytes: 10 });
-  db.close();
-});
+  test('a folder that is not there', () => {
+    expect(() => openDeviceDb(join(tempDir(), 'none', 'device.db'))).toThrow(unusable);
+  });
 
-test('one process works in a state directory, until it ends however it ends', async () => {
-  const paths = statePaths(tempDir());
-  const script = `
-    const db = new (require(${JSON.stringify(createRequire(import.meta.url).resolve('better-sqlite3'))}))(${JSON.stringify(paths.lock)}, { timeout: 0 });
-    db.pragma('locking_mode = EXCLUSIVE');
-    db.exec('BEGIN EXCLUSIVE');
-    console.log('locked');
-    setInterval(() => {}, 1000);
-  `;
-  const holder = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(holder.stdout, 'data');
-  expect(() => lockState(paths)).toThrow(expect.objectContaining({ code: 'state_locked' }));
-  holder.kill('SIGKILL');
-  await once(holder, 'exit');
-  const unlock = lockState(paths);
-  expect(() => lockState(paths)).toThrow(expect.objectContaining({ code: 'state_locked' }));
-  unlock();
-  lockState(paths)();
-});
-
-test('where state lies by default', () => {
-  expect(defaultStateRoot('linux', { MAILFERRY_STATE: '/s' }, '/h')).toBe('/s');
-  expect(defaultStateRoot('linux', {}, '/h')).toBe('/h/.local/state/mailferry');
-  expect(defaultStateRoot('linux', { XDG_STATE_HOME: '/x' }, '/h')).toBe('/x/mailferry');
-  expect(defaultStateRoot('win32', { ProgramData: 'C:\\ProgramData' }, 'C:\\h')).toMatch(
-    /^C:\\ProgramData.Mailferry$/,
-  );
+  test('a folder', () => {
+    expect(() => openDeviceDb(tempDir())).toThrow(unusable);
+  });
 });

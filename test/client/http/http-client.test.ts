@@ -113,17 +113,26 @@ test('a server that acknowledges nothing gets its body too, and is remembered', 
 }, 20_000);
 
 test.each([
-  [401, {}, 'unauthorized'],
-  [404, {}, 'not_found'],
+  [401, {}, 'unreachable'],
+  [404, {}, 'unreachable'],
   [413, {}, 'too_large'],
   [429, { 'retry-after': '7' }, 'busy'],
-  [500, {}, 'busy'],
+  [500, {}, 'unreachable'],
   [503, { 'retry-after': '7' }, 'busy'],
   [507, {}, 'server_full'],
 ])('an answer %d that is no problem of ours', (status, headers, code) => {
   const failure = failureOf(status, headers, 'not json');
   expect(failure.code).toBe(code);
   if ('retry-after' in headers) expect(failure.detail.retryAfterMs).toBe(7_000);
+});
+
+test.each([
+  [401, 'unauthorized'],
+  [404, 'not_found'],
+  [410, 'upload_gone'],
+])('an answer %d of ours without a body, as to HEAD', (status, code) => {
+  const type = { 'content-type': 'application/problem+json; charset=utf-8' };
+  expect(failureOf(status, type, '').code).toBe(code);
 });
 
 test('a problem of ours keeps its code, its sentence and its facts', () => {

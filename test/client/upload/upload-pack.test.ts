@@ -119,7 +119,7 @@ test.each([401, 404, 410, 423, 429, 500, 503])(
       response.writeHead(status).end();
       return true;
     };
-    const code = status === 404 || status === 410 ? 'upload_gone' : expect.any(String);
+    const code = status === 404 || status === 410 ? 'unreachable' : expect.any(String);
     await expect(b.send({ url: '/v1/uploads/abc' })).rejects.toMatchObject({ code });
     expect(b.methods).not.toContain('POST');
   },

@@ -1,0 +1,71 @@
+// Which sources have to be read now, and from what: those that changed, by the volume that is frozen for them.
+import { asFailure } from '../shared/failure.ts';
+import { baseOf } from './base-of.ts';
+import type { Device } from './device.ts';
+import { freezerOf, type SnapshotChoice } from './freezer.ts';
+import type { SnapshotProvider, Volume } from './snapshot.ts';
+import type { Source } from './source-registry.ts';
+import { onTheirWay } from './supersede.ts';
+import { currentMark } from './take-backup.ts';
+
+/** Sources that one snapshot serves. */
+export interface Group {
+  readonly provider: SnapshotProvider;
+  readonly volume: Volume;
+  readonly sources: Source[];
+}
+
+export interface Looked {
+  readonly groups: readonly Group[];
+  /** As they were at their receipt. */
+  readonly unchanged: number;
+}
+
+/** Looks at the live files; `fail` is told of each source that can't be looked at. */
+export async function changedSources(
+  device: Device,
+  sources: readonly Source[],
+  options: { snapshot: SnapshotChoice; fail: (source: Source, error: unknown) => void },
+): Promise<Looked> {
+  const groups = new Map<string, Group>();
+  let unchanged = 0;
+  for (const { id } of sources) {
+    const source = device.sources.get(id);
+    try {
+      const need = await needOf(device, source);
+      if (need === 'unchanged') unchanged++;
+      if (need !== 'read') continue;
+      // Asked before there is a snapshot: that lives no longer than the reading.
+      await baseOf(device, source);
+      const { provider, volume, instead } = await freezerOf(device.snapshots, source.path, options.snapshot);
+      if (instead) device.progress.say(instead);
+      const key = `${provider.kind} ${volume.root}`;
+      const group = groups.get(key) ?? { provider, volume, sources: [] };
+      group.sources.push(source);
+      groups.set(key, group);
+    } catch (error) {
+      options.fail(source, error);
+    }
+  }
+  return { groups: [...groups.values()], unchanged };
+}
+
+/** read: it changed. waits: its state, or an older one that goes first, is on its way. unchanged: it is as its receipt says. */
+async function needOf(device: Device, source: Source): Promise<'read' | 'waits' | 'unchanged'> {
+  const under = onTheirWay(device, source);
+  if (under.some(({ givesWay }) => !givesWay)) return 'waits';
+  const mark = await liveMark(source.path);
+  const newest = under.at(-1)?.backup.mark ?? source.mark;
+  if (mark === null || mark !== newest) return 'read';
+  return under.length > 0 ? 'waits' : 'unchanged';
+}
+
+/** The mark of the live file; null where it is locked, which only a snapshot gets around. */
+async function liveMark(path: string): Promise<string | null> {
+  try {
+    return await currentMark(path);
+  } catch (error) {
+    if (asFailure(error).code === 'source_missing') throw error;
+    return null;
+  }
+}
