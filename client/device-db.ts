@@ -15,7 +15,14 @@ const LEAST_SQLITE = [3, 51, 3];
  * the disk is full, `state_unusable` where it can't be used safely for another reason.
  */
 export function openDeviceDb(path: string, options: { readonly?: boolean } = {}): DeviceDb {
-  const db = new Database(path, { timeout: 5_000, readonly: options.readonly ?? false });
+  const unusable = (cause: unknown) =>
+    new Failure('state_unusable', `The device database ${path} can't be opened.`, { cause });
+  let db: DeviceDb;
+  try {
+    db = new Database(path, { timeout: 5_000, readonly: options.readonly ?? false });
+  } catch (cause) {
+    throw unusable(cause);
+  }
   try {
     if (!options.readonly) {
       setUp(db);
@@ -26,8 +33,7 @@ export function openDeviceDb(path: string, options: { readonly?: boolean } = {})
   } catch (cause) {
     db.close();
     const failure = deviceFailure(cause);
-    if (failure.code !== 'internal') throw failure;
-    throw new Failure('state_unusable', `The device database ${path} can't be opened.`, { cause });
+    throw failure.code === 'internal' ? unusable(cause) : failure;
   }
 }
 

@@ -1,7 +1,7 @@
 // Files that are whole or not there: written beside, synced, renamed, and the directory synced.
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { platform } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /**
  * Makes a directory's entries durable. Windows can't sync directories (EPERM, EISDIR or EACCES on opening one) and journals
@@ -21,8 +21,9 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes `path` and what is missing above it; each new one is durable in its parent. */
-export async function makeDirectory(path: string): Promise<void> {
+/** Makes a directory and what is missing above it; each new one is durable in its parent. */
+export async function makeDirectory(given: string): Promise<void> {
+  const path = resolve(given);
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
@@ -31,7 +32,9 @@ export async function makeDirectory(path: string): Promise<void> {
 /** Writes a small file whole: after a crash it has the old content or the new. Readable by its owner only. */
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const beside = `${path}.new`;
-  const file = await open(beside, 'w', 0o600);
+  // Not written over: what lies there may be readable by others.
+  await rm(beside, { force: true });
+  const file = await open(beside, 'wx', 0o600);
   try {
     await file.writeFile(content);
     await file.sync();

@@ -25,14 +25,18 @@ export interface Pace {
 
 /** Rate and time left of one phase of one path, from what was reported so far. */
 export class Pacer {
-  readonly #starts = new Map<string, { at: number; done: number }>();
+  readonly #starts = new Map<string, { at: number; done: number; last: number }>();
 
   pace({ phase, path, done, total }: ProgressReport, now: number): Pace {
     const key = `${phase} ${path}`;
-    const start = this.#starts.get(key) ?? { at: now, done };
+    const before = this.#starts.get(key);
+    // Fewer bytes than before, or an earlier time: the work, or the clock, began anew.
+    const goesOn = before && done >= before.last && now >= before.at;
+    const start = goesOn ? { ...before, last: done } : { at: now, done, last: done };
     this.#starts.set(key, start);
     const seconds = (now - start.at) / 1000;
     const rate = seconds > 0 ? (done - start.done) / seconds : 0;
-    return { rate: Math.round(rate), secondsLeft: rate > 0 ? Math.round((total - done) / rate) : null };
+    const left = Math.max(0, total - done);
+    return { rate: Math.round(rate), secondsLeft: rate > 0 ? Math.round(left / rate) : null };
   }
 }

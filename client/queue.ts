@@ -135,7 +135,8 @@ export class Queue {
   /** Queues a sealed pack of a backup that is being read. A Failure `pack_damaged` where one of its packs was lost meanwhile. */
   addPack(pack: NewPack): void {
     this.atomically(() => {
-      if (this.backup(pack.backup_id)?.state !== 'scanning' || this.lostFrom(pack.backup_id) !== null)
+      const backup = this.backup(pack.backup_id);
+      if (backup && (backup.state !== 'scanning' || this.lostFrom(backup.id) !== null))
         throw new Failure('pack_damaged', 'An earlier pack of the same backup was damaged in staging.');
       this.#db
         .prepare(

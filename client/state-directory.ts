@@ -35,7 +35,7 @@ export function defaultStateRoot(
 ): string {
   if (env.MAILFERRY_STATE) return env.MAILFERRY_STATE;
   if (platform === 'win32') return join(env.ProgramData ?? 'C:\\ProgramData', 'Mailferry');
-  return join(env.XDG_STATE_HOME ?? join(home, '.local', 'state'), 'mailferry');
+  return join(env.XDG_STATE_HOME || join(home, '.local', 'state'), 'mailferry');
 }
 
 /** Who this device is to which server. Secret: readable by its owner only. */
@@ -59,10 +59,19 @@ export async function loadIdentity(paths: StatePaths): Promise<Identity> {
   if (!existsSync(paths.identity))
     throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
   try {
-    return JSON.parse(await readFile(paths.identity, 'utf8'));
+    const identity: unknown = JSON.parse(await readFile(paths.identity, 'utf8'));
+    if (isIdentity(identity)) return identity;
   } catch (cause) {
     throw new Failure('state_unusable', `${paths.identity} can't be read.`, { cause });
   }
+  throw new Failure('state_unusable', `${paths.identity} is not what enrolling wrote.`);
+}
+
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { server, device, credential, receiptKey, secret } = value as Record<string, unknown>;
+  const texts = [server, device, credential, receiptKey, secret].every((text) => typeof text === 'string');
+  return texts && URL.canParse(String(server)) && /^[0-9a-f]{64}$/.test(String(secret));
 }
 
 /**
@@ -76,6 +85,8 @@ export function lockState(paths: StatePaths): () => void {
     db.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     db.close();
+    if (!/^SQLITE_(BUSY|LOCKED)/.test((cause as { code?: string }).code ?? ''))
+      throw new Failure('state_unusable', `${paths.lock} can't be used as a lock; remove it.`, { cause });
     throw new Failure('state_locked', `Another mailferry works in ${paths.root}.`, { cause });
   }
   return () => db.close();

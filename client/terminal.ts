@@ -74,18 +74,23 @@ function liveBar(): LiveBar {
   type Bar = import('cli-progress').SingleBar;
   let bar: Bar | undefined;
   let key = '';
+  /** Counts what was shown or hidden: what waits for cli-progress to be loaded is not shown after something newer. */
+  let turn = 0;
   const loading = import('cli-progress');
   const hide = () => {
+    turn++;
     bar?.stop();
     bar = undefined;
     key = '';
   };
   return {
     show(report, pace) {
+      const mine = ++turn;
       void loading.then(({ default: { SingleBar, Presets } }) => {
+        if (mine !== turn) return;
         const next = `${report.phase} ${report.path}`;
         if (next !== key) {
-          hide();
+          bar?.stop();
           key = next;
           const format = '{phase} {bar} {percentage}% {done} of {all} {speed} {left} {name}';
           bar = new SingleBar({ format, clearOnComplete: true, hideCursor: true }, Presets.shades_classic);
@@ -111,9 +116,11 @@ export function bytesText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
+  // What would be rounded to 1000 of a unit is 1.0 of the next.
+  while (Math.round(value) >= 1000 && unit < units.length - 1) {
     value /= 1000;
     unit++;
   }
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+  const tenths = Math.round(value * 10) / 10;
+  return `${unit === 0 || tenths >= 100 ? Math.round(value) : tenths.toFixed(1)} ${units[unit]}`;
 }

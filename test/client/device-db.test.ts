@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { openDeviceDb } from '../../client/device-db.ts';
+import { openDeviceDb, putAside } from '../../client/device-db.ts';
 import { MIGRATIONS } from '../../client/device-schema.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -132,6 +132,7 @@ describe('schemas', () => {
     expect(sums).toMatchInlineSnapshot(`
       [
         "2054ac5664823cb9",
+        "10ac070ed463c5b4",
       ]
     `);
   });
@@ -141,7 +142,28 @@ describe('what is no database of ours', () => {
   test('other bytes', () => {
     const path = join(tempDir(), 'device.db');
     writeFileSync(path, 'this is no database'.repeat(500));
-    expect(() => openDeviceDb(path)).toThrow(unusable);
+    expect(() => openDeviceDb(path)).toThrow(expect.objectContaining({ code: 'state_damaged' }));
+  });
+
+  test('a damaged page', () => {
+    const path = join(tempDir(), 'device.db');
+    openDeviceDb(path).close();
+    const bytes = readFileSync(path);
+    bytes.fill(0xa5, 4_096, 8_192);
+    writeFileSync(path, bytes);
+    expect(() => openDeviceDb(path)).toThrow(expect.objectContaining({ code: 'state_damaged' }));
+  });
+
+  test('is put aside with what belongs to it, and nothing is deleted', () => {
+    const folder = tempDir();
+    const path = join(folder, 'device.db');
+    for (const ending of ['', '-wal']) writeFileSync(path + ending, `damaged${ending}`);
+    putAside(path, Date.UTC(2026, 0, 2, 3, 4, 5));
+    expect(readdirSync(folder).sort()).toEqual([
+      'device.db.damaged-2026-01-02T03-04-05.000Z',
+      'device.db.damaged-2026-01-02T03-04-05.000Z-wal',
+    ]);
+    openDeviceDb(path).close();
   });
 
   test('a folder that is not there', () => {

@@ -20,9 +20,27 @@ test('a new source: nothing is known of it', () => {
     kind: 'pst',
     base: null,
     mark: null,
+    askServer: true,
     lastReceiptAt: null,
     lastFailure: null,
   });
+});
+
+test('the server is asked what it holds of a source unless that is known', () => {
+  const sources = registry();
+  expect(sources.knowsVault).toBe(false);
+  const old = sources.register('/old', 'pst').id;
+  sources.vaultIsKnown();
+  sources.vaultIsKnown();
+  expect(sources.knowsVault).toBe(true);
+  const { id, askServer } = sources.register('/a', 'pst');
+  expect(askServer).toBe(false);
+  expect(sources.get(old).askServer).toBe(true);
+  sources.nothingHeld(old);
+  expect(sources.get(old).askServer).toBe(false);
+  sources.promote(id, BASE, 'mark', null);
+  sources.forgetBase(id);
+  expect(sources.get(id)).toMatchObject({ base: null, askServer: true });
 });
 
 test('registered again it is the same, with all that is known', () => {
