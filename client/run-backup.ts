@@ -27,8 +27,6 @@ export interface RunResult {
   readonly unchanged: number;
   readonly snapshots: number;
   readonly failed: readonly RunFailure[];
-  /** Something was left that another run, soon, may bring forward. */
-  readonly unfinished: boolean;
 }
 
 export interface RunOptions {
@@ -58,6 +56,10 @@ interface Attempt {
   readonly failure?: Failure;
 }
 
+function sourceOf({ source }: Attempt): Source {
+  return source;
+}
+
 class Run {
   readonly #device: Device;
   readonly #sender: Sender;
@@ -79,8 +81,13 @@ class Run {
 
   async untilQueued(): Promise<RunResult> {
     try {
-      const attempts = await this.#round(this.#options.sources);
-      return this.#result(attempts.some(({ failure }) => failure && failure.retry !== 'never'));
+      let left = this.#options.sources;
+      // What failed for a reason that is mended by now, such as a snapshot that went away, is read again at once.
+      for (let round = 1; left.length > 0 && round <= FRUITLESS_ROUNDS; round++) {
+        const attempts = await this.#round(left);
+        left = attempts.filter(({ backup, failure }) => !backup && failure?.retry === 'now').map(sourceOf);
+      }
+      return this.#result();
     } finally {
       await this.#shop.close();
     }
@@ -100,19 +107,18 @@ class Run {
         offline = noLine ? offline + 1 : 0;
         if (noLine && left.length > 0) await pause(backoffMs(offline - 1, chance()), stop);
       }
-      return this.#result(left.length > 0);
+      return this.#result();
     } finally {
       await this.#shop.close();
     }
   }
 
-  #result(unfinished: boolean): RunResult {
+  #result(): RunResult {
     return {
       versions: this.#versions,
       unchanged: this.#unchanged,
       snapshots: this.#snapshots,
       failed: [...this.#failed.values()],
-      unfinished,
     };
   }
 
@@ -148,6 +154,7 @@ class Run {
             const source = device.sources.get(id);
             try {
               const taken = await takeBackup(device, source, frozen, this.#shop);
+              if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
               if (taken.outcome === 'unchanged') this.#unchanged++;
               else if (taken.outcome === 'queued') attempts.push({ source, backup: taken.backup });
               else attempts.push({ source, ...taken, failure: await frozen.judge(taken.failure) });

@@ -72,7 +72,10 @@ export function planLook(state: LookState, settings: LookSettings, now: number):
   if (now >= at) return { look: 'now', reasons: ['schedule', ...pending.keys()] };
   for (const [reason, since] of pending) {
     const settled = Math.min(since, now) + SETTLE_MS[reason];
-    at = Math.min(at, reason === 'asked' || reason === 'queue' ? settled : Math.max(settled, lastLookAt + settings.minimumMs));
+    at = Math.min(
+      at,
+      reason === 'asked' || reason === 'queue' ? settled : Math.max(settled, lastLookAt + settings.minimumMs),
+    );
   }
   return now >= at ? { look: 'now', reasons: [...pending.keys()] } : { look: 'later', at };
 }

@@ -32,15 +32,14 @@ describe('the list', () => {
   });
 
   it('does not give up on what passes by itself', () => {
-    for (const code of [
-      'unreachable',
-      'stalled',
-      'busy',
-      'server_full',
-      'unauthorized',
-      'internal',
-    ] as const) {
+    for (const code of ['unreachable', 'stalled', 'busy', 'server_full', 'internal'] as const) {
       expect(FAILURES[code].retry).not.toBe('never');
+    }
+  });
+
+  it('says where only a person helps: a device that is refused keeps its queue, but nobody waits for it', () => {
+    for (const code of ['unauthorized', 'receipt_invalid', 'not_enrolled'] as const) {
+      expect(FAILURES[code].retry).toBe('never');
     }
   });
 });
