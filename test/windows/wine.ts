@@ -92,6 +92,11 @@ export class Wine {
     writeFileSync(this.here(path), content);
   }
 
+  /** Removes what lies at a path on C:, if anything does. */
+  remove(path: string): void {
+    rmSync(this.here(path), { recursive: true, force: true });
+  }
+
   /** One of the programs of this folder (`hold-file`) or `node`, as a path that Wine takes. */
   program(name: string): string {
     return name === 'node' ? join(CACHE, 'node', 'bin', 'node.exe') : join(CACHE, 'programs', `${name}.exe`);

@@ -83,7 +83,7 @@ export function readAnswer<T>(ended: Ended, request: string, result: z.ZodType<T
   });
   let parsed: z.ZodSafeParseResult<z.infer<typeof Envelope>>;
   try {
-    parsed = Envelope.safeParse(JSON.parse(framed.replace(/[\r\n]/g, '')));
+    parsed = Envelope.safeParse(JSON.parse(framed.replace(/[\r\n]/g, ''), plainLists));
   } catch {
     return { kind: 'silent', why: 'gave an answer that is no JSON', policy: false };
   }
@@ -92,6 +92,13 @@ export function readAnswer<T>(ended: Ended, request: string, result: z.ZodType<T
     return { kind: 'result', result: parsed.data.result as T };
   }
   return { kind: 'silent', why: 'gave an answer to something else', policy: false };
+}
+
+/** Windows PowerShell writes a list that went through a pipeline as {"value": [...], "Count": n}, depending on its version. */
+function plainLists(_key: string, value: unknown): unknown {
+  const { value: list, Count: count, ...rest } = Object(value) as Record<string, unknown>;
+  const wrapped = Array.isArray(list) && count === list.length && Object.keys(rest).length === 0;
+  return wrapped ? list : value;
 }
 
 function whySilent({ code, signal, stdout, stderr }: Ended): { why: string; policy: boolean } {

@@ -30,12 +30,14 @@ function Get-ShadowCopy($id) {
 }
 
 function ConvertTo-Shadow($shadow) {
+    $installed = ''
+    if ($null -ne $shadow.InstallDate) { $installed = $shadow.InstallDate.ToUniversalTime().ToString('o') }
     @{
         id = $shadow.ID
         volume = $shadow.VolumeName
         device = $shadow.DeviceObject
         clientAccessible = [bool]$shadow.ClientAccessible
-        installed = $shadow.InstallDate.ToUniversalTime().ToString('o')
+        installed = $installed
     }
 }
 

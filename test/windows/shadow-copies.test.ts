@@ -1,0 +1,152 @@
+// The whole device as Windows runs it, under Wine, against a server on this machine: a store that is held as Outlook holds it is
+// backed up out of a shadow copy and comes back byte for byte, whatever is cut or killed. PowerShell is a stand-in.
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { ChaosProxy } from '../support/chaos-proxy.ts';
+import { changeMailFile, makeMailFile, sha256Of } from '../support/mail-file.ts';
+import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
+import { named } from '../support/programs.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { WindowsMachine } from './shadow-copies.ts';
+import { lacksWine } from './wine.ts';
+
+const reason = lacksWine();
+const MIB = 1_048_576;
+
+describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for PowerShell)', reason), () => {
+  let windows: WindowsMachine;
+  let server: RunningServer;
+  let proxy: ChaosProxy;
+  let stores = 0;
+  beforeAll(async () => {
+    windows = await WindowsMachine.start();
+  });
+  afterAll(() => windows?.close());
+
+  /** A server, this device enrolled with it through a proxy, and a store that another process holds. */
+  async function heldStore(size: number) {
+    const data = join(tempDir(), 'data');
+    server = await startServer(data);
+    proxy = await ChaosProxy.start(server.port);
+    onTestFinished(async () => {
+      await stop(server);
+    });
+    const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+    windows.wine.remove('C:\\state');
+    const enrolled = await windows.start(['enroll', '--server', proxy.url], { MAILFERRY_TOKEN: json.token })
+      .ended;
+    expect(enrolled).toMatchObject({ code: 0 });
+    windows.host.clear();
+    const path = `C:\\Users\\Żółć 邮件 📬\\Documents\\Outlook Files\\mail-${stores++}.pst`;
+    const here = windows.wine.here(path);
+    mkdirSync(dirname(here), { recursive: true });
+    makeMailFile(here, size, stores);
+    onTestFinished(await windows.hold(path));
+    return { path, here, sum: await sha256Of(here) };
+  }
+
+  /** Every shadow copy that was made is gone, and each was asked to be deleted exactly once. */
+  function expectEachDeletedOnce(made: number) {
+    expect(windows.host.shadows).toEqual([]);
+    expect(windows.host.count('create')).toBe(made);
+    expect(windows.host.deletions).toHaveLength(made);
+    expect(new Set(windows.host.deletions).size).toBe(made);
+  }
+
+  async function expectRestored(path: string, sum: string) {
+    windows.wine.remove('C:\\restored.pst');
+    const restored = await windows.run('restore', path, '--to', 'C:\\restored.pst');
+    expect(restored).toMatchObject({ code: 0, json: { sha256: sum } });
+    expect(await sha256Of(windows.wine.here('C:\\restored.pst'))).toBe(sum);
+  }
+
+  test('a store held by Outlook: locked live, backed up from a shadow copy, restored byte for byte', async () => {
+    const { path, here, sum } = await heldStore(24 * MIB);
+    const live = await windows.run('backup', path, '--wait', '--snapshot', 'live');
+    expect(live.code).toBe(1);
+    expect(live.json.failed).toMatchObject([{ path, code: 'source_locked' }]);
+    expect(windows.host.asked).toEqual([]);
+
+    const backup = await windows.run('backup', path, '--wait');
+    expect(backup.stderr.replace(/^error: XDG.*$/m, '').trim()).toBe('');
+    expect(backup).toMatchObject({
+      code: 0,
+      json: { versions: [{ path, size: 24 * MIB, sha256: sum, snapshot: 'vss' }], failed: [] },
+    });
+    expectEachDeletedOnce(1);
+    expect(windows.host.words[0]).toContain('C:\\mailferry\\dist\\client\\snapshot\\vss\\shadow-copy.ps1');
+    await expectRestored(path, sum);
+
+    changeMailFile(here, 200, 7);
+    const day = await windows.run('backup', path, '--wait');
+    expect(day).toMatchObject({ code: 0, json: { versions: [{ sha256: await sha256Of(here) }] } });
+    expect(day.json.versions[0].sent).toBeLessThan(4 * MIB);
+    expectEachDeletedOnce(2);
+    await expectRestored(path, await sha256Of(here));
+  });
+
+  test('connections cut and the process killed in the middle: it goes on, little is sent twice', async () => {
+    const { path, sum } = await heldStore(48 * MIB);
+    proxy.set({ resetAfter: 3 * MIB });
+    const first = windows.start(['backup', path, '--wait']);
+    await expect.poll(() => proxy.counted.up, { timeout: 90_000, interval: 20 }).toBeGreaterThan(10 * MIB);
+    first.child.kill('SIGKILL');
+    await first.ended;
+    const sent = proxy.counted.up;
+    const again = await windows.run('backup', path, '--wait');
+    expect(again).toMatchObject({ code: 0, json: { versions: [{ path, sha256: sum, snapshot: 'vss' }] } });
+    expect(proxy.counted.cuts).toBeGreaterThan(3);
+    // Random thirds and copied bytes leave about 30 MB to send; all of it again would be more than this.
+    expect(proxy.counted.up - sent).toBeLessThan(40 * MIB);
+    expect(windows.host.shadows).toEqual([]);
+    expect(new Set(windows.host.deletions).size).toBe(windows.host.count('create'));
+    expect(windows.host.deletions).toHaveLength(windows.host.count('create'));
+    await expectRestored(path, sum);
+  });
+
+  test('killed after the shadow copy was made and before its id was written down: deleted by the next run, once', async () => {
+    const { path, sum } = await heldStore(2 * MIB);
+    let madeIt = () => {};
+    const made = new Promise<void>((resolve) => {
+      madeIt = resolve;
+    });
+    let letGo = () => {};
+    windows.host.fault('create', async (asked, host) => {
+      const answer = await host.serve(asked);
+      madeIt();
+      await new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      return answer;
+    });
+    const foreign = windows.host.make({ installed: new Date(Date.now() - 3_600_000).toISOString() });
+    const killed = windows.start(['backup', path, '--wait']);
+    await made;
+    killed.child.kill('SIGKILL');
+    await killed.ended;
+    letGo();
+    expect(windows.host.shadows).toHaveLength(2);
+    const orphan = windows.host.shadows[1]!.id;
+
+    const again = await windows.run('backup', path, '--wait');
+    expect(again).toMatchObject({ code: 0, json: { versions: [{ path, sha256: sum, snapshot: 'vss' }] } });
+    expect(windows.host.deletions.filter((id) => id === orphan)).toHaveLength(1);
+    expect(windows.host.deletions).toHaveLength(2);
+    expect(windows.host.shadows).toMatchObject([{ id: foreign.id }]);
+    await expectRestored(path, sum);
+  });
+
+  test('without administrator rights nothing is read and nothing claimed; `prefer` can’t read what is locked either', async () => {
+    const { path } = await heldStore(2 * MIB);
+    const denied = (asked: { request: string; action: string }) =>
+      windows.host.answer(asked, { returnValue: 1, outlook: false, id: null, device: null });
+    windows.host.fault('create', denied);
+    const required = await windows.run('backup', path, '--wait');
+    expect(required).toMatchObject({ code: 1, json: { versions: [] } });
+    expect(required.json.failed).toMatchObject([
+      { path, code: 'snapshot_denied', message: expect.stringMatching(/^Windows refused/) },
+    ]);
+    expect(windows.host.deletions).toEqual([]);
+  });
+});
