@@ -137,7 +137,7 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
     await expectRestored(path, sum);
   });
 
-  test('without administrator rights nothing is read and nothing claimed; `prefer` can’t read what is locked either', async () => {
+  test('without administrator rights nothing is read and nothing claimed', async () => {
     const { path } = await heldStore(2 * MIB);
     const denied = (asked: { request: string; action: string }) =>
       windows.host.answer(asked, { returnValue: 1, outlook: false, id: null, device: null });
