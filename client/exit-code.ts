@@ -25,6 +25,7 @@ const BY_CODE: Partial<Record<FailureCode, number>> = {
   unreachable: EXIT.unreachable,
   stalled: EXIT.unreachable,
   busy: EXIT.unreachable,
+  too_many: EXIT.unreachable,
 };
 
 export function exitCode(code: FailureCode): number {

@@ -1,14 +1,18 @@
 // The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../shared/failure.ts';
-import { EnrolRequest } from '../shared/protocol.ts';
+import { EnrolRequest, MAX_COMMIT_BYTES } from '../shared/protocol.ts';
 import { ROUTES } from '../shared/routes.ts';
+import { RESERVE_BYTES } from './admission.ts';
 import { authenticate } from './authenticate.ts';
 import { DEVICE_ROUTES } from './device-routes.ts';
-import { type DeviceScope, DeviceScopes, RESERVE_BYTES, type ScopePorts } from './device-scope.ts';
+import { type DeviceScope, DeviceScopes, type ScopePorts } from './device-scope.ts';
 import { isFatal, serverFailure } from './disk-failure.ts';
 import { enrolDevice } from './enrol.ts';
 import { createHttpServer } from './http-server.ts';
+import { InFlight } from './in-flight.ts';
+import { parseJson } from './json-body.ts';
+import { lingerThenCut } from './linger.ts';
 import { parseRequest } from './parse-request.ts';
 import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
 import { exchangeTus } from './tus-exchange.ts';
@@ -25,14 +29,17 @@ export interface App {
   uploadsAtRest(): Promise<void>;
 }
 
+/** Bodies of the largest size that may be under way at once, of all devices together. */
+const LARGE_BODIES = 4;
 /** Most bytes of a body other than a commit's. */
 const SMALL_BODY = 16_384;
 
 export function createApp(ports: AppPorts): App {
   const scopes = new DeviceScopes(ports);
+  const inFlight = new InFlight(ports.limits.requestsPerDevice);
   const exchanges = new Set<Promise<void>>();
   const app = fastify({
-    serverFactory: (handler) => createHttpServer(handler),
+    serverFactory: (handler) => createHttpServer(handler, ports.limits),
     bodyLimit: SMALL_BODY,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
@@ -53,7 +60,16 @@ export function createApp(ports: AppPorts): App {
     return sendProblem(reply, failure);
   });
   app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(String(body)));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
   app.addHook('onResponse', async (request, reply) => {
+    if (!request.raw.complete) lingerThenCut(request.raw);
     const ms = Math.round(reply.elapsedTime);
     ports.log.info({
       method: request.method,
@@ -64,8 +80,9 @@ export function createApp(ports: AppPorts): App {
   });
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
-    const isReady = await ready(ports);
-    return reply.code(isReady ? 200 : 503).send({ status: isReady ? 'ready' : 'unready' });
+    const reason = await unready(ports);
+    if (reason === null) return { status: 'ready' };
+    return reply.code(503).header('retry-after', '10').send({ status: 'unready', reason });
   });
   app.post(ROUTES.devices, async (request, reply) => {
     const body = parseRequest(EnrolRequest, request.body);
@@ -73,8 +90,8 @@ export function createApp(ports: AppPorts): App {
     reply.code(201).header('cache-control', 'no-store');
     return enrolDevice(catalogue.enrolment, capabilities, ports, body);
   });
-  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes));
-  app.register(async (plugin) => registerUploads(plugin, ports, scopes, exchanges, failed));
+  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
+  app.register(async (plugin) => registerUploads(plugin, ports, scopes, inFlight, exchanges, failed));
   return { fastify: app, scopes, uploadsAtRest: async () => void (await Promise.allSettled(exchanges)) };
 }
 
@@ -82,26 +99,51 @@ async function registerDeviceRoutes(
   plugin: FastifyInstance,
   ports: AppPorts,
   scopes: DeviceScopes,
+  inFlight: InFlight,
 ): Promise<void> {
-  const scopeOf = requireDevice(plugin, ports, scopes);
+  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
+  const bodies = {
+    ofDevice: new InFlight(MAX_COMMIT_BYTES),
+    ofAll: new InFlight(LARGE_BODIES * MAX_COMMIT_BYTES),
+  };
   for (const { method, url, bodyLimit, handle } of DEVICE_ROUTES) {
     plugin.route({
       method,
       url,
-      ...(bodyLimit === undefined ? {} : { bodyLimit }),
+      ...(bodyLimit === undefined
+        ? {}
+        : {
+            bodyLimit,
+            onRequest: async (request, reply) => takeBody(scopeOf(request).device, request, reply, bodies),
+          }),
       handler: (request, reply) => handle(scopeOf(request), request, reply),
     });
   }
+}
+
+interface Bodies {
+  readonly ofDevice: InFlight;
+  readonly ofAll: InFlight;
+}
+
+/** Room for a large body, by the length it states: bodies are held in memory, one of the largest size for each device at most. */
+function takeBody(device: string, request: FastifyRequest, reply: FastifyReply, bodies: Bodies): void {
+  const length = request.headers['content-length'];
+  if (length === undefined) throw new Failure('malformed', 'A commit states the Content-Length of its body.');
+  const bytes = Math.min(Number(length), MAX_COMMIT_BYTES);
+  bodies.ofDevice.take(device, bytes, reply.raw);
+  bodies.ofAll.take('all', bytes, reply.raw);
 }
 
 async function registerUploads(
   plugin: FastifyInstance,
   ports: AppPorts,
   scopes: DeviceScopes,
+  inFlight: InFlight,
   exchanges: Set<Promise<void>>,
   failed: (request: FastifyRequest, failure: Failure) => void,
 ): Promise<void> {
-  const scopeOf = requireDevice(plugin, ports, scopes);
+  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
   // The body is the upload's: nothing may read it before the store does.
   plugin.removeAllContentTypeParsers();
   plugin.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -123,10 +165,12 @@ function requireDevice(
   plugin: FastifyInstance,
   { catalogue }: AppPorts,
   scopes: DeviceScopes,
+  inFlight: InFlight,
 ): (request: FastifyRequest) => DeviceScope {
   const asking = new WeakMap<FastifyRequest, DeviceScope>();
-  plugin.addHook('onRequest', async (request) => {
+  plugin.addHook('onRequest', async (request, reply) => {
     const device = await authenticate(request.headers, catalogue.enrolment);
+    inFlight.take(device.id, 1, reply.raw);
     asking.set(request, await scopes.of(device.id));
   });
   return (request) => {
@@ -136,13 +180,14 @@ function requireDevice(
   };
 }
 
-async function ready({ catalogue, vault, log }: AppPorts): Promise<boolean> {
+/** Why the server can't take backups now, as the code of a failure; null: it can. */
+async function unready({ catalogue, vault, log }: AppPorts): Promise<string | null> {
   try {
     await catalogue.check();
-    return (await vault.freeBytes()) >= RESERVE_BYTES;
+    return (await vault.freeBytes()) >= RESERVE_BYTES ? null : 'server_full';
   } catch (error) {
     log.error({ err: error }, 'not ready');
-    return false;
+    return serverFailure(error).code;
   }
 }
 

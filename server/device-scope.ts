@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import { Server as TusServer } from '@tus/server';
 import type { Logger } from 'pino';
 import { toHex } from '../shared/byte-codec.ts';
-import { Failure } from '../shared/failure.ts';
 import { ROUTES } from '../shared/routes.ts';
+import { type AdmissionPorts, admit, dropIdle } from './admission.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
@@ -14,11 +14,11 @@ import { DamageWatch } from './damage-watch.ts';
 import { DurableStore } from './durable-store.ts';
 import { UploadFinisher } from './finish-upload.ts';
 import type { FrameScratch } from './frame-scratch.ts';
+import type { Limits } from './limits.ts';
 import { PackReader } from './pack-reader.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 import { Turns } from './turns.ts';
 import { UploadLocker } from './upload-locker.ts';
-import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
 import type { Vault } from './vault.ts';
 import { VersionReader } from './version-reader.ts';
 
@@ -26,8 +26,6 @@ import { VersionReader } from './version-reader.ts';
 const LOCK_DRAIN_MS = 300;
 /** Longer than the drain and a flush of what had arrived. */
 const LOCK_WAIT_MS = 10_000;
-/** What stays free on the disk, for the catalogue and for putting things right. */
-export const RESERVE_BYTES = 67_108_864;
 
 export interface ScopePorts {
   readonly catalogue: Catalogue;
@@ -37,8 +35,7 @@ export interface ScopePorts {
   readonly signer: ReceiptSigner;
   readonly log: Logger;
   readonly capabilities: Capabilities;
-  /** Most bytes of a plain file that a stock client may send. */
-  readonly maxFileBytes: number;
+  readonly limits: Limits;
 }
 
 export interface DeviceScope {
@@ -53,6 +50,8 @@ export interface DeviceScope {
   readonly tusErrors: WeakMap<object, unknown>;
   readonly finisher: UploadFinisher;
   readonly damage: DamageWatch;
+  /** Forgets unfinished uploads that nothing was added to for too long; how many. */
+  expireUploads(): Promise<number>;
 }
 
 /** Makes the scope of a device when it is first asked for and keeps it: some ten kilobytes each. */
@@ -96,12 +95,21 @@ export class DeviceScopes {
       },
       turns: this.#turns,
     });
+    const admission: AdmissionPorts = {
+      catalogue,
+      vault,
+      limits: this.#ports.limits,
+      staging,
+      isWriting: (id) => store.isWriting(id),
+      now: capabilities.now,
+    };
     const locker = new UploadLocker<Readable>(LOCK_WAIT_MS);
-    const store = new DurableStore({
+    const store: DurableStore = new DurableStore({
       directory: staging,
       uploads: catalogue.uploads,
       bodyOf: (id) => locker.holder(id),
-      admit: (metadata, length) => this.#admit(metadata, length),
+      admit: (metadata, length) => admit(admission, metadata, length),
+      oneAtATime: (work) => this.#turns.take(`admit ${device}`, work),
       finish: (id) => finisher.finish(id),
       now: capabilities.now,
     });
@@ -117,15 +125,11 @@ export class DeviceScopes {
       tusErrors,
       finisher,
       damage,
+      expireUploads: () =>
+        this.#turns.take(`admit ${device}`, () =>
+          dropIdle(admission, this.#ports.limits.uploadLifeMs, Number.POSITIVE_INFINITY),
+        ),
     };
-  }
-
-  async #admit(metadata: UploadMetadata | undefined, length: number | undefined): Promise<UploadPlan> {
-    const plan = planUpload(metadata, length, this.#ports.maxFileBytes);
-    if ((await this.#ports.vault.freeBytes()) < RESERVE_BYTES + (length ?? 0)) {
-      throw new Failure('server_full', 'The server has no room for this upload.');
-    }
-    return plan;
   }
 }
 

@@ -5,10 +5,15 @@ const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
 
 /** The Failure that stands for `error` at the edge; a full disk is `server_full`, anything unknown `internal`. */
 export function serverFailure(error: unknown): Failure {
-  if (FULL.has(codeOf(error))) {
+  if (isFull(error)) {
     return new Failure('server_full', 'The server has no room left.', { cause: error });
   }
   return asFailure(error);
+}
+
+/** Whether there is no room on the disk. */
+export function isFull(error: unknown): boolean {
+  return FULL.has(codeOf(error));
 }
 
 /**

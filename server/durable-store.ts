@@ -16,6 +16,8 @@ export interface DurableStoreOptions {
   readonly uploads: UploadRows;
   /** Decides, by throwing a Failure, whether an upload may begin: its metadata and the room that is left. */
   admit(metadata: UploadMetadata | undefined, length: number | undefined): Promise<UploadPlan>;
+  /** Runs what lets an upload in and records it, alone for this device: what two would take together may be too much. */
+  oneAtATime<Result>(work: () => Promise<Result>): Promise<Result>;
   /** The body of the request that holds the lock of an upload, and what tells it to end. */
   bodyOf(id: string): { readonly owner: Readable; readonly signal: AbortSignal };
   /** Makes a complete upload what it is to become; idempotent, one run at a time for each upload. */
@@ -48,7 +50,16 @@ export class DurableStore extends FileStore {
     };
   }
 
-  override async create(upload: Upload): Promise<Upload> {
+  override create(upload: Upload): Promise<Upload> {
+    return this.#options.oneAtATime(() => this.#create(upload));
+  }
+
+  /** Whether a request is adding to the upload. */
+  isWriting(id: string): boolean {
+    return this.#writing.has(id);
+  }
+
+  async #create(upload: Upload): Promise<Upload> {
     const { uploads, admit, now } = this.#options;
     const metadata = upload.metadata ?? {};
     const plan = await admit(metadata, upload.size);

@@ -1,6 +1,7 @@
 // Large frames, unfolded, in unnamed files: read here and there for as long as they are needed, without being held in memory.
 import { type FileHandle, mkdir, open, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isFull } from './disk-failure.ts';
 import { OpenFiles } from './open-files.ts';
 
 /**
@@ -26,7 +27,7 @@ export class FrameScratch {
 
   /**
    * Fills `into` from byte `offset` of the frame `key`; how many bytes there were. `unfold` is called where the frame is not kept.
-   * Where there is no room on the disk, the failure is the file system's.
+   * Where there is no room on the disk, it is unfolded anew each time: slow, but what is stored can always be read.
    */
   async read(
     key: string,
@@ -35,10 +36,17 @@ export class FrameScratch {
     into: Uint8Array,
   ): Promise<number> {
     const keep = async (): Promise<FileHandle> => this.#keep(await unfold());
-    return this.#files.with(key, keep, async (file) => {
-      const { bytesRead } = await file.read(into, 0, into.length, offset);
-      return bytesRead;
-    });
+    try {
+      return await this.#files.with(key, keep, async (file) => {
+        const { bytesRead } = await file.read(into, 0, into.length, offset);
+        return bytesRead;
+      });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      const part = (await unfold()).subarray(offset, offset + into.length);
+      into.set(part);
+      return part.length;
+    }
   }
 
   /** Gives up the frames whose key begins so. */

@@ -1,6 +1,6 @@
 // The server's command line, and the only place of the server that knows process, clock and chance. Runs nothing by itself.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -9,6 +9,7 @@ import { asFailure, Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Console } from './commands/console.ts';
+import { addLimitOptions, type LimitOptions, limitsOf } from './commands/limit-options.ts';
 import { parseDuration } from './duration.ts';
 import { createToken } from './enrol.ts';
 
@@ -48,6 +49,7 @@ export async function main(argv: string[]): Promise<number> {
     .action(async (options: ServeOptions) => {
       code = await serve(options);
     });
+  addLimitOptions(program);
   const token = program.command('token').description('Enrolment tokens.');
   token
     .command('create')
@@ -67,6 +69,23 @@ export async function main(argv: string[]): Promise<number> {
       const { rebuild } = await import('./commands/rebuild.ts');
       const chosen = { directory: resolve(options.data), overwrite: options.overwrite ?? false };
       code = await rebuild(consoleOf(options), chosen, capabilities);
+    });
+  const device = program.command('device').description('Enrolled devices. The server may be running.');
+  offline(device.command('list'))
+    .description('Who is enrolled.')
+    .action(async (_options: CommandOptions, command: Command) => {
+      const options = command.optsWithGlobals<CommandOptions>();
+      const { listDevices } = await import('./commands/device.ts');
+      await withCatalogue(options, (catalogue) => listDevices(consoleOf(options), catalogue));
+    });
+  offline(device.command('revoke <device>'))
+    .description('Lets a device in no more. What it backed up stays.')
+    .action(async (id: string, _options: CommandOptions, command: Command) => {
+      const options = command.optsWithGlobals<CommandOptions>();
+      const { revokeDevice } = await import('./commands/device.ts');
+      await withCatalogue(options, (catalogue) =>
+        revokeDevice(consoleOf(options), catalogue, resolve(options.data), id, capabilities),
+      );
     });
   offline(program.command('verify'))
     .description('Reads everything and compares it with its hashes. The server may be running.')
@@ -89,7 +108,7 @@ export async function main(argv: string[]): Promise<number> {
   return code;
 }
 
-interface ServeOptions {
+interface ServeOptions extends LimitOptions {
   readonly data: string;
   readonly listen: string;
   readonly json?: boolean;
@@ -135,6 +154,7 @@ function keepHeapSmall(): void {
 async function serve(options: ServeOptions): Promise<number> {
   const directory = resolve(options.data);
   const { host, port } = parseListen(options.listen);
+  const limits = limitsOf(options);
   // Before most of the program is loaded: what loading leaves in a young generation that has grown stays for good.
   keepHeapSmall();
   const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('./start-server.ts')]);
@@ -165,6 +185,7 @@ async function serve(options: ServeOptions): Promise<number> {
       host,
       port,
       capabilities,
+      limits,
       log,
       fatal,
     });
@@ -218,6 +239,21 @@ async function printToken(options: TokenOptions): Promise<void> {
   try {
     const token = await createToken(catalogue.enrolment, capabilities, uses, lifeMs);
     process.stdout.write(options.json ? `${JSON.stringify({ token })}\n` : `${token}\n`);
+  } finally {
+    await catalogue.close();
+  }
+}
+
+/** Lends the catalogue of a data directory that there is already. */
+async function withCatalogue(
+  options: CommandOptions,
+  use: (catalogue: Catalogue) => Promise<void>,
+): Promise<void> {
+  const directory = resolve(options.data);
+  if (!existsSync(directory)) throw new Failure('state_unusable', `There is no data directory ${directory}.`);
+  const catalogue = await openCatalogue(directory);
+  try {
+    await use(catalogue);
   } finally {
     await catalogue.close();
   }

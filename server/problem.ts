@@ -21,6 +21,8 @@ export const STATUS: Record<FailureCode, number> = {
   pack_refused: 422,
   busy: 423,
   server_full: 507,
+  quota_full: 507,
+  too_many: 429,
   pack_damaged: 500,
   internal: 500,
   state_locked: 503,
@@ -52,8 +54,14 @@ export const STATUS: Record<FailureCode, number> = {
   usage: 500,
 };
 
-/** Seconds that a full server asks a device to wait. */
-export const RETRY_AFTER_SECONDS = 60;
+/** Seconds that the server asks a device to wait. */
+const RETRY_AFTER: Partial<Record<FailureCode, number>> = {
+  server_full: 60,
+  quota_full: 600,
+  too_many: 1,
+  busy: 1,
+  state_locked: 10,
+};
 
 export interface Answer {
   readonly status: number;
@@ -66,7 +74,8 @@ export function problemOf(failure: Failure): Answer {
   const status = STATUS[failure.code];
   const headers: Record<string, string> = {};
   if (failure.code === 'unauthorized') headers['www-authenticate'] = 'Bearer';
-  if (failure.code === 'server_full') headers['retry-after'] = String(RETRY_AFTER_SECONDS);
+  const wait = RETRY_AFTER[failure.code];
+  if (wait !== undefined) headers['retry-after'] = String(wait);
   const hidden = failure.code === 'internal';
   const body: Problem = {
     type: `urn:mailferry:problem:${failure.code}`,

@@ -12,6 +12,7 @@ import { lockDirectory } from './directory-lock.ts';
 import { codeOf, isFatal } from './disk-failure.ts';
 import { makeDirectory } from './durable-file.ts';
 import { FrameScratch } from './frame-scratch.ts';
+import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { openReceiptSigner } from './receipt-key.ts';
 import { finishComplete, removeOrphans } from './sweep.ts';
 import { FileVault } from './vault/file.ts';
@@ -24,8 +25,8 @@ export interface ServerOptions {
   readonly port: number;
   readonly capabilities: Capabilities;
   readonly log: Logger;
-  /** Most bytes of a plain file that a stock tus client may send. */
-  readonly maxFileBytes?: number;
+  /** What differs from DEFAULT_LIMITS. */
+  readonly limits?: Partial<Limits>;
   /** check-worker.js, to check packs in a thread of its own; without it they are checked where they are received. */
   readonly checkWorker?: URL;
   /** Called whenever a thread has come up. */
@@ -45,8 +46,8 @@ export interface RunningServer {
 const GRACE_MS = 1_500;
 /** Time for what was cut to come to rest. */
 const REST_MS = 2_000;
-/** 16 TiB, the largest file of ext4: a limit that only a mistake or an attack meets. */
-const MAX_FILE_BYTES = 17_592_186_044_416;
+/** Between two looks for uploads that were given up. */
+const EXPIRY_MS = 6 * 3_600_000;
 
 /** Starts. Failures: `state_locked`, `state_unusable` (the directory, the key, a newer catalogue, the address). */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -68,7 +69,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closing.push(() => checking?.close());
     const signer = await openReceiptSigner(directory, await keyMaker(catalogue, options));
     await catchUp({ catalogue, vault, scratch, signer, log });
-    const maxFileBytes = options.maxFileBytes ?? MAX_FILE_BYTES;
     const app = createApp({
       catalogue,
       vault,
@@ -76,7 +76,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       checkStaged: checking?.check ?? checkHere,
       signer,
       capabilities,
-      maxFileBytes,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
       log,
       fatal: options.fatal,
     });
@@ -88,8 +88,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await removeOrphans(await app.scopes.of(device));
     }
     await listen(app, options);
-    const finishing = finishAll(app, devices, options);
+    const finishing = finishAll(app, devices, options).then(() => expireAll(app, catalogue, log));
     closing.push(() => within(REST_MS, finishing));
+    const timer = setInterval(() => void expireAll(app, catalogue, log), EXPIRY_MS);
+    timer.unref();
+    closing.push(() => clearInterval(timer));
     return { url: urlOf(app, options.host), catalogue, close: once(() => closeAll(closing)) };
   } catch (error) {
     await closeAll(closing);
@@ -134,6 +137,18 @@ async function finishAll(
     } catch (error) {
       log.error({ device, err: error }, 'the uploads of a device could not be finished');
       if (isFatal(error)) return fatal(error);
+    }
+  }
+}
+
+/** Forgets the uploads that were given up, of every device. */
+async function expireAll({ scopes }: App, catalogue: Catalogue, log: Logger): Promise<void> {
+  for (const device of await catalogue.enrolment.deviceIds()) {
+    try {
+      const uploads = await (await scopes.of(device)).expireUploads();
+      if (uploads > 0) log.info({ device, uploads }, 'unfinished uploads were forgotten');
+    } catch (error) {
+      log.error({ device, err: error }, 'the unfinished uploads of a device could not be looked through');
     }
   }
 }

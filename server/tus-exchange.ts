@@ -4,13 +4,12 @@ import type { Failure } from '../shared/failure.ts';
 import { ACK_BYTES, ACK_HEADER, ACK_MS, ROUTES } from '../shared/routes.ts';
 import type { DeviceScope } from './device-scope.ts';
 import { serverFailure } from './disk-failure.ts';
+import { lingerThenCut } from './linger.ts';
 import { type Answer, PROBLEM_TYPE, problemOf, problemOfTus, uploadGone } from './problem.ts';
 
 const TUS_VERSION = '1.0.0';
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const CHUNK_TYPE = 'application/offset+octet-stream';
-/** How long a client may go on sending what was refused already, before its connection is cut. */
-const LINGER_MS = 2_000;
 /** Interim answers that nobody reads are not piled up. */
 const MOST_UNREAD_BYTES = 16_384;
 
@@ -143,11 +142,4 @@ async function send(
     response.end(raw.method === 'HEAD' ? undefined : body);
   }
   if (!raw.complete) lingerThenCut(raw);
-}
-
-/** Lets the answer arrive before the connection goes: cut at once, what the client sends would wipe it out. */
-function lingerThenCut(raw: IncomingMessage): void {
-  const timer = setTimeout(() => raw.complete || raw.socket.destroy(), LINGER_MS);
-  raw.socket.once('close', () => clearTimeout(timer));
-  raw.once('end', () => clearTimeout(timer));
 }

@@ -20,6 +20,12 @@ import { Failure } from './failure.ts';
  */
 const MAGIC = Uint8Array.of(0x4d, 0x46, 0x43, 0x4c, 1);
 
+/**
+ * Most runs in a list: what scattered changes all over 2 GiB come to at worst. A device that is refused starts from coarse hashes,
+ * which give far fewer.
+ */
+export const MAX_RUNS = 1_048_576;
+
 export interface CoarseHash {
   readonly index: number;
   /** SHA-256 of the coarse block: 32 bytes. */
@@ -88,7 +94,9 @@ function readRuns(reader: ByteReader): PlacedExtent[] {
   const runs: PlacedExtent[] = [];
   let end = 0;
   let used = 0;
-  for (let left = reader.count(4); left > 0; left--) {
+  const count = reader.count(4);
+  if (count > MAX_RUNS) throw new Failure('malformed', `The change list has ${count} runs.`);
+  for (let left = count; left > 0; left--) {
     const at = end + reader.varint();
     const length = reader.varint();
     const index = reader.varint();

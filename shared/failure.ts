@@ -38,6 +38,8 @@ export const FAILURES = {
   // Limits and room.
   too_large: { retry: 'never', hint: 'Raise the limit on the server or send less.' },
   server_full: { retry: 'later', hint: 'Free space on the server; the upload goes on by itself.' },
+  quota_full: { retry: 'later', hint: 'Ask the operator for more room; the upload goes on by itself.' },
+  too_many: { retry: 'later', hint: 'It goes on by itself when earlier requests have ended.' },
   staging_full: { retry: 'later', hint: 'Free space on this machine or raise the staging quota.' },
   // The line and the machines on it.
   unreachable: {

@@ -30,6 +30,9 @@ export const MAX_PACK_STORED = 67_108_864;
 /** Most raw bytes of a pack: bounds what a pack of zeros can unfold to. */
 export const MAX_PACK_RAW = 536_870_912;
 
+/** Most frames in a pack, a hundred times what a device makes: their index is held in memory. */
+export const MAX_PACK_FRAMES = 65_536;
+
 /** How a frame is stored; readable for ever by its number. zstd: where the runtime has it (node:zlib from 22.15). */
 export const CODECS = { stored: 0, brotli: 1, zstd: 2 } as const;
 export type Codec = (typeof CODECS)[keyof typeof CODECS];
@@ -104,7 +107,9 @@ export function parsePackTail(tail: Uint8Array, offset: number, sha256: Sha256):
   const frames: PlacedFrame[] = [];
   let rawOffset = 0;
   let storedOffset = HEADER.length;
-  for (let left = reader.count(35); left > 0; left--) {
+  const count = reader.count(35);
+  if (count > MAX_PACK_FRAMES) throw new Failure('malformed', `The pack has ${count} frames.`);
+  for (let left = count; left > 0; left--) {
     const frame = readFrame(reader, rawOffset, storedOffset);
     frames.push(frame);
     rawOffset += frame.rawLength;

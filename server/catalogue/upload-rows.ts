@@ -45,6 +45,20 @@ export class UploadRows {
     return row && read(row);
   }
 
+  /** How many uploads are not finished, and the bytes they will have. */
+  async openSum(): Promise<{ count: number; bytes: number }> {
+    const { count, bytes } = await this.#db
+      .selectFrom('uploads')
+      .select((row) => [
+        row.fn.countAll<number>().as('count'),
+        row.fn.sum<number | null>('length').as('bytes'),
+      ])
+      .where('device', '=', this.#device)
+      .where('finished', '=', 0)
+      .executeTakeFirstOrThrow();
+    return { count: Number(count), bytes: Number(bytes ?? 0) };
+  }
+
   async unfinished(): Promise<UploadRow[]> {
     return (await this.#all().where('finished', '=', 0).execute()).map(read);
   }

@@ -3,7 +3,7 @@
 import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createHttpServer } from '../../server/http-server.ts';
+import { createHttpServer, type ServerLimits } from '../../server/http-server.ts';
 
 const IDLE_MS = 300;
 let server: Server;
@@ -12,8 +12,14 @@ afterEach(() => {
   server.close();
 });
 
-async function listen(listener: RequestListener): Promise<number> {
-  server = createHttpServer(listener, IDLE_MS);
+async function listen(listener: RequestListener, limits: Partial<ServerLimits> = {}): Promise<number> {
+  server = createHttpServer(listener, {
+    connections: 10,
+    connectionsPerAddress: 10,
+    stallMs: IDLE_MS,
+    leastBytesPerSecond: 5,
+    ...limits,
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
 }
@@ -56,6 +62,27 @@ describe('the server', () => {
     });
     const { text } = await talk(port, [POST, ...'12345678901234567890'], 2_600);
     expect(text).toContain('done');
+  });
+
+  it('cuts a trickle, which is no silence', async () => {
+    const port = await listen(
+      (request, response) => {
+        request.resume().on('end', () => response.end('done'));
+      },
+      { leastBytesPerSecond: 1_000 },
+    );
+    expect((await talk(port, [POST, ...'12345678901234567890'], 2_000)).isCut).toBe(true);
+  });
+
+  it('lets nobody be shut out by those who only hold connections', async () => {
+    const port = await listen((_request, response) => response.end('served'));
+    const idle = Array.from({ length: 30 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    const { text } = await talk(port, ['GET / HTTP/1.1\r\nhost: x\r\n\r\n'], 200);
+    expect(text).toContain('served');
+    const count = await new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n)));
+    expect(count).toBeLessThanOrEqual(10);
+    for (const socket of idle) socket.destroy();
   });
 
   it('does not cut a client that waits for the server', async () => {

@@ -14,7 +14,7 @@ let server: TestServer;
 let device: DeviceClient;
 
 beforeAll(async () => {
-  server = await TestServer.start({ maxFileBytes: 100_000_000 });
+  server = await TestServer.start({ limits: { fileBytes: 100_000_000 } });
   device = await server.enrol();
 });
 afterAll(() => server.dispose());

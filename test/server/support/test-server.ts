@@ -22,7 +22,8 @@ export class TestServer {
   }
 
   static async start(options: Partial<ServerOptions> = {}): Promise<TestServer> {
-    const server = new TestServer(await mkdtemp(join(tmpdir(), 'mailferry-server-')), options);
+    const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'mailferry-server-')));
+    const server = new TestServer(directory, options);
     await server.start();
     return server;
   }
@@ -86,6 +87,6 @@ export class TestServer {
 
   async dispose(): Promise<void> {
     await this.stop();
-    await rm(this.directory, { recursive: true, force: true });
+    if (!this.options.directory) await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,38 @@
+// Every limit that an operator may set, in one place, with what it is when nobody does.
+
+export interface Limits {
+  /** Most bytes that a device's packs and its uploads under way may take on the disk. */
+  readonly quotaBytes: number;
+  /** Most unfinished uploads of a device. Its oldest idle one makes room for a new one. */
+  readonly openUploads: number;
+  /** Most requests of a device that are being answered at once. */
+  readonly requestsPerDevice: number;
+  /** Most connections; beyond them one on which no request is being answered is closed. */
+  readonly connections: number;
+  /** Most connections from one address other than this machine's own, which is where a proxy connects from. */
+  readonly connectionsPerAddress: number;
+  /** A connection on which the client moves nothing for so long, in milliseconds, is cut. What an upload had sent stays. */
+  readonly stallMs: number;
+  /** The same for a request whose body comes slower than this on average over that time, in bytes a second. */
+  readonly leastBytesPerSecond: number;
+  /** An unfinished upload that nothing was added to for so long, in milliseconds, is forgotten. */
+  readonly uploadLifeMs: number;
+  /** Most bytes of a plain file that a stock tus client may send. */
+  readonly fileBytes: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  quotaBytes: Number.POSITIVE_INFINITY,
+  // A device works on two at a time; the others are what earlier attempts left.
+  openUploads: 64,
+  requestsPerDevice: 64,
+  // More than a few thousand devices need at once; a flood ends here and not in the memory.
+  connections: 2_000,
+  connectionsPerAddress: 250,
+  stallMs: 60_000,
+  // Below the slowest line that a mail would be sent over; an upload that is cut goes on with its next connection.
+  leastBytesPerSecond: 64,
+  uploadLifeMs: 14 * 86_400_000,
+  // 16 TiB, the largest file of ext4: a limit that only a mistake or an attack meets.
+  fileBytes: 17_592_186_044_416,
+};
