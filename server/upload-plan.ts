@@ -22,8 +22,7 @@ const FileMetadata = z.object({
     .string()
     .min(1)
     .max(MAX_PATH)
-    .refine((text) => !text.includes('\0'), 'holds a NUL character')
-    .refine((text) => !/\p{Surrogate}/u.test(text), 'holds half a character'),
+    .refine((text) => !text.includes('\0'), 'holds a NUL character'),
   mtime: z.iso.datetime({ offset: true }).nullish(),
 });
 const Metadata = z.discriminatedUnion('kind', [PackMetadata, FileMetadata]);

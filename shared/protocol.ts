@@ -16,8 +16,7 @@ const path = z
   .min(1)
   .max(MAX_PATH)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
-  .regex(/^[^\u0000]*$/, 'holds a NUL character')
-  .regex(/^\P{Surrogate}*$/u, 'holds half a character');
+  .regex(/^[^\u0000]*$/, 'holds a NUL character');
 
 /** In lower case only: a version has one id, also where it becomes a name on a disk that takes A for a. */
 export const VersionId = z.uuid().lowercase();
