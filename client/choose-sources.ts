@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Failure } from '../shared/failure.ts';
 import type { SourceKind } from '../shared/protocol.ts';
-import { isRegistryPath } from './registry.ts';
 import type { Source, SourceRegistry } from './source-registry.ts';
 import { findStores, kindOf } from './sources/find-stores.ts';
 import { findHere, type ThisMachine } from './sources/this-machine.ts';
@@ -13,6 +12,8 @@ export interface ChooseOptions {
   readonly machine: ThisMachine;
   /** Whether copies of what a mail server holds are taken too. */
   readonly caches: boolean;
+  /** A folder for registry exports that is cleared after a crash too. */
+  readonly scratch: string;
 }
 
 /** Kinds of which it is no failure that one is gone: a signature was deleted, a message moved, a profile removed. */
@@ -50,12 +51,15 @@ async function named(paths: readonly string[], { sources }: ChooseOptions): Prom
   return chosen;
 }
 
-async function foundAndKnown({ sources, machine, caches }: ChooseOptions): Promise<Map<number, Source>> {
-  const { items } = await findHere(machine, { caches });
+async function foundAndKnown({
+  sources,
+  machine,
+  caches,
+  scratch,
+}: ChooseOptions): Promise<Map<number, Source>> {
+  const { items } = await findHere(machine, { caches, scratch });
   const chosen = new Map<number, Source>();
   for (const { path, kind } of items) {
-    // Profiles can't be read yet: they have no file.
-    if (isRegistryPath(path)) continue;
     const source = sources.register(path, kind);
     chosen.set(source.id, source);
   }

@@ -177,12 +177,21 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
   );
   add<import('./commands/restore.ts').RestoreOptions>(
     program
-      .command('restore <path>')
-      .description('a version back into a file')
+      .command('restore [path]')
+      .description('a version back into a file, or everything of a kind back to where it belongs here')
+      .option(
+        '--kind <kind>',
+        'everything of this kind: outlook-settings, mapi-profiles, mail-client, pst ...',
+      )
+      .option('--from <user>', 'whose, where the server holds it of several users: name or SID')
       .option('--version <id>', 'the version; the newest where neither this nor --at is given')
       .option('--at <time>', 'the newest version taken at this time (ISO 8601) or before')
-      .requiredOption('--to <file>', 'the file to make')
-      .option('--overwrite', 'replace the file if it exists'),
+      .option(
+        '--to <file>',
+        'the file to make; with --kind a folder. Without it: to its own place, or beside it',
+      )
+      .option('--overwrite', 'replace what is there')
+      .option('--dry-run', 'only say what would be done'),
     async (...args) => (await import('./commands/restore.ts')).restore(...args),
   );
   add<import('./commands/verify.ts').VerifyOptions>(

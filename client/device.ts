@@ -1,6 +1,7 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
 import { type DeviceDb, openDeviceDb, putAside } from './device-db.ts';
 import { isStateDamage } from './device-failure.ts';
+import { makeDirectory, removeDurably } from './durable-file.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
 import { HttpClient } from './http/http-client.ts';
@@ -9,6 +10,7 @@ import { Line } from './line/line.ts';
 import type { Interfaces } from './line/network-watch.ts';
 import type { Progress } from './progress.ts';
 import { Queue } from './queue.ts';
+import type { Registry } from './registry.ts';
 import { snapshotProviders } from './snapshot/providers.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { reapSnapshots, type SnapshotProvider } from './snapshot.ts';
@@ -30,6 +32,8 @@ export interface Surroundings {
   readonly newId: () => string;
   /** Windows PowerShell and the script it is asked by; null where this is no Windows. */
   readonly powershell: PowerShell | null;
+  /** The registry, given a folder for its exports; null where the machine has none. */
+  readonly registry: ((scratch: string) => Registry) | null;
   /** Aborted when the process is asked to end: work stops where it can go on later. */
   readonly stop: AbortSignal;
 }
@@ -79,7 +83,10 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);
-    const snapshots = snapshotProviders(surroundings);
+    // What a process that died left there are secrets.
+    await removeDurably(paths.exports);
+    await makeDirectory(paths.exports);
+    const snapshots = snapshotProviders(surroundings, paths.exports);
     await reapSnapshots(snapshots, {
       journal,
       now: surroundings.now,

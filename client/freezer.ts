@@ -1,6 +1,7 @@
 // Who freezes the volume of a source: the best provider that the choice allows, and the reason where there is none.
 import { asFailure, Failure } from '../shared/failure.ts';
 import type { SnapshotKind } from '../shared/protocol.ts';
+import { isRegistryPath } from './registry.ts';
 import { realPath, type SnapshotProvider, type Volume } from './snapshot.ts';
 
 /**
@@ -27,9 +28,14 @@ export async function freezerOf(
 ): Promise<Freezer> {
   const general = choice === 'prefer' || choice === 'require';
   const real = await realPath(path);
+  const isAllowed = ({ kind }: SnapshotProvider) => {
+    // A registry key can only be exported, and is always whole then: whatever the choice, it is what was asked for.
+    if (isRegistryPath(path)) return kind === 'export';
+    return general ? choice === 'prefer' || kind !== 'live' : kind === choice;
+  };
   let reason: Failure | undefined;
   for (const provider of providers) {
-    if (general ? choice === 'require' && provider.kind === 'live' : provider.kind !== choice) continue;
+    if (!isAllowed(provider)) continue;
     try {
       const volume = await provider.volumeOf(real);
       if (!volume) continue;

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
 import { exitCode } from './exit-code.ts';
+import { registryOf } from './registry/this-registry.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { type PowerShell, powershellProgram } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot } from './state-directory.ts';
@@ -48,6 +49,7 @@ async function main(words: string[]): Promise<number> {
       chance: Math.random,
       newId: randomUUID,
       powershell: powershellOf(process.platform, process.env),
+      registry: registryOf(process.platform, process.env),
       stop: stop.signal,
     },
     out: process.stdout,

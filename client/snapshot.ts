@@ -4,6 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asFailure, Failure } from '../shared/failure.ts';
 import type { SnapshotKind } from '../shared/protocol.ts';
+import { isRegistryPath } from './registry.ts';
 import type { JournalEntry, SnapshotJournal } from './snapshot-journal.ts';
 
 /** A volume as a provider names it. */
@@ -81,8 +82,9 @@ export interface OpenSnapshot {
 /** Snapshots of ours that could not be removed before no more are made of a volume: Windows would drop other people's for them. */
 const MOST_LEFT = 3;
 
-/** `path` without links; its folder's, where the file itself can't be looked at. */
+/** `path` without links; its folder's, where the file itself can't be looked at. A registry key has none. */
 export async function realPath(path: string): Promise<string> {
+  if (isRegistryPath(path)) return path;
   try {
     return await realpath(path);
   } catch {

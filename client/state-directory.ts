@@ -14,6 +14,8 @@ export interface StatePaths {
   readonly lock: string;
   readonly staging: string;
   readonly fingerprints: string;
+  /** Registry exports while they are read; secrets. */
+  readonly exports: string;
 }
 
 export function statePaths(root: string): StatePaths {
@@ -24,6 +26,7 @@ export function statePaths(root: string): StatePaths {
     lock: join(root, 'lock.db'),
     staging: join(root, 'staging'),
     fingerprints: join(root, 'fingerprints'),
+    exports: join(root, 'exports'),
   };
 }
 

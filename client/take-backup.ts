@@ -11,6 +11,7 @@ import { frameSettings } from './pack/frame-settings.ts';
 import { PackSeries } from './pack/pack-series.ts';
 import type { Packer } from './pack/packer.ts';
 import type { Backup } from './queue.ts';
+import { isRegistryPath } from './registry.ts';
 import { encodeRuns } from './run-list.ts';
 import { scan } from './scan/scan.ts';
 import type { SlotHash } from './scan/whole-hash.ts';
@@ -68,8 +69,10 @@ async function openSource(frozen: string, path: string): Promise<FileHandle> {
   }
 }
 
-/** The mark of a source as it lies there now, for the change test. */
-export async function currentMark(path: string): Promise<string> {
+/** The mark of a source as it lies there now, for the change test; null where only reading it tells. */
+export async function currentMark(path: string): Promise<string | null> {
+  // Its export tells, which costs less than a snapshot.
+  if (isRegistryPath(path)) return null;
   const file = await openSource(path, path);
   try {
     return markOf(await lookAt(file));

@@ -42,10 +42,11 @@ async function getPack(scope: DeviceScope, request: FastifyRequest): Promise<unk
 }
 
 async function listVersions(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
-  const { path, partial, damaged, limit } = parseRequest(VersionQuery, request.query);
+  const { path, kind, partial, damaged, limit } = parseRequest(VersionQuery, request.query);
   return {
     versions: await scope.catalogue.versions.list({
       path,
+      kind,
       partial: partial === 'true',
       damaged: damaged === 'true',
       limit: limit ?? LIST_LIMIT,

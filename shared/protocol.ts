@@ -91,6 +91,7 @@ export const VersionList = z.object({ versions: z.array(VersionSummary) });
 
 export const VersionQuery = z.strictObject({
   path: path.optional(),
+  kind: SourceKind.optional(),
   /** Checkpoints too, not only what can be restored. */
   partial: z.enum(['true', 'false']).optional(),
   /** Only versions of which the server has lost something. */

@@ -101,7 +101,12 @@ interface Look {
 async function look(context: Context, { device, sender, paths, options, first }: Look): Promise<void> {
   const { terminal, machine } = context;
   try {
-    const choosing = { sources: device.sources, machine, caches: options.caches ?? false };
+    const choosing = {
+      sources: device.sources,
+      machine,
+      caches: options.caches ?? false,
+      scratch: context.paths.exports,
+    };
     const sources = await chooseSources(paths, choosing);
     const snapshot = options.snapshot ?? 'require';
     const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false });

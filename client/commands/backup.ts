@@ -25,7 +25,12 @@ export async function backup(context: Context, paths: string[], options: BackupO
   const quota = options.quota ?? DEFAULT_QUOTA;
   return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
     const caches = options.caches ?? false;
-    const sources = await chooseSources(paths, { sources: device.sources, machine, caches });
+    const sources = await chooseSources(paths, {
+      sources: device.sources,
+      machine,
+      caches,
+      scratch: context.paths.exports,
+    });
     const receipts = new Map<string, Receipted>();
     const sender = new Sender(device, {
       onReceipt: (receipted) => receipts.set(receipted.version.id, receipted),

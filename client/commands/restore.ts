@@ -1,47 +1,130 @@
-// mailferry restore: a version back into a file.
-import { resolve } from 'node:path';
+// mailferry restore: a version back into a file, or everything of a kind back to where it belongs on this machine.
+import path, { join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
-import type { Context } from '../cli.ts';
+import { SourceKind } from '../../shared/protocol.ts';
+import type { Context, Machine } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import { chooseVersion, restoreVersion } from '../restore.ts';
+import type { ServerClient } from '../http/server-client.ts';
+import { isRegistryPath } from '../registry.ts';
+import { chooseVersion, type Restore, restoreVersion } from '../restore.ts';
+import { newestOfEach } from '../restoring/plan.ts';
+import { assertNotInProfile, type KindResult, restoreKind } from '../restoring/restore-kind.ts';
+import { userHere, withScratch } from '../sources/this-machine.ts';
 import { bytesText } from '../terminal.ts';
+import { processList } from '../triggers/process-list.ts';
 import { withServer } from '../with-server.ts';
 
 export interface RestoreOptions {
   readonly version?: string;
   readonly at?: string;
-  readonly to: string;
+  readonly to?: string;
   readonly overwrite?: boolean;
+  readonly kind?: string;
+  readonly from?: string;
+  readonly dryRun?: boolean;
 }
 
-export async function restore(
-  { machine, terminal, paths: state }: Context,
-  paths: string[],
-  options: RestoreOptions,
-): Promise<number> {
-  const path = resolve(paths[0]!);
-  if (options.version !== undefined && options.at !== undefined) {
+/** Most versions that are asked for at once: the server's own limit. */
+const MOST = 10_000;
+
+export async function restore(context: Context, words: string[], options: RestoreOptions): Promise<number> {
+  const { machine, terminal, paths: state } = context;
+  if (options.version !== undefined && options.at !== undefined)
     throw new Failure('usage', 'Say either --version or --at.');
-  }
   const at = options.at === undefined ? undefined : Date.parse(options.at);
   if (Number.isNaN(at)) throw new Failure('usage', `${options.at} is no time (ISO 8601).`);
+  const [word] = words;
+  if ((word === undefined) === (options.kind === undefined))
+    throw new Failure('usage', 'Say what to restore: either a path, or --kind.');
+  const { surroundings } = machine;
   return withServer(state, async (server) => {
-    const version = chooseVersion(await server.versions({ path }), { path, id: options.version, at });
-    const { surroundings } = machine;
-    const context = { server, progress: terminal, stop: surroundings.stop, chance: surroundings.chance };
-    const { bytes, sha256 } = await restoreVersion(context, version, {
-      to: options.to,
-      overwrite: options.overwrite ?? false,
-    });
+    const restoring = { server, progress: terminal, stop: surroundings.stop, chance: surroundings.chance };
+    if (word === undefined) {
+      const kind = kindOf(options);
+      const versions = await server.versions({ kind, limit: MOST });
+      const more = kind === 'outlook-settings' ? await server.versions({ kind: 'nk2', limit: MOST }) : [];
+      if (versions.length === MOST)
+        terminal.say(
+          `Only the newest ${MOST} versions are looked at; older ones are restored by their paths.`,
+        );
+      const newest = newestOfEach([...versions, ...more], at);
+      if (newest.length === 0)
+        throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
+      return toPlaces(context, restoring, newest, { ...options, kind });
+    }
+    const version = await oneVersion(server, { word, id: options.version, at });
+    if (options.to === undefined || options.dryRun)
+      return toPlaces(context, restoring, [version], { ...options, kind: version.kind });
+    assertNotInProfile(version, options.to, { path });
+    const { to, overwrite = false } = options;
+    const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
     terminal.result(
-      `${resolve(options.to)}: ${bytesText(bytes)} of version ${version.id}, verified\n  sha256 ${sha256}`,
-      {
-        path: resolve(options.to),
-        version: version.id,
-        bytes,
-        sha256,
-      },
+      `${resolve(to)}: ${bytesText(bytes)} of version ${version.id}, verified\n  sha256 ${sha256}`,
+      { path: resolve(to), version: version.id, bytes, sha256 },
     );
     return EXIT.ok;
   });
+}
+
+function kindOf(options: RestoreOptions): SourceKind {
+  if (options.version !== undefined)
+    throw new Failure('usage', '--version goes with a path, not with --kind.');
+  const kind = SourceKind.safeParse(options.kind);
+  if (kind.success) return kind.data;
+  throw new Failure('usage', `${options.kind} is no kind; there are: ${SourceKind.options.join(', ')}.`);
+}
+
+async function oneVersion(
+  server: ServerClient,
+  { word, id, at }: { word: string; id: string | undefined; at: number | undefined },
+) {
+  const path = isRegistryPath(word) ? word : resolve(word);
+  return chooseVersion(await server.versions({ path }), { path, id, at });
+}
+
+/** Each version to where it belongs here, or all below --to. */
+async function toPlaces(
+  { machine, terminal, paths: state }: Context,
+  restoring: Restore,
+  versions: Parameters<typeof restoreKind>[1],
+  options: RestoreOptions & { kind: SourceKind },
+): Promise<number> {
+  return withScratch(async (scratch) => {
+    const { registry, user, signatures } = await userHere(machine, scratch);
+    const result = await restoreKind(
+      {
+        ...restoring,
+        here: { path, user, signatures },
+        registry,
+        processes: processList(machine.platform, machine.env),
+        keepIn: join(state.root, 'replaced', stampOf(machine)),
+        scratch,
+      },
+      versions,
+      {
+        kind: options.kind,
+        from: options.from,
+        into: options.to === undefined ? null : resolve(options.to),
+        overwrite: options.overwrite ?? false,
+        dryRun: options.dryRun ?? false,
+      },
+    );
+    terminal.result(textOf(result, options), { ...result, dryRun: options.dryRun ?? false });
+    const refused = result.left.some(({ action }) => action === 'refused' || action === 'exists');
+    if (!refused || options.dryRun) return EXIT.ok;
+    return result.restored.length > 0 ? EXIT.partial : EXIT.failed;
+  });
+}
+
+const stampOf = ({ now }: Pick<Machine, 'now'>) => new Date(now()).toISOString().replaceAll(':', '-');
+
+function textOf({ restored, left, kept }: KindResult, { dryRun }: RestoreOptions): string {
+  const lines = restored.map(({ to, bytes }) => `restored  ${to} (${bytesText(bytes)}, verified)`);
+  for (const { path, to, action, note } of left) {
+    const word = dryRun ? `would ${action}` : action;
+    lines.push(`${word.padEnd(9)} ${to ?? path}${note === '' ? '' : ` (${note})`}`);
+  }
+  for (const file of kept) lines.push(`kept      ${file}`);
+  if (dryRun) lines.push('This was a dry run: nothing was written.');
+  return lines.join('\n');
 }

@@ -1,7 +1,7 @@
 // The device's view of the server: every call but the uploads, answers parsed, problems turned into Failures.
 import type { z } from 'zod';
 import { Failure } from '../../shared/failure.ts';
-import type { CommitRequest, EnrolResponse, VersionSummary } from '../../shared/protocol.ts';
+import type { CommitRequest, EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import { HttpClient, type HttpResponse, readText } from './http-client.ts';
 
@@ -119,11 +119,12 @@ export class ServerClient {
 
   /** Newest first. `partial`: checkpoints too. */
   async versions(
-    query: { path?: string; partial?: boolean; limit?: number },
+    query: { path?: string; kind?: SourceKind; partial?: boolean; limit?: number },
     options: Stoppable = {},
   ): Promise<VersionSummary[]> {
     const words = new URLSearchParams();
     if (query.path !== undefined) words.set('path', query.path);
+    if (query.kind !== undefined) words.set('kind', query.kind);
     if (query.partial) words.set('partial', 'true');
     if (query.limit) words.set('limit', String(query.limit));
     const response = await this.request('GET', `${ROUTES.versions}?${words}`, options);

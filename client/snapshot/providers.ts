@@ -1,9 +1,11 @@
 // The snapshot providers of this machine, in the order they are asked.
 import { win32 } from 'node:path';
 import { pause } from '../pause.ts';
+import type { Registry } from '../registry.ts';
 import type { SnapshotProvider } from '../snapshot.ts';
 import { btrfsSnapshots } from './btrfs.ts';
 import { liveFiles } from './live.ts';
+import { registryExports } from './registry-export.ts';
 import type { PowerShell } from './vss/powershell.ts';
 import { vssSnapshots } from './vss.ts';
 
@@ -15,12 +17,19 @@ export interface ProviderSurroundings {
   /** 0 to 1. */
   readonly chance: () => number;
   readonly stop: AbortSignal;
+  /** The registry, given a folder that only its owner can look into; null where the machine has none. */
+  readonly registry: ((scratch: string) => Registry) | null;
 }
 
-export function snapshotProviders(surroundings: ProviderSurroundings): readonly SnapshotProvider[] {
-  const { powershell, now, chance, stop } = surroundings;
+/** `exports`: a folder for registry exports, which only its owner can look into. */
+export function snapshotProviders(
+  surroundings: ProviderSurroundings,
+  exports: string,
+): readonly SnapshotProvider[] {
+  const { powershell, now, chance, stop, registry } = surroundings;
   if (!powershell) return [btrfsSnapshots, liveFiles];
   return [
+    ...(registry ? [registryExports(registry(exports), exports)] : []),
     vssSnapshots({ powershell, now, chance, pause: (ms) => pause(ms, stop), stop, path: win32 }),
     liveFiles,
   ];

@@ -100,7 +100,7 @@ function readOnce({ read, children }: Registry): Pick<Registry, 'read' | 'childr
 }
 
 /** The one who runs this, where there is no registry to ask. */
-function plainUser({ home }: SearchedMachine): SearchedUser {
+export function plainUser({ home }: Pick<SearchedMachine, 'home'>): SearchedUser {
   return {
     name: path.basename(home),
     sid: null,

@@ -1,6 +1,6 @@
 // Finder: what a user has set up in Outlook and would have to do again: signatures, addresses typed, rules, templates, looks.
 import { win32 } from 'node:path';
-import type { Finder, Search, Take } from './finder.ts';
+import type { Finder, Search, SearchedUser, Take } from './finder.ts';
 import { skippedText } from './outlook-data.ts';
 import { outlookInRegistry } from './outlook-registry.ts';
 import { walk } from './walk.ts';
@@ -13,6 +13,8 @@ export interface SettingsTake extends Take {
   readonly names: RegExp;
   /** Whether sub-folders belong to it. */
   readonly deep?: boolean;
+  /** Whether Outlook writes it when it ends, and so has to be closed for a restore. */
+  readonly closed?: boolean;
 }
 
 /** The signature folder where Office was not translated. */
@@ -22,17 +24,19 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'nk2',
     kind: 'nk2',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /\.nk2$/i,
     what: 'Addresses typed before (NK2), Outlook 2003 and 2007',
     where: '`%APPDATA%\\Microsoft\\Outlook\\*.nk2`',
     why: 'the only place where they are kept',
-    restored: 'to the same folder; its name has to be that of the profile',
+    restored: 'to the same folder; its name has to be that of the profile, and Outlook has to be closed',
   },
   {
     id: 'autocomplete',
     kind: 'outlook-settings',
+    closed: true,
     base: 'local',
     folder: 'Microsoft\\Outlook\\RoamCache',
     names: /^Stream_Autocomplete_\w+\.dat$/i,
@@ -80,6 +84,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'macros',
     kind: 'outlook-settings',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /^VbaProject\.OTM$/i,
@@ -91,6 +96,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'send-receive',
     kind: 'outlook-settings',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /\.srs$/i,
@@ -102,6 +108,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'navigation',
     kind: 'outlook-settings',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /\.xml$/i,
@@ -113,6 +120,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'toolbars',
     kind: 'outlook-settings',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /^outcmd\.dat$/i,
@@ -124,6 +132,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'ribbon',
     kind: 'outlook-settings',
+    closed: true,
     base: 'local',
     folder: 'Microsoft\\Office',
     names: /^olk.*\.(officeUI|qat)$/i,
@@ -135,6 +144,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
   {
     id: 'print-styles',
     kind: 'outlook-settings',
+    closed: true,
     base: 'roaming',
     folder: 'Microsoft\\Outlook',
     names: /^OutlPrnt$/i,
@@ -215,4 +225,32 @@ async function* filesOf(search: Search, take: SettingsTake, folder: string) {
   for await (const path of found) {
     yield { path, kind: take.kind, take: take.id, owner: user.name, set: null, why: take.what };
   }
+}
+
+/**
+ * Where a file of Outlook's settings belongs on this machine, by what it is and not by whose folder it came from; null where
+ * no row of the table knows it. `signatures` is the name of this machine's signature folder.
+ */
+export function settingsPlace(
+  path: string,
+  user: Pick<SearchedUser, 'roaming' | 'local' | 'documents'>,
+  signatures = 'Signatures',
+): { readonly take: SettingsTake; readonly to: string } | null {
+  const { join } = win32;
+  for (const take of SETTINGS_TAKES) {
+    if (take.folder === '' || take.folder === SIGNATURES) continue;
+    const at = path.toLowerCase().lastIndexOf(`\\${take.folder.toLowerCase()}\\`);
+    if (at === -1) continue;
+    const rest = path.slice(at + take.folder.length + 2);
+    const name = win32.basename(path);
+    if (take.names.test(name) && (take.deep || name === rest))
+      return { take, to: join(user[take.base], take.folder, rest) };
+  }
+  const byId = (id: string) => SETTINGS_TAKES.find((take) => take.id === id)!;
+  // Of the folders below Microsoft only the signatures' has a name that is translated.
+  const signature = /\\Microsoft\\[^\\]+\\(.+)$/i.exec(path);
+  if (signature)
+    return { take: byId('signatures'), to: join(user.roaming, 'Microsoft', signatures, signature[1]!) };
+  const rules = byId('rules-exported');
+  return rules.names.test(path) ? { take: rules, to: join(user.documents, win32.basename(path)) } : null;
 }

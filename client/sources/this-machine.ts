@@ -2,10 +2,14 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { regExe } from '../registry/reg-exe.ts';
+import { Failure } from '../../shared/failure.ts';
+import { registryOf } from '../registry/this-registry.ts';
 import type { Registry } from '../registry.ts';
-import { type Found, findSources, type SearchedMachine } from './find-sources.ts';
+import { type Found, findSources, plainUser, type SearchedMachine } from './find-sources.ts';
+import type { SearchedUser } from './finder.ts';
 import { nodeFiles } from './node-files.ts';
+import { outlookInRegistry } from './outlook-registry.ts';
+import { isLocalSystem, thisWindowsUser } from './windows-users.ts';
 
 export interface ThisMachine {
   readonly platform: string;
@@ -13,15 +17,9 @@ export interface ThisMachine {
   readonly home: string;
 }
 
-/** Its registry; null where it has none. `scratch`: an existing folder that only its owner can look into. */
-export function registryOf({ platform, env }: ThisMachine, scratch: string): Registry | null {
-  if (platform !== 'win32') return null;
-  return regExe({ command: [join(env.SystemRoot ?? 'C:\\Windows', 'System32', 'reg.exe')], scratch });
-}
-
 /** Hands a folder that only its owner can look into to `use`, and removes it in every case: exports in it hold secrets. */
-export async function withScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'mailferry-'));
+export async function withScratch<T>(use: (folder: string) => Promise<T>, below = tmpdir()): Promise<T> {
+  const folder = await mkdtemp(join(below, 'mailferry-'));
   try {
     return await use(folder);
   } finally {
@@ -29,17 +27,39 @@ export async function withScratch<T>(use: (folder: string) => Promise<T>): Promi
   }
 }
 
-/** Everything there is to protect on this machine. */
-export async function findHere(machine: ThisMachine, options: { caches: boolean }): Promise<Found> {
+/** Everything there is to protect on this machine. `scratch`: a folder for exports that is cleared after a crash too. */
+export async function findHere(
+  machine: ThisMachine,
+  { caches, scratch: below }: { caches: boolean; scratch?: string },
+): Promise<Found> {
   return withScratch(async (scratch) => {
     const searched: SearchedMachine = {
       ...machine,
       files: nodeFiles,
-      registry: registryOf(machine, scratch),
+      registry: registryOf(machine.platform, machine.env)?.(scratch) ?? null,
       withHiveCopy: (hive, use) => withHiveCopy(scratch, hive, use),
     };
-    return findSources(searched, options);
-  });
+    return findSources(searched, { caches });
+  }, below);
+}
+
+export interface UserHere {
+  readonly registry: Registry | null;
+  readonly user: SearchedUser;
+  /** The name of the signature folder. */
+  readonly signatures: string;
+}
+
+/** Who runs this, whose folders a restore goes to. Failure `target_refused` where that is LocalSystem, which has no mail. */
+export async function userHere(machine: ThisMachine, scratch: string): Promise<UserHere> {
+  const registry = registryOf(machine.platform, machine.env)?.(scratch) ?? null;
+  if (!registry) return { registry, user: plainUser(machine), signatures: 'Signatures' };
+  if (isLocalSystem(machine))
+    throw new Failure('target_refused', 'LocalSystem has no mail: run the restore as the user it is for.');
+  const user = await thisWindowsUser({ ...machine, files: nodeFiles, registry });
+  const leaveOut = () => {};
+  const outlook = await outlookInRegistry({ files: nodeFiles, registry, user, caches: false, leaveOut });
+  return { registry, user, signatures: outlook.signatureFolders.at(-1) ?? 'Signatures' };
 }
 
 /** Windows keeps changes that are not in a hive yet in logs beside it, under the hive's name. */

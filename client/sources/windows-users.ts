@@ -37,15 +37,8 @@ export async function eachWindowsUser(
   use: (user: SearchedUser) => Promise<void>,
 ): Promise<void> {
   const { registry } = machine;
+  if (!isLocalSystem(machine)) return use(await thisWindowsUser(machine));
   const profiles = await profileList(machine);
-  if (!isLocalSystem(machine)) {
-    const mine = profiles.find(({ home }) => home.toLowerCase() === machine.home.toLowerCase());
-    const key = mine ? `HKEY_USERS\\${mine.sid}` : 'HKEY_CURRENT_USER';
-    await use(
-      await windowsUser(machine, { home: machine.home, sid: mine?.sid ?? null, key, loggedOn: true }),
-    );
-    return;
-  }
   const loaded = new Set(((await registry.children('HKEY_USERS')) ?? []).map((sid) => sid.toUpperCase()));
   for (const { sid, home } of profiles) {
     if (loaded.has(sid.toUpperCase())) {
@@ -63,8 +56,12 @@ export async function eachWindowsUser(
         }),
       );
     } catch (error) {
-      if (used) throw error;
-      const { message } = asFailure(error);
+      const { message, code } = asFailure(error);
+      if (used && code !== 'registry_failed') throw error;
+      if (used) {
+        leaveOut({ path: hive, why: 'unreadable', text: message.replace(/\.$/, '') });
+        continue;
+      }
       leaveOut({
         path: hive,
         why: 'unreadable',
@@ -75,7 +72,15 @@ export async function eachWindowsUser(
   }
 }
 
-async function profileList({ registry, env }: WindowsMachine): Promise<Profile[]> {
+/** The user who runs this. */
+export async function thisWindowsUser(machine: Omit<WindowsMachine, 'withHiveCopy'>): Promise<SearchedUser> {
+  const { home } = machine;
+  const mine = (await profileList(machine)).find((one) => one.home.toLowerCase() === home.toLowerCase());
+  const key = mine ? `HKEY_USERS\\${mine.sid}` : 'HKEY_CURRENT_USER';
+  return windowsUser(machine, { home, sid: mine?.sid ?? null, key, loggedOn: true });
+}
+
+async function profileList({ registry, env }: Pick<WindowsMachine, 'registry' | 'env'>): Promise<Profile[]> {
   const keys = await registry.read(PROFILE_LIST);
   const profiles: Profile[] = [];
   for (const key of keys ?? []) {
@@ -91,7 +96,7 @@ async function profileList({ registry, env }: WindowsMachine): Promise<Profile[]
 const SHELL_FOLDERS = 'Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders';
 
 async function windowsUser(
-  machine: WindowsMachine,
+  machine: Omit<WindowsMachine, 'withHiveCopy'>,
   who: Pick<SearchedUser, 'home' | 'sid' | 'key' | 'loggedOn'>,
 ): Promise<SearchedUser> {
   const { registry, files, env } = machine;

@@ -1,6 +1,6 @@
 // A device's versions and their receipts: a version is here only with its receipt, and what is here is restorable.
 import type { Kysely, Selectable } from 'kysely';
-import type { VersionSummary } from '../../shared/protocol.ts';
+import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
 import type { Schema } from './schema.ts';
 
@@ -27,6 +27,7 @@ const SUMMARY = [
 
 export interface ListQuery {
   readonly path?: string | undefined;
+  readonly kind?: SourceKind | undefined;
   readonly partial: boolean;
   /** Only versions that lack blocks. */
   readonly damaged?: boolean | undefined;
@@ -47,6 +48,7 @@ export class VersionRows {
     let rows = this.#summaries().orderBy('versions.sequence', 'desc').limit(query.limit);
     if (query.path !== undefined) rows = rows.where('versions.path', '=', query.path);
     if (query.damaged) rows = rows.where('versions.damaged', '>', 0);
+    if (query.kind !== undefined) rows = rows.where('versions.kind', '=', query.kind);
     if (!query.partial) rows = rows.where('versions.complete', '=', 1);
     return (await rows.execute()).map(summaryOf);
   }

@@ -1,0 +1,56 @@
+// Carries a plan of a restore out: files to their places, each whole and verified, what is replaced kept aside.
+
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { constants, copyFile, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { VersionSummary } from '../../shared/protocol.ts';
+import { makeDirectory } from '../durable-file.ts';
+import { type Restore, restoreVersion } from '../restore.ts';
+import type { Placement, There } from './plan.ts';
+
+export interface Restored {
+  readonly path: string;
+  readonly to: string;
+  readonly version: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Where what was there before is now; null: nothing was. */
+  readonly kept: string | null;
+}
+
+/** What is at a place, compared with a version: read only where the size is the same. */
+export async function lookAtPlace(to: string, version: VersionSummary): Promise<There> {
+  const there = await stat(to).catch(() => null);
+  if (!there) return 'nothing';
+  if (!there.isFile() || there.size !== version.size || version.sha256 === null) return 'other';
+  const hash = createHash('sha256');
+  for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 })) hash.update(bytes as Buffer);
+  return hash.digest('hex') === version.sha256 ? 'same' : 'other';
+}
+
+/** Carries out one placement that writes. `keepIn`: a folder of this restore alone; it is made when it is needed. */
+export async function carryOut(
+  context: Restore,
+  { version, to, action }: Placement & { readonly to: string },
+  keepIn: string,
+): Promise<Restored> {
+  await makeDirectory(dirname(to));
+  const overwrite = action === 'replace';
+  const kept = overwrite ? await keepAside(to, keepIn) : null;
+  const { bytes, sha256 } = await restoreVersion(context, version, { to, overwrite });
+  return { path: version.path, to, version: version.id, bytes, sha256, kept };
+}
+
+async function keepAside(file: string, folder: string): Promise<string> {
+  await makeDirectory(folder);
+  for (let number = 1; ; number++) {
+    const copy = join(folder, `${String(number).padStart(3, '0')} ${basename(file)}`);
+    try {
+      await copyFile(file, copy, constants.COPYFILE_EXCL);
+      return copy;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+  }
+}

@@ -1,0 +1,190 @@
+// What a restore of a kind will do, decided before anything is done: which version goes where, what is left, and why.
+import { Failure } from '../../shared/failure.ts';
+import type { VersionSummary } from '../../shared/protocol.ts';
+import { chooseVersion } from '../restore.ts';
+import { belowFolder, type Here, ownerOf, placeHere } from './place.ts';
+
+/** What is at a place now. */
+export type There = 'nothing' | 'same' | 'other';
+
+/**
+ * write: nothing is there. replace: what is there is kept aside first. beside: under another name, as the place is taken.
+ * same: there already. exists: left, as something else is there. refused: left for good, see the note.
+ */
+export type Action = 'write' | 'replace' | 'beside' | 'same' | 'exists' | 'refused';
+
+export interface Placement {
+  readonly version: VersionSummary;
+  /** Null where it has no place here. */
+  readonly to: string | null;
+  readonly action: Action;
+  /** Why it is left, or what there is to know; empty: nothing. */
+  readonly note: string;
+  /** Whether the program that owns the place has to be closed. */
+  readonly closed: boolean;
+}
+
+export interface PlanOptions {
+  readonly here: Here;
+  /** Everything goes below this folder, as it lay; null: each to its own place. */
+  readonly into: string | null;
+  readonly overwrite: boolean;
+  /** What is at a path of this machine, compared with a version. */
+  readonly look: (to: string, version: VersionSummary) => Promise<There>;
+  /** Names of the autocomplete streams that Outlook has made here. */
+  readonly streams: readonly string[];
+}
+
+/** The newest version of each path, complete, not taken after `at` (ms since 1970); by path. */
+export function newestOfEach(versions: readonly VersionSummary[], at?: number): VersionSummary[] {
+  const paths = new Map<string, VersionSummary[]>();
+  for (const version of versions) paths.set(version.path, [...(paths.get(version.path) ?? []), version]);
+  const chosen: VersionSummary[] = [];
+  for (const [path, of] of paths) {
+    if (of.some(({ complete, takenAt }) => complete && (at === undefined || Date.parse(takenAt) <= at)))
+      chosen.push(chooseVersion(of, { path, at }));
+  }
+  return chosen.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * Only the versions of one user: of `from`, or of the one who restores where several have any. What belongs to nobody's folder
+ * comes along. Failure `usage` where it is not clear whose are meant, with the names.
+ */
+export function ofOneUser(
+  versions: readonly VersionSummary[],
+  { from, here }: { from: string | undefined; here: Here },
+): VersionSummary[] {
+  const owners = new Map<string, string>();
+  for (const { path } of versions) {
+    const owner = ownerOf(path);
+    if (owner !== null) owners.set(owner.toLowerCase(), owner);
+  }
+  const only = (owner: string) =>
+    versions.filter(
+      ({ path }) => (ownerOf(path)?.toLowerCase() ?? owner.toLowerCase()) === owner.toLowerCase(),
+    );
+  const names = [...owners.values()].join(', ');
+  if (from !== undefined) {
+    if (owners.has(from.toLowerCase())) return only(from);
+    throw new Failure(
+      'not_found',
+      `Nothing of this kind is of ${from}; there is something of: ${names || 'nobody'}.`,
+    );
+  }
+  if (owners.size <= 1) return [...versions];
+  const mine = [here.user.name, here.user.sid ?? ''].find((name) => owners.has(name.toLowerCase()));
+  if (mine !== undefined) return only(mine);
+  throw new Failure('usage', `These are of several users: ${names}. Say whose with --from.`);
+}
+
+/** Decides for each version. Looks, and changes nothing. */
+export async function planRestore(
+  versions: readonly VersionSummary[],
+  options: PlanOptions,
+): Promise<Placement[]> {
+  const plan: Placement[] = [];
+  const taken = new Set<string>();
+  // The newest first: of two that belong to one place it is the one to have.
+  const newestFirst = [...versions].sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt));
+  for (const version of newestFirst) {
+    const placement = await place(version, options);
+    const key = placement.to?.toLowerCase();
+    if (key !== undefined && taken.has(key)) {
+      plan.push({ ...placement, action: 'refused', note: 'a newer version goes to the same place' });
+      continue;
+    }
+    if (key !== undefined) taken.add(key);
+    plan.push(placement);
+  }
+  return plan.sort((a, b) => (a.version.path < b.version.path ? -1 : 1));
+}
+
+async function place(version: VersionSummary, options: PlanOptions): Promise<Placement> {
+  const { here, into, overwrite, look } = options;
+  const refused = (note: string): Placement => ({
+    version,
+    to: null,
+    action: 'refused',
+    note,
+    closed: false,
+  });
+  const decided = (to: string, there: There, closed: boolean): Placement => {
+    if (there === 'nothing') return { version, to, action: 'write', note: '', closed };
+    if (there === 'same') return { version, to, action: 'same', note: 'it is there already', closed: false };
+    if (overwrite)
+      return { version, to, action: 'replace', note: 'what is there is kept aside', closed: true };
+    return {
+      version,
+      to,
+      action: 'exists',
+      note: 'something else is there; say --overwrite to replace it',
+      closed: false,
+    };
+  };
+  if (into !== null) {
+    const to = belowFolder(version.path, into, here.path);
+    return decided(to, await look(to, version), false);
+  }
+  if (version.kind === 'ost')
+    return refused('an OST never goes into a profile, where Outlook makes its own; name a place with --to');
+  const found = placeHere(version, here);
+  if (!found) return refused('it has no place in the folders of Outlook; name one with --to');
+  if (found.take?.id === 'autocomplete') return stream(version, found.to, options);
+  const there = await look(found.to, version);
+  const closed = found.take?.closed ?? version.kind === 'mail-client';
+  const placement = decided(found.to, there, closed);
+  if (version.kind !== 'pst' || placement.action !== 'exists') return placement;
+  // Two stores side by side can both be opened.
+  const to = besideName(found.to, version, here);
+  const beside = await look(to, version);
+  if (beside === 'nothing')
+    return { version, to, action: 'beside', note: `${found.to} is taken`, closed: false };
+  return {
+    ...decided(to, beside, false),
+    note: beside === 'same' ? 'it is there already' : `${to} is taken too`,
+  };
+}
+
+/** `mail (2026-11-24 0800).pst`: of when it was taken. */
+export function besideName(to: string, { takenAt }: VersionSummary, { path }: Pick<Here, 'path'>): string {
+  const { dir, name, ext } = path.parse(to);
+  const when = new Date(takenAt).toISOString().slice(0, 16).replace('T', ' ').replace(':', '');
+  return path.join(dir, `${name} (${when})${ext}`);
+}
+
+/** Outlook only reads the stream that it made itself for the account, whose name it finds by means of its own. */
+async function stream(
+  version: VersionSummary,
+  to: string,
+  { here, look, streams }: PlanOptions,
+): Promise<Placement> {
+  const refused = (note: string): Placement => ({
+    version,
+    to: null,
+    action: 'refused',
+    note,
+    closed: false,
+  });
+  const own = here.path.basename(to).toLowerCase();
+  const same = streams.find((name) => name.toLowerCase() === own);
+  const [first, ...more] = streams;
+  if (first === undefined)
+    return refused(
+      'Outlook has made no autocomplete stream here yet: start it, send a message, close it, and say this again',
+    );
+  if (same === undefined && more.length > 0)
+    return refused(
+      `Outlook has several autocomplete streams here (${streams.join(', ')}); restore it with --to and put it over the right one`,
+    );
+  const target = here.path.join(here.path.dirname(to), same ?? first);
+  if ((await look(target, version)) === 'same')
+    return { version, to: target, action: 'same', note: 'it is there already', closed: false };
+  return {
+    version,
+    to: target,
+    action: 'replace',
+    note: "over Outlook's own stream, which is kept aside",
+    closed: true,
+  };
+}

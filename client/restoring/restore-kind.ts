@@ -1,0 +1,190 @@
+// Restores everything of a kind, or one version to its own place: plans, tells the plan, and carries it out unless it is a dry run.
+
+import { randomUUID } from 'node:crypto';
+import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
+import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
+import { makeDirectory } from '../durable-file.ts';
+import { decodeRegFile } from '../registry/reg-file.ts';
+import { isRegistryPath, type Registry } from '../registry.ts';
+import { type Restore, restoreVersion } from '../restore.ts';
+import type { SearchedUser } from '../sources/finder.ts';
+import type { ProcessList } from '../triggers/mail-programs.ts';
+import { carryOut, lookAtPlace, type Restored } from './carry-out.ts';
+import { assertClosed } from './closed.ts';
+import type { Here } from './place.ts';
+import { ofOneUser, type Placement, planRestore } from './plan.ts';
+import { asUserOf, importProfiles, type ProfilePlan, planProfiles, profilesRoot } from './profiles.ts';
+
+export interface KindRestore extends Restore {
+  readonly here: Here & { readonly user: SearchedUser };
+  /** Null where the machine has none. */
+  readonly registry: Registry | null;
+  readonly processes: ProcessList;
+  /** A folder for what is replaced by this restore; it is made when it is needed. */
+  readonly keepIn: string;
+  /** An existing folder that only its owner can look into. */
+  readonly scratch: string;
+}
+
+export interface KindOptions {
+  readonly kind: SourceKind;
+  readonly from: string | undefined;
+  readonly into: string | null;
+  readonly overwrite: boolean;
+  readonly dryRun: boolean;
+}
+
+export interface KindResult {
+  readonly restored: readonly Restored[];
+  /** What was not written: left, refused, or, in a dry run, what would be written. */
+  readonly left: readonly {
+    readonly path: string;
+    readonly to: string | null;
+    readonly action: string;
+    readonly note: string;
+  }[];
+  /** Files that hold what was here before. */
+  readonly kept: readonly string[];
+}
+
+/** `versions`: the newest of each path. Failures: `usage`, `program_running`, `registry_failed`, those of a restore. */
+export async function restoreKind(
+  context: KindRestore,
+  versions: readonly VersionSummary[],
+  options: KindOptions,
+): Promise<KindResult> {
+  const mine = ofOneUser(versions, { from: options.from, here: context.here });
+  const keys = options.into === null ? mine.filter(({ path }) => isRegistryPath(path)) : [];
+  const files = mine.filter((version) => !keys.includes(version));
+  const done = await restoreFiles(context, files, options);
+  const profiles: KindResult[] = [];
+  for (const version of keys) profiles.push(await restoreProfiles(context, version, options));
+  return {
+    restored: [done, ...profiles].flatMap(({ restored }) => restored),
+    left: [done, ...profiles].flatMap(({ left }) => left),
+    kept: [done, ...profiles].flatMap(({ kept }) => kept),
+  };
+}
+
+const WRITES = new Set<Placement['action']>(['write', 'replace', 'beside']);
+
+const told = ({ version, to, action, note }: Placement) => ({ path: version.path, to, action, note });
+
+async function restoreFiles(
+  context: KindRestore,
+  versions: readonly VersionSummary[],
+  { kind, into, overwrite, dryRun }: KindOptions,
+): Promise<KindResult> {
+  const { here, progress } = context;
+  const streams = await readdir(here.path.join(here.user.local, 'Microsoft', 'Outlook', 'RoamCache')).catch(
+    () => [],
+  );
+  const plan = await planRestore(versions, {
+    here,
+    into,
+    overwrite,
+    look: lookAtPlace,
+    streams: streams.filter((name) => /^Stream_Autocomplete_\w+\.dat$/i.test(name)),
+  });
+  const writing = plan.filter(
+    (one): one is Placement & { to: string } => WRITES.has(one.action) && one.to !== null,
+  );
+  if (dryRun) return { restored: [], left: plan.map(told), kept: [] };
+  // Before anything is written: half a restore is none.
+  if (writing.some(({ closed }) => closed)) await assertClosed(kind, context.processes);
+  const restored: Restored[] = [];
+  for (const placement of writing) {
+    const one = await carryOut(context, placement, context.keepIn);
+    progress.say(`${one.to}: restored${one.kept === null ? '' : `; what was there is in ${one.kept}`}.`);
+    restored.push(one);
+  }
+  const kept = restored.flatMap(({ kept }) => kept ?? []);
+  return { restored, left: plan.filter(({ action }) => !WRITES.has(action)).map(told), kept };
+}
+
+async function restoreProfiles(
+  context: KindRestore,
+  version: VersionSummary,
+  { kind, dryRun }: KindOptions,
+): Promise<KindResult> {
+  const { registry, here, scratch, keepIn, progress } = context;
+  const { key } = here.user;
+  if (!registry || key === null)
+    throw new Failure(
+      'target_refused',
+      `${version.path} is a registry key, and this machine has no registry.`,
+    );
+  const fetched = join(scratch, `${randomUUID()}.reg`);
+  let plan: ProfilePlan;
+  try {
+    await restoreVersion(context, version, { to: fetched, overwrite: false });
+    const root = profilesRoot(version.path, key);
+    plan = planProfiles(
+      asUserOf(decodeRegFile(await readFile(fetched)), key),
+      await registry.read(root),
+      root,
+    );
+  } finally {
+    await rm(fetched, { force: true });
+  }
+  const rows = plan.changes.map(({ profile, change }) => ({
+    path: version.path,
+    to: `${plan.root}\\${profile}`,
+    action: change === 'added' ? 'write' : change === 'same' ? 'same' : 'replace',
+    note: change === 'replaced' ? 'what is there is exported first' : '',
+  }));
+  for (const { to, action } of rows) progress.say(`${to}: ${action}`);
+  if (dryRun || plan.keys.length === 0) return { restored: [], left: rows, kept: [] };
+  await assertClosed(kind, context.processes);
+  await makeDirectory(keepIn);
+  const { kept } = await importProfiles(registry, plan, {
+    keep: join(keepIn, `${randomUUID()}.reg`),
+    write: (bytes) => writeSecret(join(scratch, `${randomUUID()}.reg`), bytes),
+    remove: (file) => rm(file, { force: true }),
+  });
+  if (kept !== null) progress.say(`What was in ${plan.root} before is in ${kept}.`);
+  const restored = rows
+    .filter(({ action }) => action !== 'same')
+    .map(({ to }) => ({
+      path: version.path,
+      to,
+      version: version.id,
+      bytes: version.size,
+      sha256: version.sha256 ?? '',
+      kept,
+    }));
+  return {
+    restored,
+    left: rows.filter(({ action }) => action === 'same'),
+    kept: kept === null ? [] : [kept],
+  };
+}
+
+async function writeSecret(file: string, bytes: Uint8Array): Promise<string> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await handle.writeFile(bytes);
+  } finally {
+    await handle.close();
+  }
+  return file;
+}
+
+/** Failure `target_refused` where an OST would be put where Outlook keeps its own. */
+export function assertNotInProfile(
+  { kind, path }: VersionSummary,
+  to: string,
+  here: Pick<Here, 'path'>,
+): void {
+  if (kind !== 'ost') return;
+  const folder = here.path.dirname(here.path.resolve(to)).toLowerCase();
+  const own =
+    /[\\/]microsoft[\\/]outlook$/.test(folder) || here.path.resolve(to).toLowerCase() === path.toLowerCase();
+  if (own)
+    throw new Failure(
+      'target_refused',
+      `${to} is where Outlook keeps its own OST; a restored one would be taken for it.`,
+    );
+}

@@ -1,0 +1,302 @@
+// Where things go on another machine, and what a restore decides: tables, without a disk.
+import { posix, win32 } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { belowFolder, type Here, ownerOf, placeHere } from '../../../client/restoring/place.ts';
+import { newestOfEach, ofOneUser, planRestore, type There } from '../../../client/restoring/plan.ts';
+import type { SourceKind, VersionSummary } from '../../../shared/protocol.ts';
+
+const here: Here = {
+  path: win32,
+  signatures: 'Signatures',
+  user: {
+    name: 'Nowak',
+    sid: 'S-1-5-21-1-2-3-1001',
+    home: 'C:\\Users\\Nowak',
+    roaming: 'R:\\Roaming',
+    local: 'C:\\Users\\Nowak\\AppData\\Local',
+    documents: 'D:\\OneDrive\\Dokumenty',
+  },
+};
+
+let made = 0;
+function version(path: string, kind: SourceKind, more: Partial<VersionSummary> = {}): VersionSummary {
+  made++;
+  return {
+    id: `0199a0e0-7b1c-4000-8000-${String(made).padStart(12, '0')}`,
+    path,
+    kind,
+    size: 1,
+    mtime: '2026-11-24T08:00:00.000Z',
+    takenAt: '2026-11-24T08:00:00.000Z',
+    receivedAt: '2026-11-24T08:00:00.000Z',
+    sha256: null,
+    root: '0'.repeat(64),
+    complete: true,
+    snapshot: 'vss',
+    health: 'clean',
+    healthNotes: [],
+    receipt: { statement: '{}', signature: '' },
+    ...more,
+  };
+}
+
+describe('the place of', () => {
+  const roaming = 'C:\\Users\\Jan 王\\AppData\\Roaming';
+  test.each<[SourceKind, string, string | null]>([
+    [
+      'outlook-settings',
+      `${roaming}\\Microsoft\\Podpisy\\Służbowy_pliki\\logo 📬.png`,
+      'R:\\Roaming\\Microsoft\\Signatures\\Służbowy_pliki\\logo 📬.png',
+    ],
+    [
+      'outlook-settings',
+      `${roaming}\\Microsoft\\Signatures\\a.htm`,
+      'R:\\Roaming\\Microsoft\\Signatures\\a.htm',
+    ],
+    [
+      'outlook-settings',
+      `\\\\srv\\profile$\\jan\\Microsoft\\Outlook\\VbaProject.OTM`,
+      'R:\\Roaming\\Microsoft\\Outlook\\VbaProject.OTM',
+    ],
+    [
+      'outlook-settings',
+      'C:\\Documents and Settings\\jan\\Application Data\\Microsoft\\Proof\\CUSTOM.DIC',
+      'R:\\Roaming\\Microsoft\\Proof\\CUSTOM.DIC',
+    ],
+    [
+      'outlook-settings',
+      `${roaming}\\Microsoft\\Stationery\\deep\\er\\x.jpg`,
+      'R:\\Roaming\\Microsoft\\Stationery\\deep\\er\\x.jpg',
+    ],
+    [
+      'outlook-settings',
+      'C:\\Users\\jan\\AppData\\Local\\Microsoft\\Office\\olkexplorer.officeUI',
+      'C:\\Users\\Nowak\\AppData\\Local\\Microsoft\\Office\\olkexplorer.officeUI',
+    ],
+    ['outlook-settings', 'E:\\Dokumenty\\reguły.rwz', 'D:\\OneDrive\\Dokumenty\\reguły.rwz'],
+    ['nk2', `${roaming}\\Microsoft\\Outlook\\Praca.NK2`, 'R:\\Roaming\\Microsoft\\Outlook\\Praca.NK2'],
+    ['outlook-settings', 'C:\\somewhere\\else.dat', null],
+    [
+      'pst',
+      'C:\\Users\\jan\\Documents\\Outlook Files\\a.pst',
+      'D:\\OneDrive\\Dokumenty\\Outlook Files\\a.pst',
+    ],
+    [
+      'pst',
+      'C:\\Users\\jan\\AppData\\Local\\Microsoft\\Outlook\\a.pst',
+      'C:\\Users\\Nowak\\AppData\\Local\\Microsoft\\Outlook\\a.pst',
+    ],
+    [
+      'pst',
+      'C:\\Documents and Settings\\jan\\Local Settings\\Application Data\\Microsoft\\Outlook\\a.pst',
+      'C:\\Users\\Nowak\\AppData\\Local\\Microsoft\\Outlook\\a.pst',
+    ],
+    ['pst', 'C:\\Users\\jan\\Desktop\\a.pst', 'C:\\Users\\Nowak\\Desktop\\a.pst'],
+    ['pst', 'D:\\Poczta\\żółta.pst', 'D:\\Poczta\\żółta.pst'],
+    [
+      'mail-client',
+      `${roaming}\\Thunderbird\\Profiles\\x\\Mail\\Local Folders\\Inbox`,
+      'R:\\Roaming\\Thunderbird\\Profiles\\x\\Mail\\Local Folders\\Inbox',
+    ],
+  ])('%s %s', (kind, path, to) => {
+    expect(placeHere({ kind, path }, here)?.to ?? null).toBe(to);
+  });
+
+  test('a translated signature folder here', () => {
+    const path = `${roaming}\\Microsoft\\Signatures\\a.htm`;
+    const place = placeHere({ kind: 'outlook-settings', path }, { ...here, signatures: 'Podpisy' });
+    expect(place?.to).toBe('R:\\Roaming\\Microsoft\\Podpisy\\a.htm');
+  });
+
+  test('a profile of another home folder on Linux', () => {
+    const user = { ...here.user, home: '/home/nowak', roaming: '/home/nowak', local: '/home/nowak' };
+    const path = '/home/jan/.thunderbird/x/prefs.js';
+    expect(placeHere({ kind: 'mail-client', path }, { ...here, path: posix, user })?.to).toBe(
+      '/home/nowak/.thunderbird/x/prefs.js',
+    );
+  });
+});
+
+test.each([
+  ['C:\\Users\\Jan 王\\a.pst', 'Jan 王'],
+  ['c:\\documents and settings\\jan\\a.pst', 'jan'],
+  ['/home/jan/a.pst', 'jan'],
+  ['HKEY_USERS\\S-1-5-21-1-2-3-1001\\Software\\x', 'S-1-5-21-1-2-3-1001'],
+  ['HKEY_CURRENT_USER\\Software\\x', null],
+  ['D:\\Poczta\\a.pst', null],
+])('%s is of %s', (path, owner) => {
+  expect(ownerOf(path)).toBe(owner);
+});
+
+test.each([
+  ['C:\\Users\\jan\\a.pst', '/to/C_/Users/jan/a.pst'],
+  ['/home/jan/a.pst', '/to/home/jan/a.pst'],
+  ['..\\..\\etc\\passwd', '/to/etc/passwd'],
+  ['/../../etc/passwd', '/to/etc/passwd'],
+  ['\\\\?\\D:\\a. . \\b', '/to/D_/a/b'],
+  ['HKEY_USERS\\S-1\\x', '/to/HKEY_USERS/S-1/x'],
+])('%s below a folder is %s', (path, to) => {
+  expect(belowFolder(path, '/to', posix)).toBe(to);
+});
+
+const plan = (
+  versions: VersionSummary[],
+  more: { overwrite?: boolean; into?: string; there?: Record<string, There>; streams?: string[] } = {},
+) =>
+  planRestore(versions, {
+    here,
+    into: more.into ?? null,
+    overwrite: more.overwrite ?? false,
+    look: async (to) => more.there?.[to] ?? 'nothing',
+    streams: more.streams ?? [],
+  });
+
+const pst = 'C:\\Users\\jan\\Desktop\\a.pst';
+const toPst = 'C:\\Users\\Nowak\\Desktop\\a.pst';
+const besidePst = 'C:\\Users\\Nowak\\Desktop\\a (2026-11-24 0800).pst';
+const sign = 'C:\\Users\\jan\\AppData\\Roaming\\Microsoft\\Signatures\\a.htm';
+const toSign = 'R:\\Roaming\\Microsoft\\Signatures\\a.htm';
+const vba = 'C:\\Users\\jan\\AppData\\Roaming\\Microsoft\\Outlook\\VbaProject.OTM';
+const cache = 'C:\\Users\\Nowak\\AppData\\Local\\Microsoft\\Outlook\\RoamCache';
+const stream =
+  'C:\\Users\\jan\\AppData\\Local\\Microsoft\\Outlook\\RoamCache\\Stream_Autocomplete_0_AAAA.dat';
+
+describe('a restore decides', () => {
+  test.each<[string, SourceKind, string, Parameters<typeof plan>[1], object]>([
+    ['a free place', 'pst', pst, {}, { action: 'write', to: toPst, closed: false }],
+    [
+      'a PST whose place is taken goes beside it',
+      'pst',
+      pst,
+      { there: { [toPst]: 'other' } },
+      { action: 'beside', to: besidePst },
+    ],
+    [
+      'a PST that is there already',
+      'pst',
+      pst,
+      { there: { [toPst]: 'same' } },
+      { action: 'same', to: toPst },
+    ],
+    [
+      'a PST that was restored beside before',
+      'pst',
+      pst,
+      { there: { [toPst]: 'other', [besidePst]: 'same' } },
+      { action: 'same', to: besidePst },
+    ],
+    [
+      'both places taken',
+      'pst',
+      pst,
+      { there: { [toPst]: 'other', [besidePst]: 'other' } },
+      { action: 'exists', to: besidePst },
+    ],
+    [
+      'a PST over what is there, where told',
+      'pst',
+      pst,
+      { overwrite: true, there: { [toPst]: 'other' } },
+      { action: 'replace', to: toPst, closed: true },
+    ],
+    [
+      'an OST never into a profile',
+      'ost',
+      'C:\\Users\\jan\\AppData\\Local\\Microsoft\\Outlook\\a.ost',
+      { overwrite: true },
+      { action: 'refused', to: null },
+    ],
+    [
+      'an OST into a folder that was named',
+      'ost',
+      'C:\\Users\\jan\\a.ost',
+      { into: 'C:\\to' },
+      { action: 'write', to: 'C:\\to\\C_\\Users\\jan\\a.ost' },
+    ],
+    ['a signature', 'outlook-settings', sign, {}, { action: 'write', to: toSign, closed: false }],
+    [
+      'a signature that differs is left',
+      'outlook-settings',
+      sign,
+      { there: { [toSign]: 'other' } },
+      { action: 'exists', to: toSign },
+    ],
+    [
+      'a signature over what is there, where told',
+      'outlook-settings',
+      sign,
+      { overwrite: true, there: { [toSign]: 'other' } },
+      { action: 'replace', to: toSign },
+    ],
+    ['macros need Outlook closed', 'outlook-settings', vba, {}, { action: 'write', closed: true }],
+    ['a place nobody knows', 'outlook-settings', 'C:\\x\\y.dat', {}, { action: 'refused', to: null }],
+    ['a stream where Outlook has made none', 'outlook-settings', stream, {}, { action: 'refused', to: null }],
+    [
+      'a stream over the one that is there',
+      'outlook-settings',
+      stream,
+      { streams: ['Stream_Autocomplete_0_BBBB.dat'] },
+      { action: 'replace', to: `${cache}\\Stream_Autocomplete_0_BBBB.dat`, closed: true },
+    ],
+    [
+      'a stream over the one of its name',
+      'outlook-settings',
+      stream,
+      { streams: ['Stream_Autocomplete_0_BBBB.dat', 'stream_autocomplete_0_aaaa.dat'] },
+      { action: 'replace', to: `${cache}\\stream_autocomplete_0_aaaa.dat` },
+    ],
+    [
+      'a stream where it is not clear which',
+      'outlook-settings',
+      stream,
+      { streams: ['Stream_Autocomplete_0_B.dat', 'Stream_Autocomplete_0_C.dat'] },
+      { action: 'refused', to: null },
+    ],
+  ])('%s', async (_, kind, path, options, expected) => {
+    const [only, ...more] = await plan([version(path, kind)], options);
+    expect(more).toEqual([]);
+    expect(only).toMatchObject(expected);
+    if (only?.action === 'refused' || only?.action === 'exists') expect(only.note).not.toBe('');
+  });
+
+  test('of two streams only the newest goes over the one that is there', async () => {
+    const old = version(stream.replace('AAAA', 'OLD'), 'outlook-settings', {
+      takenAt: '2025-01-01T00:00:00.000Z',
+    });
+    const decided = await plan([old, version(stream, 'outlook-settings')], {
+      streams: ['Stream_Autocomplete_0_B.dat'],
+    });
+    expect(decided.map(({ version: { path }, action }) => [path, action])).toEqual([
+      [stream, 'replace'],
+      [old.path, 'refused'],
+    ]);
+  });
+});
+
+describe('which versions', () => {
+  test('the newest complete one of each path, not after the time', () => {
+    const a1 = version('/a', 'file', { takenAt: '2026-01-01T00:00:00.000Z' });
+    const a2 = version('/a', 'file', { takenAt: '2026-02-01T00:00:00.000Z' });
+    const a3 = version('/a', 'file', { takenAt: '2026-03-01T00:00:00.000Z', complete: false });
+    const b = version('/b', 'file', { takenAt: '2026-02-15T00:00:00.000Z' });
+    expect(newestOfEach([a3, b, a2, a1])).toEqual([a2, b]);
+    expect(newestOfEach([a3, b, a2, a1], Date.parse('2026-02-01T00:00:00Z'))).toEqual([a2]);
+    expect(newestOfEach([a3, b, a2, a1], Date.parse('2025-02-01T00:00:00Z'))).toEqual([]);
+  });
+
+  test('those of one user, and what is in nobody’s folder', () => {
+    const jan = version('C:\\Users\\Jan\\a', 'mail-client');
+    const ann = version('C:\\Users\\Ann\\a', 'mail-client');
+    const own = version('C:\\Users\\NOWAK\\a', 'mail-client');
+    const shared = version('D:\\a', 'mail-client');
+    expect(ofOneUser([jan, shared], { from: undefined, here })).toEqual([jan, shared]);
+    expect(ofOneUser([jan, ann, shared], { from: 'jan', here })).toEqual([jan, shared]);
+    expect(ofOneUser([jan, own, shared], { from: undefined, here })).toEqual([own, shared]);
+    expect(() => ofOneUser([jan, ann], { from: undefined, here })).toThrow(
+      'several users: Jan, Ann. Say whose with --from.',
+    );
+    expect(() => ofOneUser([jan], { from: 'Eva', here })).toThrow(
+      'Nothing of this kind is of Eva; there is something of: Jan.',
+    );
+  });
+});

@@ -1,0 +1,113 @@
+// Restore of MAPI profiles over a registry in memory: what would change is told without values, what was there is kept.
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { decodeRegFile, encodeRegFile, type RegKey } from '../../../client/registry/reg-file.ts';
+import { asUserOf, importProfiles, planProfiles, profilesRoot } from '../../../client/restoring/profiles.ts';
+import { mapi, text } from '../../support/office.ts';
+import { regFileRegistry } from '../../support/reg-file-registry.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const OLD = 'HKEY_USERS\\S-1-5-21-9-9-9-1000';
+const ME = 'HKEY_USERS\\S-1-5-21-1-2-3-1001';
+const TAIL = '\\Software\\Microsoft\\Office\\16.0\\Outlook\\Profiles';
+const root = ME + TAIL;
+
+const profile = (user: string, name: string, store: string): RegKey[] => [
+  { path: `${user}${TAIL}\\${name}`, values: [] },
+  { path: `${user}${TAIL}\\${name}\\0a`, values: [mapi('001f6700', store)] },
+];
+const exported: RegKey[] = [
+  { path: OLD + TAIL, values: [] },
+  ...profile(OLD, 'Zażółć 📬', 'C:\\a.pst'),
+  ...profile(OLD, 'Drugi', 'C:\\b.pst'),
+  { path: `${OLD}\\Software\\Microsoft\\Office\\16.0\\Outlook`, values: [text('DefaultProfile', 'Drugi')] },
+];
+
+/** The files of an import, in a folder of the test. */
+function files(folder: string) {
+  return {
+    keep: join(folder, 'keep.reg'),
+    write: async (bytes: Uint8Array) => {
+      writeFileSync(join(folder, 'in.reg'), bytes, { mode: 0o600 });
+      return join(folder, 'in.reg');
+    },
+    remove: (file: string) => rm(file),
+  };
+}
+
+async function restoreInto(present: RegKey[]) {
+  const registry = regFileRegistry([encodeRegFile(present)]);
+  const mine = asUserOf(exported, ME);
+  const plan = planProfiles(mine, await registry.read(root), root);
+  return { registry, plan };
+}
+
+describe('profiles', () => {
+  test('of another user become this one’s', () => {
+    expect(profilesRoot(OLD + TAIL, ME)).toBe(root);
+    expect(asUserOf(exported, ME)[0]?.path).toBe(root);
+    expect(asUserOf([{ path: `HKEY_CURRENT_USER${TAIL}`, values: [] }], ME)[0]?.path).toBe(root);
+    expect(() => asUserOf([{ path: 'HKEY_LOCAL_MACHINE\\SOFTWARE', values: [] }], ME)).toThrow(
+      'no key of a user',
+    );
+  });
+
+  test('are added where there are none, with the default', async () => {
+    const { registry, plan } = await restoreInto([]);
+    expect(plan.changes).toEqual([
+      { profile: 'Zażółć 📬', change: 'added' },
+      { profile: 'Drugi', change: 'added' },
+    ]);
+    const folder = tempDir();
+    expect(await importProfiles(registry, plan, files(folder))).toEqual({ kept: null });
+    expect(existsSync(join(folder, 'in.reg'))).toBe(false);
+    const again = planProfiles(asUserOf(exported, ME), await registry.read(root), root);
+    expect(again.keys).toEqual([]);
+    const above = await registry.read(`${ME}\\Software\\Microsoft\\Office\\16.0\\Outlook`);
+    expect(above?.[0]?.values.map(({ name }) => name)).toEqual(['DefaultProfile']);
+  });
+
+  test('one that differs is replaced whole, one that only this machine has stays, what was there is kept', async () => {
+    const present = [
+      ...profile(ME, 'zażółć 📬', 'C:\\other.pst'),
+      { path: `${root}\\zażółć 📬\\only here`, values: [text('x', 'y')] },
+      ...profile(ME, 'Mój', 'C:\\mine.pst'),
+      ...profile(ME, 'Drugi', 'C:\\b.pst'),
+    ];
+    const { registry, plan } = await restoreInto(present);
+    expect(plan.changes).toEqual([
+      { profile: 'Zażółć 📬', change: 'replaced' },
+      { profile: 'Drugi', change: 'same' },
+    ]);
+    const before = await registry.read(root);
+    const folder = tempDir();
+    const { kept } = await importProfiles(registry, plan, files(folder));
+    expect(statSync(kept!).mode & 0o777).toBe(0o600);
+    expect(decodeRegFile(readFileSync(kept!))).toEqual(
+      before?.map((key) => ({
+        ...key,
+        values: key.values.map((value) => ({ ...value, data: expect.anything() })),
+      })),
+    );
+    const now = (await registry.read(root))?.map(({ path }) => path);
+    expect(now).not.toContain(`${root}\\zażółć 📬\\only here`);
+    expect(now).toContain(`${root}\\Mój\\0a`);
+  });
+
+  test('an import that does not take is a failure that names what was kept', async () => {
+    const { registry, plan } = await restoreInto(profile(ME, 'Drugi', 'C:\\c.pst'));
+    const deaf = { ...registry, importFrom: async () => {} };
+    const folder = tempDir();
+    await expect(importProfiles(deaf, plan, files(folder))).rejects.toThrow(
+      `what was there before is in ${join(folder, 'keep.reg')}`,
+    );
+    expect(existsSync(join(folder, 'in.reg'))).toBe(false);
+  });
+
+  test('no value is told', async () => {
+    const { plan } = await restoreInto([]);
+    expect(JSON.stringify(plan.changes)).not.toContain('a.pst');
+  });
+});
