@@ -31,7 +31,7 @@ export interface Context {
 
 type Action<O> = (context: Context, paths: string[], options: O) => Promise<number>;
 
-const SNAPSHOTS = ['vss', 'btrfs', 'live', 'prefer'];
+const SNAPSHOTS = ['require', 'prefer', 'vss', 'btrfs', 'live'];
 
 /** Runs one command line (without program names); the exit code. Never throws. */
 export async function runCli(words: readonly string[], machine: Machine): Promise<number> {
@@ -119,7 +119,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
     program
       .command('enroll')
       .description('make this machine a device of a server')
-      .requiredOption('--server <url>', 'address of the server')
+      .option('--server <url>', 'address of the server')
       .option('--token <token>', 'enrolment token; better in MAILFERRY_TOKEN, where no process list shows it')
       .option('--name <name>', 'what the operator sees'),
     async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
@@ -138,11 +138,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
     program
       .command('agent')
       .description('run until stopped: backups on a schedule, queue, retries')
-      .addOption(
-        new Option('--every <minutes>', 'between two looks at the sources')
-          .argParser(wholeNumber)
-          .default(15),
-      )
+      .addOption(new Option('--every <minutes>', 'between two looks at the sources').argParser(wholeNumber))
       .addOption(
         new Option('--minimum <minutes>', 'least time between two looks, whatever happens').argParser(
           wholeNumber,
@@ -220,6 +216,14 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
   add<import('./commands/service.ts').ServiceCommandOptions>(
     kindOf(service.command('status').description('whether it is installed and runs')),
     async (...args) => (await import('./commands/service.ts')).serviceStatus(...args),
+  );
+  add(
+    program.command('settings').description('what holds on this machine, and which place says so'),
+    async (context) => (await import('./commands/settings.ts')).showSettings(context),
+  );
+  add(
+    program.command('doctor').description('try on this machine what a backup needs, and say what to do'),
+    async (context) => (await import('./commands/doctor.ts')).doctor(context),
   );
   program.command('server').description('run a server: see `mailferry server --help`');
 }

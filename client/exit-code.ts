@@ -18,6 +18,7 @@ export const EXIT = {
 
 const BY_CODE: Partial<Record<FailureCode, number>> = {
   usage: EXIT.usage,
+  settings_invalid: EXIT.usage,
   not_enrolled: EXIT.notEnrolled,
   state_locked: EXIT.locked,
   unauthorized: EXIT.refused,

@@ -2,10 +2,11 @@
 // The program: hands process, clock, chance and network to the command line, or the whole process to the server.
 import { randomUUID } from 'node:crypto';
 import { homedir, hostname, networkInterfaces } from 'node:os';
+import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
-import { exitCode } from './exit-code.ts';
+import { EXIT, exitCode } from './exit-code.ts';
 import { registryOf } from './registry/this-registry.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { type PowerShell, powershellProgram } from './snapshot/vss/powershell.ts';
@@ -23,6 +24,12 @@ function powershellOf(platform: string, env: NodeJS.ProcessEnv): PowerShell | nu
 
 async function main(words: string[]): Promise<number> {
   if (words[0] === 'server') {
+    if (isSea()) {
+      process.stderr.write(
+        'mailferry: This package is the device alone; the server comes with the npm package.\n',
+      );
+      return EXIT.usage;
+    }
     // The device's code knows nothing of the server's; the process is handed over whole.
     const server = new URL('../server/main.js', import.meta.url);
     const { main: serve } = (await import(server.href)) as { main(words: string[]): Promise<number> };
@@ -65,8 +72,10 @@ async function main(words: string[]): Promise<number> {
     home: homedir(),
     hostname: hostname(),
     defaultState: defaultStateRoot(process.platform, process.env, homedir()),
-    self: [process.execPath, fileURLToPath(import.meta.url)],
+    self: isSea() ? [process.execPath] : [process.execPath, fileURLToPath(import.meta.url)],
   });
 }
 
-process.exitCode = await main(process.argv.slice(2));
+main(process.argv.slice(2)).then((code) => {
+  process.exitCode = code;
+});

@@ -50,6 +50,7 @@ export const STATUS: Record<FailureCode, number> = {
   target_exists: 500,
   restore_differs: 500,
   service_failed: 500,
+  settings_invalid: 500,
   stopped: 500,
   usage: 500,
 };

@@ -93,6 +93,10 @@ export const FAILURES = {
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',
   },
   stopped: { retry: 'later', hint: 'Start it again: it goes on where it was.' },
+  settings_invalid: {
+    retry: 'never',
+    hint: 'Correct it; `mailferry settings` shows what holds and where it comes from.',
+  },
   usage: { retry: 'never', hint: 'See `mailferry --help`.' },
 } as const satisfies Record<string, Kind>;
 

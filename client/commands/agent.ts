@@ -5,20 +5,22 @@ import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
 import { isStateDamage } from '../device-failure.ts';
+import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
 import { pause } from '../pause.ts';
 import { recover } from '../recover.ts';
 import { runBackup } from '../run-backup.ts';
 import { Sender } from '../sender.ts';
-import { DEFAULT_QUOTA } from '../staging.ts';
+import { loadSettings } from '../settings/load-settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { bytesText } from '../terminal.ts';
 import { agentTriggers } from '../triggers/agent-triggers.ts';
 import { Lookout } from '../triggers/lookout.ts';
 
 export interface AgentOptions {
   /** Minutes. */
-  readonly every: number;
+  readonly every?: number;
   /** Least time between two looks: minutes. */
   readonly minimum?: number;
   /** Whether a service host writes lines to standard input. */
@@ -29,19 +31,27 @@ export interface AgentOptions {
   readonly caches?: boolean;
 }
 
-/** A look at a locked store costs a snapshot: no more than one in this time, however often a screen is unlocked. */
-const MINIMUM_MINUTES = 5;
 /** Before a damaged database is opened anew. */
 const REOPEN_MS = 1_000;
 
-export async function agent(context: Context, paths: string[], options: AgentOptions): Promise<number> {
+export async function agent(context: Context, given: string[], options: AgentOptions): Promise<number> {
   const { machine, terminal } = context;
   const { surroundings } = machine;
-  const quota = options.quota ?? DEFAULT_QUOTA;
+  const { settings } = await loadSettings(machine, {
+    everyMinutes: options.every,
+    minimumMinutes: options.minimum,
+    snapshot: options.snapshot,
+    caches: options.caches,
+  });
+  await enrolBySettings(context, settings);
+  const paths = given.length > 0 ? given : settings.paths;
+  const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   while (!surroundings.stop.aborted) {
     try {
       const open = { paths: context.paths, surroundings, progress: terminal, quota };
-      await withDevice(open, (device) => attend(context, device, paths, options));
+      await withDevice(open, (device) =>
+        attend(context, { device, paths, settings, host: options.host ?? false }),
+      );
     } catch (error) {
       // Opened again, a damaged database is put aside and made anew.
       if (!isStateDamage(error)) throw error;
@@ -53,19 +63,18 @@ export async function agent(context: Context, paths: string[], options: AgentOpt
   return EXIT.ok;
 }
 
+interface Watch {
+  readonly device: Device;
+  readonly paths: readonly string[];
+  readonly settings: Settings;
+  readonly host: boolean;
+}
+
 /** Looks and sends until the process is asked to end. */
-async function attend(
-  context: Context,
-  device: Device,
-  paths: readonly string[],
-  options: AgentOptions,
-): Promise<void> {
+async function attend(context: Context, { device, paths, settings, host }: Watch): Promise<void> {
   const { terminal } = context;
-  const settings = {
-    everyMs: options.every * 60_000,
-    minimumMs: (options.minimum ?? MINIMUM_MINUTES) * 60_000,
-  };
-  const lookout = new Lookout({ settings, now: device.now, stop: device.stop });
+  const pace = { everyMs: settings.everyMinutes * 60_000, minimumMs: settings.minimumMinutes * 60_000 };
+  const lookout = new Lookout({ settings: pace, now: device.now, stop: device.stop });
   const sender = new Sender(device, {
     onReceipt: ({ version, sent }) => {
       terminal.say(`Receipt for ${version.path}: version ${version.id}, sent ${bytesText(sent)}.`);
@@ -78,10 +87,10 @@ async function attend(
     await recover(device);
     sender.notify();
     device.line.onSign((sign) => lookout.tell(sign === 'woke' ? 'resume' : 'network-up'));
-    lookout.listen(...agentTriggers(context, { host: options.host ?? false }));
+    lookout.listen(...agentTriggers(context, { host }));
     for (let first = true; (await lookout.next()).length > 0; first = false) {
       const began = device.now();
-      await look(context, { device, sender, paths, options, first });
+      await look(context, { device, sender, paths, settings, first });
       lookout.looked(began);
     }
   } finally {
@@ -93,26 +102,24 @@ interface Look {
   readonly device: Device;
   readonly sender: Sender;
   readonly paths: readonly string[];
-  readonly options: AgentOptions;
+  readonly settings: Settings;
   readonly first: boolean;
 }
 
 /** Looks once. What fails is told, and never ends the agent. */
-async function look(context: Context, { device, sender, paths, options, first }: Look): Promise<void> {
+async function look(context: Context, { device, sender, paths, settings, first }: Look): Promise<void> {
   const { terminal, machine } = context;
   try {
-    const choosing = {
-      sources: device.sources,
-      machine,
-      caches: options.caches ?? false,
-      scratch: context.paths.exports,
-    };
+    const { caches } = settings;
+    const choosing = { sources: device.sources, machine, caches, scratch: context.paths.exports };
     const sources = await chooseSources(paths, choosing);
-    const snapshot = options.snapshot ?? 'require';
+    const { snapshot } = settings;
     const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false });
     for (const failure of failed) terminal.say(`${failure.path}: ${failure.message}`);
     if (first)
-      terminal.say(`${sources.length} sources are protected; the next look is in ${options.every} min.`);
+      terminal.say(
+        `${sources.length} sources are protected; the next look is in ${settings.everyMinutes} min.`,
+      );
   } catch (error) {
     if (isStateDamage(error)) throw error;
     const failure = asFailure(error);

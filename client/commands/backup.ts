@@ -8,7 +8,7 @@ import type { SnapshotChoice } from '../freezer.ts';
 import { recover } from '../recover.ts';
 import { type RunResult, runBackup } from '../run-backup.ts';
 import { type Receipted, Sender } from '../sender.ts';
-import { DEFAULT_QUOTA } from '../staging.ts';
+import { loadSettings } from '../settings/load-settings.ts';
 import { bytesText } from '../terminal.ts';
 
 export interface BackupOptions {
@@ -19,18 +19,16 @@ export interface BackupOptions {
   readonly caches?: boolean;
 }
 
-export async function backup(context: Context, paths: string[], options: BackupOptions): Promise<number> {
+export async function backup(context: Context, given: string[], options: BackupOptions): Promise<number> {
   const { machine, terminal } = context;
   const { surroundings } = machine;
-  const quota = options.quota ?? DEFAULT_QUOTA;
+  const { settings } = await loadSettings(machine, { snapshot: options.snapshot, caches: options.caches });
+  const paths = given.length > 0 ? given : settings.paths;
+  const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
-    const caches = options.caches ?? false;
-    const sources = await chooseSources(paths, {
-      sources: device.sources,
-      machine,
-      caches,
-      scratch: context.paths.exports,
-    });
+    const { caches, snapshot } = settings;
+    const scratch = context.paths.exports;
+    const sources = await chooseSources(paths, { sources: device.sources, machine, caches, scratch });
     const receipts = new Map<string, Receipted>();
     const sender = new Sender(device, {
       onReceipt: (receipted) => receipts.set(receipted.version.id, receipted),
@@ -38,11 +36,7 @@ export async function backup(context: Context, paths: string[], options: BackupO
     const wait = options.wait ?? false;
     try {
       await recover(device);
-      const result = await runBackup(device, sender, {
-        sources,
-        snapshot: options.snapshot ?? 'require',
-        wait,
-      });
+      const result = await runBackup(device, sender, { sources, snapshot, wait });
       return report(context, { result, receipts, queue: device.queue.staged(), waited: wait });
     } finally {
       await sender.close();

@@ -7,11 +7,12 @@ import { openDeviceDb, putAside } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
+import { loadSettings } from '../settings/load-settings.ts';
 import { SourceRegistry } from '../source-registry.ts';
 import { type Identity, saveIdentity } from '../state-directory.ts';
 
 export interface EnrollOptions {
-  readonly server: string;
+  readonly server?: string;
   readonly token?: string;
   readonly name?: string;
 }
@@ -21,11 +22,11 @@ export async function enroll(
   _: string[],
   options: EnrollOptions,
 ): Promise<number> {
-  const token = options.token ?? machine.env.MAILFERRY_TOKEN;
+  const { settings } = await loadSettings(machine, { server: options.server, enrolmentToken: options.token });
+  const { server: address, enrolmentToken: token } = settings;
+  if (!address)
+    throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
-  if (!URL.canParse(options.server) || !/^https?:$/.test(new URL(options.server).protocol)) {
-    throw new Failure('usage', `${options.server} is no address of a server (http or https).`);
-  }
   if (existsSync(paths.identity)) {
     throw new Failure(
       'state_unusable',
@@ -34,7 +35,7 @@ export async function enroll(
   }
   const http = new HttpClient();
   try {
-    const server = options.server.replace(/\/+$/, '');
+    const server = address.replace(/\/+$/, '');
     const { device, credential, receiptKey } = await new ServerClient(http, server, null).enrol(
       token,
       options.name ?? machine.hostname,

@@ -1,8 +1,8 @@
 // The packer: hands frames to its worker and holds back a reader that is faster than it.
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { Failure } from '../../shared/failure.ts';
-import { keepHeapSmall } from '../small-heap.ts';
+import { startWorker } from '../worker-thread.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
@@ -28,8 +28,7 @@ export class Packer {
   #failure: Failure | undefined;
 
   constructor() {
-    this.#worker = new Worker(new URL('./packer-worker.js', import.meta.url), { resourceLimits: LEAN });
-    this.#worker.once('online', keepHeapSmall);
+    this.#worker = startWorker(new URL('./packer-worker.js', import.meta.url), { resourceLimits: LEAN });
     this.#worker.on('message', (answer: PackerAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error.message, undefined));
     this.#worker.on('exit', () => this.#fail('its thread ended', undefined));

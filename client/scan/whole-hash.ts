@@ -1,7 +1,7 @@
 // Slots of memory that a source is read into, and the SHA-256 of all of it, added up beside the reader.
 import { createHash } from 'node:crypto';
-import { Worker } from 'node:worker_threads';
-import { keepHeapSmall } from '../small-heap.ts';
+import type { Worker } from 'node:worker_threads';
+import { startWorker } from '../worker-thread.ts';
 import type { HashAnswer, HashRequest } from './whole-hash-worker.ts';
 
 /** Bytes read at a time. */
@@ -43,10 +43,9 @@ export class WorkerHash implements SlotHash {
       number,
       bytes: Buffer.from(this.#memory, number * SLOT_BYTES, SLOT_BYTES),
     }));
-    this.#worker = new Worker(new URL('./whole-hash-worker.js', import.meta.url), {
+    this.#worker = startWorker(new URL('./whole-hash-worker.js', import.meta.url), {
       workerData: this.#memory,
     });
-    this.#worker.once('online', keepHeapSmall);
     this.#worker.on('message', (answer: HashAnswer) => {
       if ('digest' in answer) this.#digest?.resolve(answer.digest);
       else this.release(answer.slot);

@@ -41,17 +41,6 @@ export function windowsService({ host }: { host: string }): ServiceKind {
         ...(there ? [sc(['stop', SERVICE_NAME], [0, NOT_STARTED])] : []),
         sc([there ? 'config' : 'create', ...words]),
         sc(['description', SERVICE_NAME, 'Backs up the mail that lives only on this machine.'], 'any'),
-        // After a failure: 1, 5 and then every 15 minutes; a day without one starts the count again.
-        sc([
-          'failure',
-          SERVICE_NAME,
-          'reset=',
-          '86400',
-          'actions=',
-          'restart/60000/restart/300000/restart/900000',
-        ]),
-        // An agent that ends by itself with an error counts as a failure too.
-        sc(['failureflag', SERVICE_NAME, '1'], 'any'),
         sc(['start', SERVICE_NAME], [0, ALREADY_RUNNING]),
       ];
     },

@@ -110,6 +110,23 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     }
   }, 60_000);
 
+  test('the policy of the machine wins over the file, as reg.exe reads it', async () => {
+    wine.write('C:\\ProgramData\\Mailferry\\settings.json', '{ "everyMinutes": 20, "minimumMinutes": 3 }');
+    const key = 'HKLM\\SOFTWARE\\Policies\\Mailferry';
+    const add = (...words: string[]) => wine.run('reg.exe', ['add', key, '/f', ...words]);
+    expect((await add('/v', 'EveryMinutes', '/t', 'REG_DWORD', '/d', '60')).code).toBe(0);
+    expect((await add('/v', 'Paths', '/t', 'REG_MULTI_SZ', '/d', 'C:\\Żółć')).code).toBe(0);
+    const { json } = await wine.run(NODE, [main, 'settings', '--json']);
+    const policy = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Mailferry';
+    expect(json.settings).toContainEqual({ name: 'everyMinutes', value: 60, from: policy });
+    expect(json.settings).toContainEqual({ name: 'paths', value: ['C:\\Żółć'], from: policy });
+    expect(json.settings).toContainEqual({
+      name: 'minimumMinutes',
+      value: 3,
+      from: 'C:\\ProgramData\\Mailferry\\settings.json',
+    });
+  }, 60_000);
+
   test('DPAPI by the host: what it protects is not what it was given, and comes back', async () => {
     wine.write(
       'C:\\dpapi.js',

@@ -7,5 +7,5 @@ export const HOST_COMPILER = 'x86_64-w64-mingw32-gcc';
 export function hostCompilerWords(source: string, to: string): string[] {
   const checks = ['-Wall', '-Wextra', '-Werror'];
   const hardening = ['-Wl,--nxcompat', '-Wl,--dynamicbase', '-Wl,--high-entropy-va'];
-  return ['-municode', '-O2', '-s', ...checks, ...hardening, source, '-o', to, '-lcrypt32'];
+  return ['-municode', '-O2', '-s', ...checks, ...hardening, source, '-o', to, '-lcrypt32', '-ladvapi32'];
 }

@@ -13,6 +13,8 @@
 #define WIN32_LEAN_AND_MEAN
 #define _WIN32_WINNT 0x0601
 #include <windows.h>
+#include <aclapi.h>
+#include <sddl.h>
 #include <wincrypt.h>
 #include <wtsapi32.h>
 #include <io.h>
@@ -117,6 +119,24 @@ static DWORD WINAPI on_control(DWORD control, DWORD event, void *data, void *con
   }
 }
 
+/* The folder of the log, which is also the agent's state: made where it is missing, and in either case LocalSystem's and the
+ * administrators' alone. Anybody may make folders in ProgramData, so one that is there may be somebody else's. */
+static void secure_folder(wchar_t *folder) {
+  PSECURITY_DESCRIPTOR descriptor;
+  PACL list;
+  PSID owner;
+  BOOL present, defaulted;
+  CreateDirectoryW(folder, NULL);
+  if (!ConvertStringSecurityDescriptorToSecurityDescriptorW(L"O:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)", SDDL_REVISION_1,
+                                                            &descriptor, NULL))
+    return;
+  if (GetSecurityDescriptorDacl(descriptor, &present, &list, &defaulted) && GetSecurityDescriptorOwner(descriptor, &owner, &defaulted))
+    SetNamedSecurityInfoW(folder, SE_FILE_OBJECT,
+                          OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | PROTECTED_DACL_SECURITY_INFORMATION, owner, NULL,
+                          list, NULL);
+  LocalFree(descriptor);
+}
+
 /* The log, for appending; a full one is kept once as LOG.1. Handles that a child inherits must say so. */
 static HANDLE open_log(SECURITY_ATTRIBUTES *inherited) {
   WIN32_FILE_ATTRIBUTE_DATA found;
@@ -124,7 +144,7 @@ static HANDLE open_log(SECURITY_ATTRIBUTES *inherited) {
   wchar_t *name = wcsrchr(lstrcpynW(folder, log_path, MAX_PATH), L'\\');
   if (name) {
     *name = 0;
-    CreateDirectoryW(folder, NULL);
+    secure_folder(folder);
   }
   if (GetFileAttributesExW(log_path, GetFileExInfoStandard, &found) && (found.nFileSizeHigh || found.nFileSizeLow > LOG_BYTES)) {
     wchar_t older[MAX_PATH + 8];
@@ -132,6 +152,23 @@ static HANDLE open_log(SECURITY_ATTRIBUTES *inherited) {
   }
   return CreateFileW(log_path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, inherited, OPEN_ALWAYS,
                      FILE_ATTRIBUTE_NORMAL, NULL);
+}
+
+/* What an installer can't say: start after the others, and start again 1, 5 and then every 15 minutes after an end with an error. */
+static void configure_itself(const wchar_t *name) {
+  SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
+  SC_HANDLE service = manager ? OpenServiceW(manager, name, SERVICE_CHANGE_CONFIG | SERVICE_START) : NULL;
+  if (service) {
+    SC_ACTION actions[] = {{SC_ACTION_RESTART, 60000}, {SC_ACTION_RESTART, 300000}, {SC_ACTION_RESTART, 900000}};
+    SERVICE_FAILURE_ACTIONSW failures = {86400, NULL, NULL, 3, actions};
+    SERVICE_FAILURE_ACTIONS_FLAG errors_too = {TRUE};
+    SERVICE_DELAYED_AUTO_START_INFO delayed = {TRUE};
+    ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &failures);
+    ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG, &errors_too);
+    ChangeServiceConfig2W(service, SERVICE_CONFIG_DELAYED_AUTO_START_INFO, &delayed);
+    CloseServiceHandle(service);
+  }
+  if (manager) CloseServiceHandle(manager);
 }
 
 /* Starts the child in a job that ends with this process; its process handle, or NULL with GetLastError(). */
@@ -165,8 +202,6 @@ static HANDLE start_child(HANDLE job) {
 static void WINAPI service_main(DWORD count, wchar_t **words) {
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};
   HANDLE job, waits[2];
-  (void)count;
-  (void)words;
   status_handle = RegisterServiceCtrlHandlerExW(L"", on_control, NULL);
   InitializeCriticalSection(&queue_lock);
   queue_filled = CreateEventW(NULL, FALSE, FALSE, NULL);
@@ -181,6 +216,7 @@ static void WINAPI service_main(DWORD count, wchar_t **words) {
     report(SERVICE_STOPPED, 0);
     return;
   }
+  if (count > 0) configure_itself(words[0]);
   waits[1] = stop_event;
   CreateThread(NULL, 0, send_lines, NULL, 0, NULL);
   report(SERVICE_RUNNING, 0);

@@ -1,0 +1,19 @@
+// mailferry settings: what holds on this machine, and which place says so.
+import type { Context } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { loadSettings } from '../settings/load-settings.ts';
+import { SETTING_NAMES } from '../settings/settings.ts';
+
+export async function showSettings({ machine, terminal }: Context): Promise<number> {
+  const { settings, origins } = await loadSettings(machine);
+  const shown = SETTING_NAMES.filter((name) => settings[name] !== undefined).map((name) => {
+    // A secret is said to be there, no more.
+    const value = name === 'enrolmentToken' ? '(set)' : settings[name];
+    return { name, value, from: origins[name] };
+  });
+  const lines = shown.map(
+    ({ name, value, from }) => `${name.padEnd(17)} ${JSON.stringify(value)}  (${from})`,
+  );
+  terminal.result(lines.join('\n'), { settings: shown });
+  return EXIT.ok;
+}

@@ -1,0 +1,67 @@
+// Settings of this machine: reads the places that there are, and resolves them.
+import { readFile } from 'node:fs/promises';
+import { posix, win32 } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
+import type { Machine } from '../cli.ts';
+import { registryOf } from '../registry/this-registry.ts';
+import { withScratch } from '../sources/this-machine.ts';
+import { environmentPlace, POLICY_KEY, policyPlace } from './names.ts';
+import { type ResolvedSettings, resolveSettings, type SettingsPlace } from './settings.ts';
+
+type Surroundings = Pick<Machine, 'env' | 'platform' | 'home'>;
+
+/** Files that may hold settings, the one that wins first. `named`: it was asked for, so it has to be there. */
+export function settingsFiles({ env, platform, home }: Surroundings): { path: string; named: boolean }[] {
+  if (env.MAILFERRY_SETTINGS) return [{ path: env.MAILFERRY_SETTINGS, named: true }];
+  if (platform === 'win32') {
+    return [
+      { path: win32.join(env.ProgramData ?? 'C:\\ProgramData', 'Mailferry', 'settings.json'), named: false },
+    ];
+  }
+  const own = posix.join(env.XDG_CONFIG_HOME ?? posix.join(home, '.config'), 'mailferry', 'settings.json');
+  return [own, '/etc/mailferry/settings.json'].map((path) => ({ path, named: false }));
+}
+
+async function filePlace({ path, named }: { path: string; named: boolean }): Promise<SettingsPlace | null> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    if (!named && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new Failure('settings_invalid', `${path} can't be read.`, { cause });
+  }
+  try {
+    const values: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
+    if (typeof values !== 'object' || values === null || Array.isArray(values))
+      throw new Error('not an object');
+    return { where: path, values: values as Record<string, unknown> };
+  } catch (cause) {
+    throw new Failure('settings_invalid', `${path} is not a JSON object: ${(cause as Error).message}.`, {
+      cause,
+    });
+  }
+}
+
+/** The policy of the machine; a registry that can't be read is a failure, since a policy that is not seen is not kept. */
+async function readPolicy({ platform, env }: Surroundings): Promise<SettingsPlace | null> {
+  const registry = registryOf(platform, env);
+  if (!registry) return null;
+  return withScratch(async (scratch) => policyPlace(await registry(scratch).read(POLICY_KEY)));
+}
+
+/** Reads every place. `flags`: what the command line says, undefined where it says nothing. Failure `settings_invalid`. */
+export async function loadSettings(
+  machine: Surroundings,
+  flags: Readonly<Record<string, unknown>> = {},
+): Promise<ResolvedSettings> {
+  const said = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+  const files = await Promise.all(settingsFiles(machine).map(filePlace));
+  const policy = await readPolicy(machine);
+  const places = [
+    policy,
+    { where: 'the command line', values: said },
+    environmentPlace(machine.env),
+    ...files,
+  ];
+  return resolveSettings(places.filter((place) => place !== null));
+}

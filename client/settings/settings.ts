@@ -1,0 +1,92 @@
+// Settings of the device: what they are, how they are checked, and which place wins. Pure: the places are handed in as values.
+import { z } from 'zod';
+import { Failure } from '../../shared/failure.ts';
+import { DEFAULT_QUOTA } from '../staging.ts';
+
+const MINUTES_A_DAY = 1_440;
+const address = 'the address of a server (http or https)';
+
+/** Every setting. The names are those of the file; of the environment and the policy see names.ts. */
+const shape = {
+  /** Where a device that is not enrolled yet enrols. */
+  server: z.url({ protocol: /^https?$/, error: `must be ${address}` }),
+  /** With `server`: enrols by itself when the agent starts. A secret. */
+  enrolmentToken: z.string().min(1, 'must not be empty'),
+  everyMinutes: z.int(minutes(1)).min(1, minutes(1)).max(MINUTES_A_DAY, minutes(1)),
+  minimumMinutes: z.int(minutes(0)).min(0, minutes(0)).max(MINUTES_A_DAY, minutes(0)),
+  snapshot: z.enum(['require', 'prefer', 'vss', 'btrfs', 'live'], {
+    error: 'must be require, prefer, vss, btrfs or live',
+  }),
+  /** 64 MB at least: one pack has to fit. */
+  stagingMegabytes: z.int('must be a whole number from 64 on').min(64, 'must be a whole number from 64 on'),
+  /** Files and folders to protect instead of what is found. */
+  paths: z.array(z.string('must be a list of paths').min(1, 'must not hold an empty path'), {
+    error: 'must be a list of paths',
+  }),
+  /** Copies of what a mail server holds too. */
+  caches: z.boolean('must be true or false'),
+};
+
+function minutes(least: number): string {
+  return `must be a whole number of minutes from ${least} to ${MINUTES_A_DAY}`;
+}
+
+const Layer = z.strictObject(shape).partial();
+
+export type SettingName = keyof typeof shape;
+export const SETTING_NAMES = Object.keys(shape) as SettingName[];
+
+type Values = { readonly [Name in SettingName]: z.infer<(typeof shape)[Name]> };
+
+/** What holds where no place says anything. A look at a locked store costs a snapshot: hence the minimum. */
+const DEFAULTS = {
+  everyMinutes: 15,
+  minimumMinutes: 5,
+  snapshot: 'require',
+  stagingMegabytes: Math.floor(DEFAULT_QUOTA / 1_000_000),
+  paths: [],
+  caches: false,
+} as const satisfies Partial<Values>;
+
+export type Settings = Readonly<Partial<Values>> & Pick<Values, keyof typeof DEFAULTS>;
+
+/** One place that says something about settings. `where`: as people know it, such as the file's path. */
+export interface SettingsPlace {
+  readonly where: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface ResolvedSettings {
+  readonly settings: Settings;
+  /** Where each setting that has a value got it; `default` where no place says anything. */
+  readonly origins: Readonly<Partial<Record<SettingName, string>>>;
+}
+
+/**
+ * The settings out of their places, the one that wins first: policy of the machine, command line, environment, files. Every
+ * mistake in every place is told at once, in one sentence: a Failure `settings_invalid`.
+ */
+export function resolveSettings(places: readonly SettingsPlace[]): ResolvedSettings {
+  const settings: Record<string, unknown> = { ...DEFAULTS };
+  const origins: Partial<Record<SettingName, string>> = {};
+  for (const name of Object.keys(DEFAULTS)) origins[name as SettingName] = 'default';
+  const mistakes: string[] = [];
+  for (const { where, values } of [...places].reverse()) {
+    const parsed = Layer.safeParse(values);
+    if (!parsed.success) mistakes.unshift(`${where}: ${parsed.error.issues.map(told).join(', ')}`);
+    else
+      for (const [name, value] of Object.entries(parsed.data)) {
+        settings[name] = value;
+        origins[name as SettingName] = where;
+      }
+  }
+  if (mistakes.length > 0)
+    throw new Failure('settings_invalid', `Settings are wrong in ${mistakes.join('; ')}.`);
+  return { settings: settings as unknown as Settings, origins };
+}
+
+function told(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => `there is no setting ${key}`).join(', ');
+  return `${issue.path.join('.')} ${issue.message}`;
+}

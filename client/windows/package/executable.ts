@@ -1,0 +1,75 @@
+// mailferry.exe: the device and its workers bundled into scripts, and those put into Node's own executable (SEA).
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { nodeForBlob, windowsNode } from './node-runtime.ts';
+import { tool } from './tools.ts';
+
+/** Scripts that run in threads of their own; worker-thread.ts finds them as assets by these names. */
+export const WORKERS = ['pack/packer-worker.js', 'scan/whole-hash-worker.js'] as const;
+
+/** Node looks for this mark to know that something was injected (node/src/node_sea.cc; documented with single executables). */
+const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
+
+/** What stands for import.meta.url in a bundle: files beside the program are found by it. */
+const HERE = "const __mailferryHere = require('node:url').pathToFileURL(process.execPath).href;";
+
+export interface ExecutableOptions {
+  /** The project's folder, with dist/ built and node_modules. */
+  readonly root: string;
+  /** Where intermediate files go. */
+  readonly work: string;
+  /** Where fetched Nodes are kept. */
+  readonly cache: string;
+  /** A module to use in the place of better-sqlite3; for tests. */
+  readonly standIn?: string;
+}
+
+/** Makes `to`. It carries no signature: injecting ends the one that node.exe had. */
+export async function makeExecutable(
+  to: string,
+  { root, work, cache, standIn }: ExecutableOptions,
+): Promise<void> {
+  const bundle = async (script: string): Promise<string> => {
+    const out = join(work, basename(script).replace(/^main\.js$/, 'mailferry.cjs'));
+    await tool(process.execPath, [
+      join(root, 'node_modules', 'esbuild', 'bin', 'esbuild'),
+      join(root, 'dist', 'client', script),
+      '--bundle',
+      '--platform=node',
+      '--format=cjs',
+      '--target=node24',
+      '--log-level=warning',
+      `--alias:bindings=${join(root, 'client', 'windows', 'package', 'native-beside.cjs')}`,
+      ...(standIn ? [`--alias:better-sqlite3=${standIn}`] : []),
+      '--define:import.meta.url=__mailferryHere',
+      `--banner:js=${HERE}`,
+      `--outfile=${out}`,
+    ]);
+    return out;
+  };
+  await mkdir(work, { recursive: true });
+  const main = await bundle('main.js');
+  const assets: Record<string, string> = {};
+  for (const script of WORKERS) assets[basename(script)] = await bundle(script);
+  const blob = join(work, 'mailferry.blob');
+  const config = join(work, 'sea.json');
+  const sea = {
+    main,
+    output: blob,
+    assets,
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    useCodeCache: false,
+  };
+  await writeFile(config, JSON.stringify(sea));
+  await tool(await nodeForBlob(cache), ['--experimental-sea-config', config]);
+  await copyUnsigned(await windowsNode(cache), to);
+  const postject = join(root, 'node_modules', 'postject', 'dist', 'cli.js');
+  await tool(process.execPath, [postject, to, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE]);
+}
+
+/** A copy without node.exe's signature: over an injected blob it would be a broken one, and no other could be put beside it. */
+async function copyUnsigned(from: string, to: string): Promise<void> {
+  if (process.platform === 'win32') return copyFile(from, to);
+  await tool('osslsigncode', ['remove-signature', '-in', from, '-out', to]);
+}

@@ -1,0 +1,191 @@
+// What `npm run package:windows` makes: an executable that runs under Wine, whole device and workers; an MSI with its tables; signatures.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { HOST_COMPILER } from '../../client/windows/package/service-host.ts';
+import { checkLibrary, libraryFromCache, prebuiltName } from '../../client/windows/package/sqlite-binary.ts';
+import { samplePaths } from '../support/mail-file.ts';
+import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
+import { lacks, named } from '../support/programs.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { lacksWine, Wine } from './wine.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const tools =
+  lacks(HOST_COMPILER, 'wixl', 'msiinfo', 'osslsigncode', 'openssl') ??
+  (existsSync(join(root, 'node_modules', 'postject')) ? null : 'npm ci was not run since postject came in');
+
+/** The head of a program for a machine, and the mark of a native module. */
+function library(machine: number, abi: string | null): Buffer {
+  const bytes = Buffer.alloc(512);
+  bytes.write('MZ');
+  bytes.writeUInt32LE(128, 0x3c);
+  bytes.write('PE\0\0', 128);
+  bytes.writeUInt16LE(machine, 132);
+  if (abi) bytes.write(`node_register_module_v${abi}\0`, 256);
+  return bytes;
+}
+
+describe("better-sqlite3's library", () => {
+  test.each([
+    ['for Windows on x64 and this Node', library(0x8664, '137'), null],
+    ['for another processor', library(0xaa64, '137'), /no library for Windows on x64/],
+    ['for another Node', library(0x8664, '115'), /module version 115, and the package has 137/],
+    ['that is no module', library(0x8664, null), /module version unknown/],
+    ['of Linux', Buffer.from('\x7fELF'.padEnd(200)), /no library for Windows/],
+    ['that is empty', Buffer.alloc(0), /no library for Windows/],
+  ])('%s', async (_, bytes, refusal) => {
+    const path = join(tempDir(), 'better_sqlite3.node');
+    writeFileSync(path, bytes);
+    if (refusal) await expect(checkLibrary(path)).rejects.toThrow(refusal);
+    else await checkLibrary(path);
+  });
+
+  test('is taken from the cache of ready binaries, by its exact name', async () => {
+    const cache = tempDir();
+    const to = join(cache, 'taken.node');
+    expect(await libraryFromCache(cache, '12.11.1', to)).toBe(false);
+    const folder = join(cache, 'made', 'build', 'Release');
+    mkdirSync(folder, { recursive: true });
+    mkdirSync(join(cache, '_prebuilds'));
+    writeFileSync(join(folder, 'better_sqlite3.node'), library(0x8664, '137'));
+    const ball = join(cache, '_prebuilds', `0a1b2c-${prebuiltName('12.11.1')}`);
+    execFileSync('tar', ['czf', ball, '-C', join(cache, 'made'), 'build']);
+    expect(await libraryFromCache(cache, '12.11.0', to)).toBe(false);
+    expect(await libraryFromCache(cache, '12.11.1', to)).toBe(true);
+    expect(readFileSync(to)).toEqual(library(0x8664, '137'));
+  });
+});
+
+describe.skipIf(tools)(named('the package', tools), () => {
+  let out: string;
+  let said: string;
+
+  beforeAll(() => {
+    out = mkdtempSync(join(tmpdir(), 'mailferry-package-'));
+    const key = join(out, 'key.pem');
+    const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1', '-subj', '/CN=Test'];
+    execFileSync('openssl', [...request, '-keyout', key, '-out', join(out, 'cert.pem')], { stdio: 'pipe' });
+    const p12 = join(out, 'cert.p12');
+    const bundle = ['pkcs12', '-export', '-inkey', key, '-in', join(out, 'cert.pem'), '-out', p12];
+    execFileSync('openssl', [...bundle, '-passout', 'pass:word'], { stdio: 'pipe' });
+    writeFileSync(join(out, 'word'), 'word');
+    const standIn = join(root, 'test', 'windows', 'better-sqlite3.cjs');
+    const main = join(root, 'dist', 'client', 'windows', 'package', 'main.js');
+    const built = spawnSync(process.execPath, [main, '--out', join(out, 'result'), '--stand-in', standIn], {
+      cwd: root,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        MAILFERRY_SIGN_CERTIFICATE: p12,
+        MAILFERRY_SIGN_CERTIFICATE_PASSWORD_FILE: join(out, 'word'),
+      },
+    });
+    expect(built.stderr).toBe('');
+    expect(built.status).toBe(0);
+    said = built.stdout;
+  }, 400_000);
+
+  afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+  const msi = () => join(out, 'result', 'mailferry-0.1.0-x64-with-stand-in.msi');
+  const rows = (table: string) =>
+    execFileSync('msiinfo', ['export', msi(), table], { encoding: 'utf8' })
+      .split(/\r?\n/)
+      .slice(3)
+      .filter(Boolean)
+      .map((row) => row.split('\t'));
+
+  test('what is not whole is named so, and said', () => {
+    expect(said).toContain('NOT WHOLE');
+    expect(existsSync(msi())).toBe(true);
+  });
+
+  test('the installer has the service: the host as LocalSystem, its log, and the agent', () => {
+    const [service] = rows('ServiceInstall');
+    expect(service?.slice(0, 9)).toEqual(['Service', 'Mailferry', 'Mailferry', '16', '2', '1', '', '', '']);
+    expect(service?.[10]).toBe(
+      'run "[CommonAppDataFolder]Mailferry\\agent.log" -- "[INSTALLDIR]mailferry.exe" agent --host --state "[CommonAppDataFolder]Mailferry"',
+    );
+    const [component] = rows('Component').filter(([name]) => name === service?.[11]);
+    expect(component?.[5]).toBe('f_mailferry_service_exe');
+    // 1: started at installation; 2 and 32: stopped at both; 128: deleted at removal.
+    expect(rows('ServiceControl').map((row) => [row[1], row[2]])).toEqual([
+      ['Mailferry', '162'],
+      ['Mailferry', '1'],
+    ]);
+  });
+
+  test('the installer has every file', () => {
+    const names = rows('File').map((row) => row[2]);
+    expect(names.sort()).toEqual(
+      [
+        'LICENSE.txt',
+        'mailferry-service.exe',
+        'mailferry.adml',
+        'mailferry.admx',
+        'mailferry.exe',
+        'shadow-copy.ps1',
+      ].sort(),
+    );
+  });
+
+  test('a newer version takes the place of an older one, an older one is refused, and the code never changes', () => {
+    const upgrade = rows('Upgrade');
+    expect(new Set(upgrade.map((row) => row[0]))).toEqual(
+      new Set(['{5D1E0C6A-8A1B-4E57-9C1C-6B0E7D6F3A21}']),
+    );
+    expect(upgrade.map((row) => row.at(-1))).toEqual(['WIX_UPGRADE_DETECTED', 'WIX_DOWNGRADE_DETECTED']);
+    expect(rows('InstallExecuteSequence').map(([action]) => action)).toContain('RemoveExistingProducts');
+    expect(rows('Property')).toContainEqual(['ALLUSERS', '1']);
+  });
+
+  test.each([
+    'Mailferry/mailferry.exe',
+    'Mailferry/mailferry-service.exe',
+    'Mailferry/snapshot/vss/shadow-copy.ps1',
+  ])('%s is signed, and its digest is right', (file) => {
+    const verify = ['verify', '-CAfile', join(out, 'cert.pem'), '-in', join(out, 'result', file)];
+    const { stdout } = spawnSync('osslsigncode', verify, { encoding: 'utf8' });
+    expect(stdout).not.toMatch(/MISMATCH/i);
+    expect(stdout).toMatch(/Number of verified signatures: 1|Succeeded/);
+  });
+
+  const reason = lacksWine();
+  test.skipIf(reason)(
+    named('the executable enrols and backs a real store up, with its workers, under Wine', reason),
+    async () => {
+      const wine = new Wine();
+      const data = tempDir();
+      const server = await startServer(data);
+      try {
+        cpSync(join(out, 'result', 'Mailferry'), wine.here('C:\\Program Files\\Mailferry'), {
+          recursive: true,
+        });
+        const exe = 'C:\\Program Files\\Mailferry\\mailferry.exe';
+        const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+        const device = (...words: string[]) =>
+          wine.run(exe, [...words, '--state', 'C:\\state', '--json'], {
+            env: { MAILFERRY_TOKEN: json.token },
+          });
+        expect((await wine.run(exe, ['--help'])).stdout).toContain('Usage: mailferry');
+        expect(await wine.run(exe, ['server'])).toMatchObject({ code: 2 });
+        expect(await device('enroll', '--server', server.url)).toMatchObject({ code: 0 });
+        const source = samplePaths()[0]!;
+        wine.write('C:\\mail\\Żółć.pst', readFileSync(source));
+        const backup = await device('backup', 'C:\\mail\\Żółć.pst', '--wait', '--snapshot', 'live');
+        expect(backup).toMatchObject({ code: 0, json: { versions: [{ path: 'C:\\mail\\Żółć.pst' }] } });
+        const restored = await device('restore', 'C:\\mail\\Żółć.pst', '--to', 'C:\\mail\\back.pst');
+        expect(restored.code).toBe(0);
+        expect(readFileSync(wine.here('C:\\mail\\back.pst')).equals(readFileSync(source))).toBe(true);
+      } finally {
+        await stop(server);
+        wine.close();
+      }
+    },
+    120_000,
+  );
+});
