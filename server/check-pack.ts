@@ -1,14 +1,15 @@
 // Decides whether a file is the pack it claims to be: its id, its seal, and every frame decoded and compared with its hash.
 import { sameBytes, toHex } from '../shared/byte-codec.ts';
 import { asFailure, Failure } from '../shared/failure.ts';
-import { frameHash, PACK_HEADER_BYTES, type PlacedFrame } from '../shared/pack.ts';
+import { frameHash, PACK_HEADER_BYTES } from '../shared/pack.ts';
 import { decodeFrame } from './decode-frame.ts';
 import { type ReadPack, readPackIndex } from './pack-reader.ts';
 import { sha256, startSha256 } from './sha256.ts';
+import { hashOfPieces, ONE_CALL_BYTES, unfoldFrame } from './unfold-frame.ts';
 
 /**
  * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
- * what its hash says. A Failure `pack_refused` otherwise. Holds one frame in memory, whatever the size; reads each byte once.
+ * what its hash says. A Failure `pack_refused` otherwise. Holds a window in memory, whatever the size; reads each byte once.
  */
 export async function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
   try {
@@ -28,8 +29,20 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
   let raw = 0;
   for (let at = 0; at < index.count; at++) {
     const frame = index.frame(at);
-    compare(frame, await bytesOf(frame.storedOffset, frame.storedOffset + frame.storedLength));
-    raw += frame.rawLength;
+    const { storedOffset, storedLength, rawLength } = frame;
+    const hash =
+      rawLength <= ONE_CALL_BYTES
+        ? frameHash(decodeFrame(frame, await bytesOf(storedOffset, storedOffset + storedLength)), sha256)
+        : await hashOfPieces(
+            unfoldFrame(frame, async (position, into) =>
+              into.set(await bytesOf(storedOffset + position, storedOffset + position + into.length)),
+            ),
+            rawLength,
+          );
+    if (!sameBytes(hash, frame.hash)) {
+      throw new Failure('malformed', 'A frame of the pack does not match its hash.');
+    }
+    raw += rawLength;
   }
   for (let at = offset; at < stored; at += WINDOW) await bytesOf(at, Math.min(stored, at + WINDOW));
   if (toHex(whole.digest()) !== id)
@@ -41,26 +54,17 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
 const WINDOW = 1_048_576;
 /** One for the life of the thread, where packs are checked one after another: one a pack would wait long to be collected. */
 const window = new Uint8Array(WINDOW);
-/** For what does not fit into it: the largest frame so far. */
-let large = new Uint8Array(0);
 
 type BytesOf = (from: number, to: number) => Promise<Uint8Array>;
 
 /**
- * Gives the bytes of a pack out in order; `pass` sees each byte once, in order too. What is given is valid
- * until the next call.
+ * Gives the bytes of a pack out in order, a window at most at a time; `pass` sees each byte once, in order too. What is given
+ * is valid until the next call.
  */
 function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) => void): BytesOf {
   let start = 0;
   let end = 0;
   return async (from, to) => {
-    if (to - from > WINDOW) {
-      if (large.length < to - from) large = new Uint8Array(to - from);
-      const bytes = large.subarray(0, to - from);
-      await read(from, bytes);
-      pass(bytes);
-      return bytes;
-    }
     if (to > end) {
       start = from;
       end = Math.min(stored, from + window.length);
@@ -70,10 +74,4 @@ function inSequence(read: ReadPack, stored: number, pass: (bytes: Uint8Array) =>
     pass(bytes);
     return bytes;
   };
-}
-
-function compare(frame: PlacedFrame, stored: Uint8Array): void {
-  if (!sameBytes(frameHash(decodeFrame(frame, stored), sha256), frame.hash)) {
-    throw new Failure('malformed', 'A frame of the pack does not match its hash.');
-  }
 }

@@ -26,16 +26,17 @@ export class FrameScratch {
   }
 
   /**
-   * Fills `into` from byte `offset` of the frame `key`; how many bytes there were. `unfold` is called where the frame is not kept.
-   * Where there is no room on the disk, it is unfolded anew each time: slow, but what is stored can always be read.
+   * Fills `into` from byte `offset` of the frame `key`; how many bytes there were. `unfold` gives the raw bytes of a frame that is
+   * not kept, in pieces. Where there is no room on the disk, it is unfolded anew each time: slow, but what is stored can always be
+   * read.
    */
   async read(
     key: string,
-    unfold: () => Promise<Uint8Array>,
+    unfold: () => AsyncIterable<Uint8Array>,
     offset: number,
     into: Uint8Array,
   ): Promise<number> {
-    const keep = async (): Promise<FileHandle> => this.#keep(await unfold());
+    const keep = (): Promise<FileHandle> => this.#keep(unfold());
     try {
       return await this.#files.with(key, keep, async (file) => {
         const { bytesRead } = await file.read(into, 0, into.length, offset);
@@ -43,9 +44,7 @@ export class FrameScratch {
       });
     } catch (error) {
       if (!isFull(error)) throw error;
-      const part = (await unfold()).subarray(offset, offset + into.length);
-      into.set(part);
-      return part.length;
+      return readPieces(unfold(), offset, into);
     }
   }
 
@@ -54,13 +53,13 @@ export class FrameScratch {
     this.#files.forgetAll(prefix);
   }
 
-  async #keep(raw: Uint8Array): Promise<FileHandle> {
+  async #keep(raw: AsyncIterable<Uint8Array>): Promise<FileHandle> {
     const path = join(this.#directory, `frame-${this.#made++}`);
     const file = await open(path, 'wx+', 0o600);
     try {
       // Without a name it is gone with the process, however that ends.
       await unlink(path);
-      await file.writeFile(raw);
+      for await (const piece of raw) await file.writeFile(piece);
       return file;
     } catch (error) {
       await file.close();
@@ -72,4 +71,22 @@ export class FrameScratch {
     await this.#files.close();
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** Fills `into` from byte `offset` of what comes in pieces; how many bytes there were. */
+async function readPieces(
+  raw: AsyncIterable<Uint8Array>,
+  offset: number,
+  into: Uint8Array,
+): Promise<number> {
+  let at = 0;
+  let done = 0;
+  for await (const piece of raw) {
+    const part = piece.subarray(Math.max(0, offset - at), Math.max(0, offset + into.length - at));
+    into.set(part, done);
+    done += part.length;
+    at += piece.length;
+    if (done === into.length) break;
+  }
+  return done;
 }

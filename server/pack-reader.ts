@@ -4,7 +4,6 @@ import { COARSE } from '../shared/block.ts';
 import { sameBytes } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
 import {
-  frameHash,
   indexOffset,
   isPackHeader,
   PACK_FOOTER_BYTES,
@@ -13,11 +12,11 @@ import {
 } from '../shared/pack.ts';
 import { BoundedCache } from './bounded-cache.ts';
 import type { PackRow } from './catalogue/pack-rows.ts';
-import { decodeFrame } from './decode-frame.ts';
 import type { FrameScratch } from './frame-scratch.ts';
 import { FrameSlots } from './frame-slots.ts';
 import { PackIndex } from './pack-index.ts';
 import { sha256 } from './sha256.ts';
+import { hashOfPieces, unfoldFrame } from './unfold-frame.ts';
 import type { Vault } from './vault.ts';
 
 /** Decoded frames of at most this size are kept in memory: those of a first backup. Larger ones are kept in scratch files. */
@@ -104,8 +103,8 @@ export class PackReader {
     for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
       const frame = index.frame(at);
       if (frame.rawOffset >= offset + length) return;
-      const raw = await this.#decode({ device, pack, index, at });
-      if (!sameBytes(frameHash(raw, sha256), frame.hash)) throw damaged(pack.id, undefined);
+      const hash = await hashOfPieces(this.#unfold({ device, pack, index, at }), frame.rawLength);
+      if (!sameBytes(hash, frame.hash)) throw damaged(pack.id, undefined);
     }
   }
 
@@ -122,7 +121,7 @@ export class PackReader {
     const { device, pack, index, at } = place;
     const key = keyOf(device, pack, at);
     if (index.frame(at).rawLength > SLOT_BYTES) {
-      const read = await this.#scratch.read(key, () => this.#decode(place), from, into);
+      const read = await this.#scratch.read(key, () => this.#unfold(place), from, into);
       if (read !== into.length) throw damaged(pack.id, undefined);
       return;
     }
@@ -139,17 +138,18 @@ export class PackReader {
   }
 
   async #decodeIntoSlot(key: string, place: FramePlace): Promise<void> {
-    this.#slots.keep(key, await this.#decode(place));
+    for await (const raw of this.#unfold(place)) this.#slots.keep(key, raw);
   }
 
-  async #decode({ device, pack, index, at }: FramePlace): Promise<Uint8Array> {
+  async *#unfold({ device, pack, index, at }: FramePlace): AsyncGenerator<Uint8Array> {
     const frame = index.frame(at);
-    const stored = new Uint8Array(frame.storedLength);
-    await this.#vault.readPack(device, pack.id, frame.storedOffset, stored);
     try {
-      return decodeFrame(frame, stored);
+      yield* unfoldFrame(frame, (position, into) =>
+        this.#vault.readPack(device, pack.id, frame.storedOffset + position, into),
+      );
     } catch (cause) {
-      throw damaged(pack.id, cause);
+      // A disk that fails says nothing of the pack.
+      throw cause instanceof Failure && cause.code === 'malformed' ? damaged(pack.id, cause) : cause;
     }
   }
 }
