@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isFull } from './disk-failure.ts';
 import { OpenFiles } from './open-files.ts';
+import { Turns } from './turns.ts';
 
 /**
  * Frames kept. A version of a hundred days reads from as many packs in turns, one frame of each at a time; at 8 MiB a frame
@@ -13,6 +14,8 @@ const FRAMES = 128;
 export class FrameScratch {
   readonly #directory: string;
   readonly #files = new OpenFiles(FRAMES);
+  /** One frame is unfolded after another: a decoder holds as much as the window that a day is compressed with, 4 MiB. */
+  readonly #unfolding = new Turns();
   #made = 0;
 
   constructor(directory: string) {
@@ -36,7 +39,7 @@ export class FrameScratch {
     offset: number,
     into: Uint8Array,
   ): Promise<number> {
-    const keep = (): Promise<FileHandle> => this.#keep(unfold());
+    const keep = (): Promise<FileHandle> => this.#unfolding.take('frame', () => this.#keep(unfold()));
     try {
       return await this.#files.with(key, keep, async (file) => {
         const { bytesRead } = await file.read(into, 0, into.length, offset);
