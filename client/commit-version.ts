@@ -1,6 +1,6 @@
 // Asks the server for the receipt of a backup whose packs it knows, and records it: only then is anything called backed up.
 import { open } from 'node:fs/promises';
-import { type CoarseHash, encodeChangeList } from '../shared/change-list.ts';
+import { CoarseHashes, encodeChangeList } from '../shared/change-list.ts';
 import { Failure } from '../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../shared/fingerprint.ts';
 import type { CommitRequest, VersionSummary } from '../shared/protocol.ts';
@@ -66,27 +66,6 @@ async function commitRequest(device: Device, backup: Backup): Promise<CommitRequ
 const SPAN = 256;
 const NEAR = 16;
 
-/** Hashes of coarse blocks, kept as bytes: 32 for each, whatever the size of the source. */
-class CoarseHashes implements Iterable<CoarseHash> {
-  readonly #indices: readonly number[];
-  readonly #hashes: Uint8Array;
-
-  constructor(indices: readonly number[], hashes: Uint8Array) {
-    this.#indices = indices;
-    this.#hashes = hashes;
-  }
-
-  get length(): number {
-    return this.#indices.length;
-  }
-
-  *[Symbol.iterator](): Generator<CoarseHash> {
-    for (const [i, index] of this.#indices.entries()) {
-      yield { index, hash: this.#hashes.subarray(32 * i, 32 * i + 32) };
-    }
-  }
-}
-
 /** The SHA-256 of some coarse blocks out of a fingerprint file. */
 async function hashesOf(path: string, indices: readonly number[]): Promise<CoarseHashes> {
   const file = await open(path, 'r').catch((cause) => {
@@ -113,7 +92,7 @@ async function hashesOf(path: string, indices: readonly number[]): Promise<Coars
         hashes.set(records.subarray(at, at + 32), 32 * i);
       }
     }
-    return new CoarseHashes(indices, hashes);
+    return new CoarseHashes(Float64Array.from(indices), hashes);
   } finally {
     await file.close();
   }

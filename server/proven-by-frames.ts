@@ -1,7 +1,7 @@
 // Proves new coarse blocks without reading them: where whole blocks went into a frame, its checked hash is their Merkle root.
 import { COARSE, coarseCount } from '../shared/block.ts';
 import { sameBytes } from '../shared/byte-codec.ts';
-import type { CoarseHash } from '../shared/change-list.ts';
+import type { CoarseHashes } from '../shared/change-list.ts';
 import type { PlacedExtent } from '../shared/extents.ts';
 import { MerkleSum } from '../shared/merkle.ts';
 import type { PackIndex } from './pack-index.ts';
@@ -15,7 +15,7 @@ import { sha256 } from './sha256.ts';
 export function markProven(
   run: PlacedExtent,
   index: PackIndex,
-  coarse: readonly CoarseHash[],
+  coarse: CoarseHashes,
   size: number,
   proven: Uint8Array,
 ): void {
@@ -28,19 +28,19 @@ export function markProven(
     if (start % COARSE !== 0 || (end % COARSE !== 0 && end !== size)) continue;
     const position = positionOf(coarse, start / COARSE);
     const count = coarseCount(frame.rawLength);
-    if (position < 0 || coarse[position + count - 1]?.index !== start / COARSE + count - 1) continue;
+    if (position < 0 || coarse.index(position + count - 1) !== start / COARSE + count - 1) continue;
     const sum = new MerkleSum(sha256);
-    for (let block = position; block < position + count; block++) sum.push(coarse[block]!.hash);
+    for (let block = position; block < position + count; block++) sum.push(coarse.hash(block));
     if (sameBytes(sum.root(), frame.hash)) proven.fill(1, position, position + count);
   }
 }
 
-function positionOf(coarse: readonly CoarseHash[], index: number): number {
+function positionOf(coarse: CoarseHashes, index: number): number {
   let low = 0;
   let high = coarse.length - 1;
   while (low <= high) {
     const middle = (low + high) >> 1;
-    const found = coarse[middle]!.index;
+    const found = coarse.index(middle)!;
     if (found === index) return middle;
     if (found < index) low = middle + 1;
     else high = middle - 1;

@@ -1,7 +1,7 @@
 // Before a receipt: every coarse block that a commit changed is proven by a frame or read back through the new extents.
 import { COARSE, coarseLength } from '../shared/block.ts';
 import { sameBytes } from '../shared/byte-codec.ts';
-import type { ChangeList, CoarseHash } from '../shared/change-list.ts';
+import type { ChangeList } from '../shared/change-list.ts';
 import { slice } from '../shared/extents.ts';
 import { Failure } from '../shared/failure.ts';
 import type { PackReader } from './pack-reader.ts';
@@ -47,8 +47,9 @@ export async function verifyBlocks(
     while (next < coarse.length) {
       const position = next++;
       if (proven[position] === 1) continue;
-      const block = coarse[position]!;
-      if (!(await isAsDeclared(version, block, reader, buffer))) differing.push(block.index);
+      const index = coarse.index(position)!;
+      const declared = { index, hash: coarse.hash(position) };
+      if (!(await isAsDeclared(version, declared, reader, buffer))) differing.push(index);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -62,7 +63,7 @@ export async function verifyBlocks(
 
 async function isAsDeclared(
   { pages, size }: NewVersion,
-  { index, hash }: CoarseHash,
+  { index, hash }: { index: number; hash: Uint8Array },
   reader: VersionReader,
   buffer: Uint8Array,
 ): Promise<boolean> {

@@ -1,6 +1,6 @@
 // The map of a version: its bytes in pages of 1 MiB, each with hashes and extents. A new version rewrites what it touches.
 import { COARSE, coarseCount, type Sha256 } from '../shared/block.ts';
-import type { CoarseHash } from '../shared/change-list.ts';
+import type { CoarseHashes } from '../shared/change-list.ts';
 import { type Extent, overlay, type PlacedExtent } from '../shared/extents.ts';
 import { Failure } from '../shared/failure.ts';
 import { MerkleSum, merkleRoot } from '../shared/merkle.ts';
@@ -67,8 +67,8 @@ export function touchedBlocks(runs: readonly PlacedExtent[], baseSize: number, s
 }
 
 /** Checks that `given` are the hashes of exactly the blocks in `touched`; a Failure `malformed` otherwise. */
-export function checkHashesGiven(given: readonly CoarseHash[], touched: readonly number[]): void {
-  const differs = touched.findIndex((index, at) => given[at]?.index !== index);
+export function checkHashesGiven(given: CoarseHashes, touched: readonly number[]): void {
+  const differs = touched.findIndex((index, at) => given.index(at) !== index);
   if (differs >= 0 || given.length !== touched.length) {
     throw new Failure('malformed', 'The hashes given are not those of the blocks that the changes touch.', {
       detail: { given: given.length, needed: touched.length },
@@ -80,20 +80,19 @@ export function checkHashesGiven(given: readonly CoarseHash[], touched: readonly
 export interface PageChange {
   readonly page: number;
   readonly runs: readonly PlacedExtent[];
-  readonly hashes: readonly CoarseHash[];
+  readonly hashes: CoarseHashes;
 }
 
 /**
  * The pages that a version does not share with its base, in order: those with a run or a new hash. By the rule of
  * touchedBlocks every page that is new or has another length is among them.
  */
-export function splitByPage(runs: readonly PlacedExtent[], hashes: readonly CoarseHash[]): PageChange[] {
-  const changes = new Map<number, { runs: PlacedExtent[]; hashes: CoarseHash[] }>();
-  for (const given of hashes) {
-    const page = Math.floor(given.index / PAGE_BLOCKS);
-    const change = changes.get(page) ?? { runs: [], hashes: [] };
-    changes.set(page, change);
-    change.hashes.push(given);
+export function splitByPage(runs: readonly PlacedExtent[], hashes: CoarseHashes): PageChange[] {
+  const changes = new Map<number, { runs: PlacedExtent[]; hashes: CoarseHashes }>();
+  const pageAt = (position: number): number => Math.floor(hashes.index(position)! / PAGE_BLOCKS);
+  for (let from = 0, to = 0; from < hashes.length; from = to) {
+    while (to < hashes.length && pageAt(to) === pageAt(from)) to++;
+    changes.set(pageAt(from), { runs: [], hashes: hashes.slice(from, to) });
   }
   for (const run of runs) {
     for (let done = 0; done < run.length; ) {

@@ -17,6 +17,7 @@ import {
 } from '../../server/version-map.ts';
 import { COARSE, coarseCount, coarseLength } from '../../shared/block.ts';
 import { toHex } from '../../shared/byte-codec.ts';
+import { CoarseHashes } from '../../shared/change-list.ts';
 import { coalesce, type Extent, overlay, type PlacedExtent } from '../../shared/extents.ts';
 import { merkleRoot } from '../../shared/merkle.ts';
 
@@ -46,7 +47,8 @@ function hashOf(extents: readonly Extent[], index: number, size: number): Uint8A
 function change(base: Whole, runs: readonly PlacedExtent[], size: number): Whole {
   const extents = overlay(base.extents, runs, size);
   const touched = touchedBlocks(runs, base.size, size);
-  const hashes = touched.map((index) => ({ index, hash: hashOf(extents, index, size) }));
+  const bytes = Buffer.concat(touched.map((index) => hashOf(extents, index, size)));
+  const hashes = new CoarseHashes(Float64Array.from(touched), bytes);
   checkHashesGiven(hashes, touched);
   const changes = new Map(splitByPage(runs, hashes).map((one) => [one.page, one]));
   const pages = Array.from({ length: pageCount(size) }, (_, index) => {

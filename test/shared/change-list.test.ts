@@ -2,20 +2,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteWriter, fromHex, toHex } from '../../shared/byte-codec.ts';
-import { type ChangeList, decodeChangeList, encodeChangeList } from '../../shared/change-list.ts';
+import {
+  type ChangeSource,
+  CoarseHashes,
+  decodeChangeList,
+  encodeChangeList,
+} from '../../shared/change-list.ts';
 import { everyDamage, joined } from './damage.ts';
 import { outcome } from './outcome.ts';
 import { sha256, sha256Hex } from './sha256.ts';
 
-const encode = (list: ChangeList) => encodeChangeList(list, sha256);
-const decode = (bytes: Uint8Array) => decodeChangeList(bytes, sha256);
+const encode = (list: ChangeSource) => encodeChangeList(list, sha256);
+const decode = (bytes: Uint8Array) => {
+  const { runs, coarse } = decodeChangeList(bytes, sha256);
+  return { runs, coarse: [...coarse] };
+};
 
 const PACKS = Array.from({ length: 5 }, (_, i) => sha256Hex(`pack ${i}`));
 const MAGIC = '4d46434c01';
 const MAX = Number.MAX_SAFE_INTEGER;
 
 /** Small numbers for crowded lists, large ones for the edges of what a list can say. */
-const listOf = (largest: number): fc.Arbitrary<ChangeList> =>
+const listOf = (largest: number): fc.Arbitrary<ChangeSource> =>
   fc.record({
     runs: fc
       .array(
@@ -57,6 +65,20 @@ const sealed = (body: Uint8Array | string): Uint8Array => {
   const bytes = joined(fromHex(MAGIC), typeof body === 'string' ? fromHex(body.replaceAll(' ', '')) : body);
   return joined(bytes, sha256(bytes));
 };
+
+describe('coarse hashes', () => {
+  const indices = [0, 1, 7, 2 ** 40];
+  const bytes = joined(...indices.map((index) => sha256(String(index))));
+  const hashes = new CoarseHashes(Float64Array.from(indices), bytes);
+
+  it('are found by position, and are the same in a part', () => {
+    expect([...hashes]).toEqual(indices.map((index) => ({ index, hash: sha256(String(index)) })));
+    const part = hashes.slice(1, 3);
+    expect([...part]).toEqual([...hashes].slice(1, 3));
+    expect([part.length, part.index(1), part.hash(1)]).toEqual([2, 7, sha256('7')]);
+    expect(hashes.index(4)).toBeUndefined();
+  });
+});
 
 describe('a change list', () => {
   it.each([
@@ -120,7 +142,7 @@ describe('a change list', () => {
 
   it('is never written out of order, overlapping, or past 2^53', () => {
     const run = (at: number, length: number, offset = 0) => ({ at, length, pack: PACKS[0]!, offset });
-    const wrong: ChangeList[] = [
+    const wrong: ChangeSource[] = [
       { runs: [run(5, 5), run(9, 1)], coarse: [] },
       { runs: [run(5, 5), run(0, 1)], coarse: [] },
       { runs: [run(-1, 5)], coarse: [] },
