@@ -6,7 +6,6 @@ import type { Device } from './device.ts';
 import { deviceFailure, isStateDamage } from './device-failure.ts';
 import type { SnapshotChoice } from './freezer.ts';
 import { forgetDamagedBases } from './heal-base.ts';
-import { learnVaultIfReachable } from './learn-vault.ts';
 import { pause } from './pause.ts';
 import { needsPerson } from './send-plan.ts';
 import type { Sender } from './sender.ts';
@@ -44,7 +43,7 @@ const LINE_CODES: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 
 /** Runs as the options say. Never rejects for what is wrong with a single source; a Failure `state_damaged` ends it. */
 export async function runBackup(device: Device, sender: Sender, options: RunOptions): Promise<RunResult> {
   const run = new Run(device, sender, options);
-  await learnVaultIfReachable(device);
+  if (!device.sources.knowsVault) await (await import('./learn-vault.ts')).learnVaultIfReachable(device);
   await forgetDamagedBases(device);
   return options.wait ? run.untilReceipts() : run.untilQueued();
 }
