@@ -77,11 +77,7 @@ export class FrameScratch {
 }
 
 /** Fills `into` from byte `offset` of what comes in pieces; how many bytes there were. */
-async function readPieces(
-  raw: AsyncIterable<Uint8Array>,
-  offset: number,
-  into: Uint8Array,
-): Promise<number> {
+async function readPieces(raw: AsyncIterable<Uint8Array>, offset: number, into: Uint8Array): Promise<number> {
   let at = 0;
   let done = 0;
   for await (const piece of raw) {
