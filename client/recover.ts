@@ -28,3 +28,11 @@ export async function recover(device: Device): Promise<void> {
     new Set(files.filter((file) => file !== undefined && file !== null)),
   );
 }
+
+/** Where this device's database was lost, learns what it held from the server, if that can be reached. Before sources are chosen. */
+export async function learnLostVault(device: Device): Promise<void> {
+  if (device.sources.knowsVault) return;
+  // Loaded only after a loss.
+  const { learnVaultIfReachable } = await import('./learn-vault.ts');
+  await learnVaultIfReachable(device);
+}

@@ -43,7 +43,6 @@ const LINE_CODES: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 
 /** Runs as the options say. Never rejects for what is wrong with a single source; a Failure `state_damaged` ends it. */
 export async function runBackup(device: Device, sender: Sender, options: RunOptions): Promise<RunResult> {
   const run = new Run(device, sender, options);
-  if (!device.sources.knowsVault) await (await import('./learn-vault.ts')).learnVaultIfReachable(device);
   await forgetDamagedBases(device);
   return options.wait ? run.untilReceipts() : run.untilQueued();
 }

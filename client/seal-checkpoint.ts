@@ -95,7 +95,7 @@ async function joinFingerprints(
   const writer = await FingerprintWriter.create(path);
   try {
     const sum = new MerkleSum(hashes.sha256);
-    for (const part of parts) await copyRecords(part, writer, sum);
+    for (const part of parts) if (part.from < part.to) await copyRecords(part, writer, sum);
     return { fingerprint: await writer.finish(), root: toHex(sum.root()) };
   } catch (error) {
     await writer.abandon();

@@ -257,9 +257,10 @@ function endedEarly(device: Device, source: Source, lost: boolean): Failure {
 async function cutShort(device: Device, backup: Backup, failure: Failure): Promise<Taken> {
   try {
     await sealCheckpoint(device, backup);
-  } catch {
+  } catch (error) {
     // A disk that is full has no room for a checkpoint's fingerprint either; the source is read again.
     await abandon(device, backup, 'lost');
+    throw deviceFailure(error);
   }
   if (failure.code === 'stopped' || device.queue.backup(backup.id)?.state === 'abandoned') throw failure;
   return { outcome: 'cut-short', backup: backup.id, failure };

@@ -9,7 +9,7 @@ import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
 import { pause } from '../pause.ts';
-import { recover } from '../recover.ts';
+import { learnLostVault, recover } from '../recover.ts';
 import { runBackup } from '../run-backup.ts';
 import { Sender } from '../sender.ts';
 import { loadSettings } from '../settings/load-settings.ts';
@@ -111,6 +111,7 @@ async function look(context: Context, { device, sender, paths, settings, first }
   const { terminal, machine } = context;
   try {
     const { caches } = settings;
+    await learnLostVault(device);
     const choosing = { sources: device.sources, machine, caches, scratch: context.paths.exports };
     const sources = await chooseSources(paths, choosing);
     const { snapshot } = settings;

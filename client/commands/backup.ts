@@ -5,7 +5,7 @@ import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
-import { recover } from '../recover.ts';
+import { learnLostVault, recover } from '../recover.ts';
 import { type RunResult, runBackup } from '../run-backup.ts';
 import { type Receipted, Sender } from '../sender.ts';
 import { loadSettings } from '../settings/load-settings.ts';
@@ -27,6 +27,7 @@ export async function backup(context: Context, given: string[], options: BackupO
   const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
     const { caches, snapshot } = settings;
+    await learnLostVault(device);
     const scratch = context.paths.exports;
     const sources = await chooseSources(paths, { sources: device.sources, machine, caches, scratch });
     const receipts = new Map<string, Receipted>();

@@ -8,6 +8,8 @@ export interface Faults {
   readonly frozen?: boolean;
   /** New connections are reset at once. */
   readonly refuse?: boolean;
+  /** Bytes a second that a connection carries to the server at most. */
+  readonly rate?: number;
 }
 
 export class ChaosProxy {
@@ -90,12 +92,15 @@ export class ChaosProxy {
       if (this.#faults.frozen) return;
       count(bytes.length);
       if (!this.#pairs.has(pair) || to.destroyed) return;
-      if (!to.write(bytes)) {
-        from.pause();
-        to.once('drain', () => {
-          if (!this.#faults.frozen) from.resume();
-        });
-      }
+      const { rate } = this.#faults;
+      const full = !to.write(bytes);
+      if (!full && (!rate || from !== pair.up)) return;
+      from.pause();
+      const goOn = () => {
+        if (!this.#faults.frozen) from.resume();
+      };
+      if (full) to.once('drain', goOn);
+      else setTimeout(goOn, (bytes.length / rate!) * 1_000);
     });
     from.on('end', () => to.end());
     from.on('error', () => to.destroy());
