@@ -5,8 +5,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** The built program. */
-export const PROGRAM = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
+const isBuilt = import.meta.url.includes('/dist/test/');
+/** The built program; this file may itself be a part of what was built. */
+export const PROGRAM = fileURLToPath(
+  new URL(isBuilt ? '../../client/main.js' : '../../dist/client/main.js', import.meta.url),
+);
 
 export interface Ended {
   readonly code: number | null;

@@ -1,0 +1,110 @@
+// node dist/test/hostile/main.js --requests N --packs N --slow N --seed S: attacks a server of its own and says what came of it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
+import { attack, type Outcome, type Probed, probed, residentBytes } from './attack.ts';
+import { chanceOf } from './chance.ts';
+import { hostilePack } from './packs.ts';
+import { hostileRequest } from './requests.ts';
+import { openSlow } from './slow.ts';
+import { stateDigest } from './state-digest.ts';
+import { prepare } from './target.ts';
+
+const MIB = 1_048_576;
+/** What the memory may grow by, over what it was after a warm-up. */
+const MOST_GROWTH = 64 * MIB;
+const IDLE_MS = 8_000;
+const SLOW_MS = 25_000;
+
+const { values } = parseArgs({
+  options: {
+    requests: { type: 'string', default: '100000' },
+    packs: { type: 'string', default: '10000' },
+    slow: { type: 'string', default: '500' },
+    seed: { type: 'string', default: String(Date.now()) },
+    /** Number of the first request and pack: with --requests 1, one that failed is sent alone. */
+    from: { type: 'string', default: '0' },
+    'at-once': { type: 'string', default: '4' },
+  },
+});
+const { seed } = values;
+const from = Number(values.from);
+const atOnce = Number(values['at-once']);
+process.stdout.write(`seed ${seed}\n`);
+
+const root = mkdtempSync(join(tmpdir(), 'mailferry-hostile-'));
+const data = join(root, 'data');
+const server = await startServer(data);
+const target = await prepare(server.url, async () => {
+  const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+  return json.token as string;
+});
+const send = (what: 'requests' | 'packs', first: number, count: number): Promise<Outcome> =>
+  attack(
+    target,
+    { seed, what, from: first, to: first + count, atOnce },
+    what === 'packs' ? hostilePack : hostileRequest,
+  );
+
+// The least that makes a server that just started one that has worked.
+await send('requests', 1e9, 500);
+await send('packs', 1e9, 200);
+const idle = await probed(target, () => pause(IDLE_MS));
+const before = stateDigest(data);
+const memory = residentBytes(server.pid);
+let most = memory ?? 0;
+const sampling = setInterval(() => {
+  most = Math.max(most, residentBytes(server.pid) ?? 0);
+}, 200);
+
+const told: string[] = [];
+const wrong: string[] = [];
+const rows: { name: string; count: number; probe: Probed }[] = [
+  { name: 'idle', count: 0, probe: idle.probe },
+];
+const phase = async (name: string, count: number, work: () => Promise<Outcome>): Promise<void> => {
+  if (count === 0) return;
+  const { probe, result } = await probed(target, work);
+  rows.push({ name, count, probe });
+  wrong.push(...result.wrong);
+  const kinds = Object.entries(result.kinds).map(([kind, n]) => `${n} ${kind}`);
+  if (kinds.length > 0) told.push(`${name}: ${kinds.join(', ')}`);
+};
+await phase('requests', Number(values.requests), () => send('requests', from, Number(values.requests)));
+await phase('packs', Number(values.packs), () => send('packs', from, Number(values.packs)));
+await phase('slow connections', Number(values.slow), async () => {
+  const close = openSlow(target, Number(values.slow), chanceOf(seed, 'slow', 0));
+  await pause(SLOW_MS);
+  told.push(`slow connections: ${close()} were cut and came again`);
+  return { kinds: {}, wrong: [] };
+});
+clearInterval(sampling);
+await pause(3_000);
+const isSame = stateDigest(data) === before;
+const grown = memory === null ? null : most - memory;
+await stop(server);
+rmSync(root, { recursive: true, force: true });
+
+for (const line of told) process.stdout.write(`${line}\n`);
+process.stdout.write(
+  '\n| while | count | rounds of the honest device | failed | p50 ms | p95 ms | of idle |\n|---|---|---|---|---|---|---|\n',
+);
+for (const { name, count, probe } of rows) {
+  const share = (probe.p95 / idle.probe.p95).toFixed(2);
+  process.stdout.write(
+    `| ${name} | ${count} | ${probe.rounds} | ${probe.failures.length} | ${probe.p50.toFixed(1)} | ${probe.p95.toFixed(1)} | ${share} |\n`,
+  );
+}
+const failures = rows.flatMap(({ probe }) => probe.failures);
+const slow = rows.filter(({ probe }) => !(probe.p95 < 2 * idle.probe.p95)).map(({ name }) => name);
+process.stdout.write(
+  `\nnot refused as they should be: ${wrong.length}\nstate unchanged: ${isSame}\n` +
+    `memory: ${grown === null ? 'not known here' : `${(grown / MIB).toFixed(1)} MiB more at most`}\n` +
+    `p95 of twice idle or more while: ${slow.join(', ') || 'never'}\n`,
+);
+for (const line of [...wrong, ...failures].slice(0, 50)) process.stdout.write(`${line}\n`);
+const isGood = wrong.length + failures.length + slow.length === 0 && isSame && (grown ?? 0) < MOST_GROWTH;
+process.exitCode = isGood ? 0 : 1;

@@ -1,0 +1,46 @@
+// The honest device, in a process of its own: asks, again and again, what a device asks, and says how long each round took.
+import { performance } from 'node:perf_hooks';
+import { setTimeout as pause } from 'node:timers/promises';
+import { bearer, send, type Target } from './target.ts';
+
+/** Between two rounds, in milliseconds: a device is not in a hurry. */
+const BETWEEN_MS = 15;
+
+const target = JSON.parse(process.env.HOSTILE_TARGET ?? '{}') as Target;
+
+async function round(): Promise<void> {
+  const { credential, version, pack } = target.healthy;
+  const headers = bearer(credential);
+  const answers = [
+    await send(target, { method: 'GET', path: '/v1/versions', headers }),
+    await send(target, { method: 'HEAD', path: `/v1/packs/${pack}`, headers }),
+    await send(target, { method: 'GET', path: `/v1/versions/${version}/fingerprint`, headers }),
+    await send(target, {
+      method: 'GET',
+      path: `/v1/versions/${version}/content`,
+      headers: { ...headers, range: 'bytes=100000-500000' },
+    }),
+  ];
+  const statuses = answers.map(({ status }) => status).join(' ');
+  if (statuses !== '200 200 200 206') throw new Error(`the honest device was answered ${statuses}`);
+}
+
+let isOver = false;
+process.once('message', () => {
+  isOver = true;
+});
+process.once('disconnect', () => process.exit(1));
+const times: number[] = [];
+const failures: string[] = [];
+while (!isOver) {
+  const from = performance.now();
+  try {
+    await round();
+    times.push(performance.now() - from);
+  } catch (error) {
+    failures.push(String(error));
+  }
+  await pause(BETWEEN_MS);
+}
+process.send?.({ times, failures });
+process.disconnect();
