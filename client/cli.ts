@@ -1,6 +1,7 @@
 // The command line: what can be said, and what each word starts. Commands load when they are called, so that a look is quick.
 import { Command, CommanderError, Option } from 'commander';
 import { asFailure, Failure } from '../shared/failure.ts';
+import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
 import { type StatePaths, statePaths } from './state-directory.ts';
@@ -84,7 +85,7 @@ async function reported(terminal: Terminal, machine: Machine, run: () => Promise
         error: { code: failure.code, message: failure.message, hint: failure.hint, ...failure.detail },
       });
     } else {
-      machine.err.write(`mailferry: ${failure.message}\n${failure.hint}\n`);
+      machine.err.write(`mailferry: ${printable(failure.message)}\n${failure.hint}\n`);
     }
     if (machine.env.MAILFERRY_DEBUG)
       machine.err.write(

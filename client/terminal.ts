@@ -1,4 +1,5 @@
 // What a person or a machine sees: progress as a bar or as JSON lines, results as text or as one JSON object at the end.
+import { printable } from '../shared/printable.ts';
 import { Pacer, type Progress, type ProgressReport } from './progress.ts';
 
 export interface Terminal extends Progress {
@@ -52,14 +53,15 @@ export function humanTerminal({ out, err, now }: Streams): Terminal {
     },
     say(sentence) {
       bar?.hide();
-      err.write(`${sentence}\n`);
+      err.write(`${printable(sentence)}\n`);
     },
     clear() {
       bar?.hide();
     },
     result(text) {
       bar?.hide();
-      out.write(`${text}\n`);
+      // Whatever was put into a line: a line is all that it can be.
+      out.write(`${text.split('\n').map(printable).join('\n')}\n`);
     },
   };
 }
@@ -103,7 +105,7 @@ function liveBar(): LiveBar {
           all: bytesText(report.total),
           speed: `${bytesText(pace.rate)}/s`,
           left: pace.secondsLeft === null ? '' : `${pace.secondsLeft} s left`,
-          name: report.path,
+          name: printable(report.path),
         });
       });
     },

@@ -2,7 +2,9 @@
 
 /** `attachment` with the last segment of a path, of either system, in plain ASCII and, encoded, as it is. */
 export function attachment(path: string): string {
-  const name = path.split(/[/\\]/).findLast((segment) => segment !== '') ?? 'download';
+  const last = path.split(/[/\\]/).findLast((segment) => segment !== '') ?? '';
+  // Dots alone are a folder and no name.
+  const name = /^\.*$/.test(last) ? 'download' : last;
   const plain = name.replace(/[^A-Za-z0-9 ._()-]/g, '_');
   return `attachment; filename="${plain}"; filename*=UTF-8''${encode(name)}`;
 }

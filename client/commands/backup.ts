@@ -1,4 +1,5 @@
 // mailferry backup: one run over the paths given, or over everything known and found.
+import { printable } from '../../shared/printable.ts';
 import { healthWords } from '../../shared/store-header.ts';
 import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
@@ -64,7 +65,7 @@ export function report(
   const lines = told.map(({ text }) => text);
   if (result.unchanged > 0)
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
-  for (const failure of result.failed) lines.push(`failed: ${failure.path}: ${failure.message}`);
+  for (const failure of result.failed) lines.push(printable(`failed: ${failure.path}: ${failure.message}`));
   if (!waited && queue.packs > 0) {
     lines.push(`queued: ${queue.packs} packs, ${bytesText(queue.bytes)}; \`mailferry agent\` sends them`);
   }
@@ -88,6 +89,6 @@ function describeVersion({ version, sent }: Receipted): { json: object; text: st
   const words = `${healthWords({ verdict: health })}, read ${snapshot === 'live' ? 'live' : `from a ${snapshot} snapshot`}`;
   return {
     json: { id, path, size, sha256, sent, snapshot, health, receipt },
-    text: `receipt ${sequence}: ${path}\n  version ${id}, ${bytesText(size)}, sent ${bytesText(sent)}, ${words}\n  sha256 ${sha256}`,
+    text: `receipt ${sequence}: ${printable(path)}\n  version ${id}, ${bytesText(size)}, sent ${bytesText(sent)}, ${words}\n  sha256 ${sha256}`,
   };
 }

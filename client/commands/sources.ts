@@ -1,5 +1,7 @@
 // mailferry sources: what is protected, what was found on this machine and why, what is left out and why.
+
 import { existsSync } from 'node:fs';
+import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
 import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
@@ -22,7 +24,7 @@ export async function sources(
   const found = items.filter(({ path }) => !isKnown.has(path));
   const why = new Map(items.map((item) => [item.path, item.why]));
   const line = (state: string, kind: string, path: string, reason = '') =>
-    `${state.padEnd(10)} ${kind.padEnd(16)} ${path}${reason === '' ? '' : ` (${reason})`}`;
+    `${state.padEnd(10)} ${kind.padEnd(16)} ${printable(path)}${reason === '' ? '' : ` (${reason})`}`;
   const lines = [
     ...known.map(({ kind, path }) => line('protected', kind, path, why.get(path))),
     ...found.map((item) => line('found', item.kind, item.path, item.why)),

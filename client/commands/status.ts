@@ -1,5 +1,7 @@
 // mailferry status: the queue, the sources and whether the server answers; runs beside the agent.
+
 import { existsSync } from 'node:fs';
+import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
 import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
@@ -33,7 +35,7 @@ export async function status({ terminal, paths }: Context): Promise<number> {
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
       ...sources.map(
         ({ path, state, lastReceiptAt }) =>
-          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${path}`,
+          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}`,
       ),
     ];
     terminal.result(lines.join('\n'), { queue, sources, server: { url: identity.server, reachable } });

@@ -1,7 +1,9 @@
 // mailferry verify: fetches versions back without writing them, and compares every byte with what their receipts say.
+
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { asFailure, Failure } from '../../shared/failure.ts';
+import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { readReceipt } from '../../shared/receipt.ts';
 import { ROUTES } from '../../shared/routes.ts';
@@ -47,8 +49,8 @@ export async function verify(
       }
     }
     const good = chosen.length - failed.length;
-    const lines = failed.map(
-      ({ path, version, message }) => `damaged: ${path}, version ${version}: ${message}`,
+    const lines = failed.map(({ path, version, message }) =>
+      printable(`damaged: ${path}, version ${version}: ${message}`),
     );
     terminal.result(
       [...lines, `verified: ${good} of ${chosen.length} versions restore byte for byte`].join('\n'),

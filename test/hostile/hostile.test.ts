@@ -1,0 +1,64 @@
+// A slice of the attack that test/hostile/main.ts runs in full: everything is refused, typed, and nothing has changed.
+import { describe, expect, it } from 'vitest';
+import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { attack, residentBytes } from './attack.ts';
+import { chanceOf } from './chance.ts';
+import { hostilePack } from './packs.ts';
+import { hostileRequest, KINDS, wrongAnswer } from './requests.ts';
+import { openSlow } from './slow.ts';
+import { stateDigest } from './state-digest.ts';
+import { bearer, prepare, send } from './target.ts';
+
+const SEED = 'slice';
+
+describe('an attack', () => {
+  it('of each kind of request, of packs and of slow connections is refused and changes nothing', async () => {
+    const data = tempDir();
+    const server = await startServer(data);
+    const target = await prepare(server.url, async () => {
+      const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+      return json.token as string;
+    });
+    const before = stateDigest(data);
+    const close = openSlow(target, 40, chanceOf(SEED, 'slow', 0));
+    for (const [name, kind] of Object.entries(KINDS)) {
+      const told = await kind(target, chanceOf(SEED, name, 0));
+      if (typeof told !== 'string') expect([name, wrongAnswer(told)]).toEqual([name, null]);
+    }
+    const requests = { seed: SEED, what: 'requests', from: 0, to: 600, atOnce: 4 };
+    expect((await attack(target, requests, hostileRequest)).wrong).toEqual([]);
+    const packs = { seed: SEED, what: 'packs', from: 0, to: 60, atOnce: 4 };
+    expect((await attack(target, packs, hostilePack)).wrong).toEqual([]);
+    const healthy = await send(target, {
+      method: 'GET',
+      path: '/v1/versions',
+      headers: bearer(target.healthy.credential),
+    });
+    expect(healthy.status).toBe(200);
+    close();
+    await expect.poll(() => stateDigest(data)).toBe(before);
+    expect(residentBytes(server.pid) ?? 1).toBeGreaterThan(0);
+    await stop(server);
+  }, 120_000);
+
+  it('can be made again from its seed: the same number is the same thing', async () => {
+    const [a, b] = [0, 1].map(() => chanceOf('7', 'requests', 3).bytes(1_000));
+    expect(a!.equals(b!)).toBe(true);
+    expect(chanceOf('7', 'requests', 4).bytes(1_000).equals(a!)).toBe(false);
+  });
+
+  it('is told from what is not refused', () => {
+    const problem = { status: 404, type: 'application/problem+json', text: '{"code":"not_found"}' };
+    expect(wrongAnswer(problem)).toBeNull();
+    for (const wrong of [
+      { status: 200 },
+      { status: 500 },
+      { status: 0 },
+      { type: 'text/html' },
+      { text: '{"code":"x"}' },
+    ]) {
+      expect(wrongAnswer({ ...problem, ...wrong })).not.toBeNull();
+    }
+  });
+});

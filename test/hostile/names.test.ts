@@ -1,0 +1,89 @@
+// Every name is data: on the server, in a list, in a download's header, on a disk, and on a terminal.
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DeviceClient } from '../server/support/device-client.ts';
+import { TestServer } from '../server/support/test-server.ts';
+import { mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { HOSTILE_NAMES, LINUX_NAMES } from './names.ts';
+
+const contentOf = (name: string): Buffer => Buffer.from(`bytes of ${JSON.stringify(name)}`);
+/** What a terminal obeys or turns around. */
+const UNSAFE = /[\p{Cc}\p{Bidi_Control}]/u;
+
+it('are at least two hundred, of which a Linux disk can hold most', () => {
+  expect(HOSTILE_NAMES.length).toBeGreaterThanOrEqual(200);
+  expect(LINUX_NAMES.length).toBeGreaterThanOrEqual(170);
+});
+
+describe('on the server', () => {
+  let server: TestServer;
+  let device: DeviceClient;
+  beforeAll(async () => {
+    server = await TestServer.start();
+    device = await server.enrol();
+  });
+  afterAll(() => server.dispose());
+
+  it('each is backed up, listed and given back as it is, under names of the server alone', async () => {
+    for (const name of HOSTILE_NAMES) {
+      const sent = await device.upload({ kind: 'file', path: name }, contentOf(name));
+      expect([name, sent.status]).toEqual([name, 204]);
+    }
+    const { versions } = (await device.get('/v1/versions')).json;
+    expect(versions.map((version: { path: string }) => version.path)).toEqual([...HOSTILE_NAMES].reverse());
+    for (const { id, path } of versions as { id: string; path: string }[]) {
+      const listed = (await device.get(`/v1/versions?${new URLSearchParams({ path })}`)).json.versions;
+      expect(listed.map((version: { id: string }) => version.id)).toEqual([id]);
+      const reply = await device.get(`/v1/versions/${id}/content`);
+      expect([path, reply.bytes.equals(contentOf(path))]).toEqual([path, true]);
+      const header = reply.headers.get('content-disposition')!;
+      expect(header).toMatch(
+        /^attachment; filename="[A-Za-z0-9 ._()-]+"; filename\*=UTF-8''[A-Za-z0-9%!#$&+.^_`|~-]+$/,
+      );
+      expect(header.split('"')[1]).not.toMatch(/^\.{0,2}$/);
+    }
+    const made = readdirSync(server.directory, { recursive: true }).map(
+      (file) => String(file).split('/').at(-1)!,
+    );
+    const own =
+      /^([0-9a-f]{2}|[0-9a-f]{32}|[0-9a-f]{64}|\d{12}-[0-9a-f-]{36}\.json|device\.json|vaults|packs|uploads|versions|scratch|(catalogue|lock)\.db(-wal|-shm|-journal)?|receipt-key\.pem)$/;
+    expect(made.filter((name) => !own.test(name))).toEqual([]);
+  }, 120_000);
+});
+
+describe('on Linux, through the program', () => {
+  it('each is backed up, listed and restored, touches nothing else, and moves no cursor', async () => {
+    const root = tempDir();
+    const folder = join(root, 'in');
+    const out = join(root, 'out');
+    mkdirSync(folder);
+    mkdirSync(out);
+    for (const name of LINUX_NAMES) writeFileSync(join(folder, name), contentOf(name));
+    const paths = LINUX_NAMES.map((name) => join(folder, name));
+    const { server, state } = await serverAndDevice(root);
+    const before = readdirSync(root).sort();
+    const words = ['--wait', '--snapshot', 'live', '--state', state];
+    const told = await mailferryOk('backup', ...words, '--', ...paths);
+    expect(told.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE);
+    expect(told.stderr.replaceAll('\n', '')).not.toMatch(UNSAFE);
+    const shown = await mailferryOk('versions', '--state', state);
+    expect(shown.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE);
+    expect(shown.stdout.trim().split('\n')).toHaveLength(paths.length);
+    const status = await mailferryOk('status', '--state', state);
+    expect(status.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE);
+    const { json } = await mailferryOk('versions', '--state', state, '--json');
+    expect(json.versions.map((version: { path: string }) => version.path).sort()).toEqual([...paths].sort());
+    // Under the same names again, in another folder: a process for each would take minutes, every twentieth shows it.
+    const some = LINUX_NAMES.filter((_, index) => index % 20 === 0);
+    for (const name of some) {
+      await mailferryOk('restore', '--to', join(out, name), '--state', state, '--', join(folder, name));
+      expect(readFileSync(join(out, name)).equals(contentOf(name))).toBe(true);
+    }
+    expect(readdirSync(out).sort()).toEqual([...some].sort());
+    expect(readdirSync(folder).sort()).toEqual([...LINUX_NAMES].sort());
+    expect(readdirSync(root).sort()).toEqual(before);
+    await stop(server);
+  }, 180_000);
+});
