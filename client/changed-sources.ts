@@ -5,6 +5,7 @@ import type { Device } from './device.ts';
 import { freezerOf, type SnapshotChoice } from './freezer.ts';
 import type { SnapshotProvider, Volume } from './snapshot.ts';
 import type { Source } from './source-registry.ts';
+import { bySet, needOfSet } from './source-sets.ts';
 import { onTheirWay } from './supersede.ts';
 import { currentMark } from './take-backup.ts';
 
@@ -29,16 +30,13 @@ export async function changedSources(
 ): Promise<Looked> {
   const groups = new Map<string, Group>();
   let unchanged = 0;
-  for (const { id } of sources) {
-    const source = device.sources.get(id);
+  /** Has a source read from the volume of `path`. */
+  const add = async (source: Source, path = source.path) => {
     try {
-      const need = await needOf(device, source);
-      if (need === 'unchanged') unchanged++;
-      if (need !== 'read') continue;
       // Asked before there is a snapshot: that lives no longer than the reading.
       await baseOf(device, source);
-      const { provider, volume, instead } = await freezerOf(device.snapshots, source.path, options.snapshot);
-      if (instead) device.progress.say(instead);
+      const { provider, volume, instead } = await freezerOf(device.snapshots, path, options.snapshot);
+      if (instead && path === source.path) device.progress.say(instead);
       const key = `${provider.kind} ${volume.root}`;
       const group = groups.get(key) ?? { provider, volume, sources: [] };
       group.sources.push(source);
@@ -46,6 +44,24 @@ export async function changedSources(
     } catch (error) {
       options.fail(source, error);
     }
+  };
+  const { alone, sets } = bySet(sources.map(({ id }) => device.sources.get(id)));
+  for (const source of alone) {
+    try {
+      const need = await needOf(device, source);
+      if (need === 'unchanged') unchanged++;
+      if (need === 'read') await add(source);
+    } catch (error) {
+      options.fail(source, error);
+    }
+  }
+  for (const set of sets) {
+    const need = await needOfSet(device, set);
+    if (need === 'unchanged') unchanged += set.members.length;
+    if (need !== 'read') continue;
+    for (const source of set.members) await add(source);
+    // Last, when it is known what came of the others.
+    await add(set.list, set.members[0]!.path);
   }
   return { groups: [...groups.values()], unchanged };
 }

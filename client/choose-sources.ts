@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { Failure } from '../shared/failure.ts';
 import type { SourceKind } from '../shared/protocol.ts';
+import { setPath } from './set-list.ts';
 import type { Source, SourceRegistry } from './source-registry.ts';
 import { findStores, kindOf } from './sources/find-stores.ts';
 import { findHere, type ThisMachine } from './sources/this-machine.ts';
@@ -59,9 +60,10 @@ async function foundAndKnown({
 }: ChooseOptions): Promise<Map<number, Source>> {
   const { items } = await findHere(machine, { caches, scratch });
   const chosen = new Map<number, Source>();
-  for (const { path, kind } of items) {
-    const source = sources.register(path, kind);
-    chosen.set(source.id, source);
+  const add = (source: Source) => chosen.set(source.id, source);
+  for (const { path, kind, set } of items) {
+    add(sources.register(path, kind, set));
+    if (set !== null) add(sources.register(setPath(set), kind, set));
   }
   for (const source of sources.all()) if (!COME_AND_GO.has(source.kind)) chosen.set(source.id, source);
   return chosen;

@@ -88,4 +88,9 @@ export const MIGRATIONS: readonly string[] = [
     value TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- The set whose files are of use only together; null: the source stands alone. source-sets.ts
+  ALTER TABLE sources ADD COLUMN set_name TEXT;
+  CREATE INDEX sources_by_set ON sources(set_name) WHERE set_name IS NOT NULL;
+  `,
 ];

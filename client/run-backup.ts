@@ -11,7 +11,7 @@ import { needsPerson } from './send-plan.ts';
 import type { Sender } from './sender.ts';
 import { withSnapshot } from './snapshot.ts';
 import type { Source } from './source-registry.ts';
-import { takeBackup } from './take-backup.ts';
+import { takeSource } from './source-sets.ts';
 import { RunWorkshop } from './workshop.ts';
 
 export interface RunFailure {
@@ -142,7 +142,7 @@ class Run {
     const surroundings = { ...device, onLeft: (failure: Failure) => device.progress.say(failure.message) };
     for (const { provider, volume, sources } of groups) {
       if (device.stop.aborted) break;
-      if (provider.kind !== 'live') this.#snapshots++;
+      if (provider.kind !== 'live' && provider.kind !== 'export') this.#snapshots++;
       const done = new Set<number>();
       try {
         await withSnapshot(provider, volume, surroundings, async (frozen) => {
@@ -151,7 +151,7 @@ class Run {
             done.add(id);
             const source = device.sources.get(id);
             try {
-              const taken = await takeBackup(device, source, frozen, this.#shop);
+              const taken = await takeSource(device, source, frozen, this.#shop);
               if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
               if (taken.outcome === 'unchanged') this.#unchanged++;
               else if (taken.outcome === 'queued') attempts.push({ source, backup: taken.backup });

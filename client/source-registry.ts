@@ -20,6 +20,8 @@ export interface Source {
   readonly id: number;
   readonly path: string;
   readonly kind: SourceKind;
+  /** Name of the set that it is of use with only; null: it stands alone. */
+  readonly set: string | null;
   readonly base: Base | null;
   /** How the source looked when its newest receipted backup read it; null: never, or not to be trusted. */
   readonly mark: string | null;
@@ -33,6 +35,7 @@ interface Row {
   id: number;
   path: string;
   kind: SourceKind;
+  set_name: string | null;
   base_version: string | null;
   base_size: number | null;
   base_root: string | null;
@@ -59,6 +62,7 @@ function sourceOf(row: Row): Source {
     id: row.id,
     path: row.path,
     kind: row.kind,
+    set: row.set_name,
     base: known ? { version, size, root, complete: row.base_complete === 1, fingerprint, file } : null,
     mark: row.mark,
     askServer: row.ask_server === 1,
@@ -76,11 +80,15 @@ export class SourceRegistry {
     this.#db = db;
   }
 
-  /** The source at `path` (absolute), registered if it was not. */
-  register(path: string, kind: SourceKind): Source {
+  /** The source at `path` (absolute), registered if it was not; in `set` from now on, where one is given. */
+  register(path: string, kind: SourceKind, set: string | null = null): Source {
     this.#db
       .prepare('INSERT INTO sources (path, kind, ask_server) VALUES (?, ?, ?) ON CONFLICT (path) DO NOTHING')
       .run(path, kind, this.knowsVault ? 0 : 1);
+    if (set !== null)
+      this.#db
+        .prepare('UPDATE sources SET set_name = ? WHERE path = ? AND set_name IS NOT ?')
+        .run(set, path, set);
     return sourceOf(this.#db.prepare<[string], Row>('SELECT * FROM sources WHERE path = ?').get(path)!);
   }
 
@@ -98,6 +106,14 @@ export class SourceRegistry {
 
   get(id: number): Source {
     return sourceOf(this.#db.prepare<[number], Row>('SELECT * FROM sources WHERE id = ?').get(id)!);
+  }
+
+  /** Every source that is or was in a set. */
+  ofSet(name: string): Source[] {
+    return this.#db
+      .prepare<[string], Row>('SELECT * FROM sources WHERE set_name = ? ORDER BY path')
+      .all(name)
+      .map(sourceOf);
   }
 
   all(): Source[] {

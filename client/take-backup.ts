@@ -84,19 +84,20 @@ export async function currentMark(path: string): Promise<string | null> {
 /**
  * Takes one backup of a source whose base is known (base-of.ts). Failures, where nothing was sealed before them: those of the source
  * (`source_*`), `staging_full`, `stopped`, and `fingerprint_damaged`, after which the base is forgotten. Nothing that was stored
- * before is touched by any of them.
+ * before is touched by any of them. `mark`: what the change test knows its state by, where that is not what the file looks like.
  */
 export async function takeBackup(
   device: Device,
   source: Source,
   snapshot: Snapshot,
   shop: Workshop,
+  mark?: string,
 ): Promise<Taken> {
   const file = await openSource(await snapshot.pathOf(source.path), source.path);
   try {
     const look = await lookAt(file);
     const { base } = source;
-    const backup = await begin(device, source, snapshot, { look, base });
+    const backup = await begin(device, source, snapshot, { look, base, mark });
     const reading = { backup, source, file, look, base };
     const read = await readInto(device, reading, shop);
     if ('failure' in read) return await cutShort(device, backup, read.failure);
@@ -112,7 +113,7 @@ export async function takeBackup(
 }
 
 /** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */
-function instantOf(ms: number): string {
+export function instantOf(ms: number): string {
   return new Date(
     Math.min(Date.UTC(9999, 11, 31), Math.max(Date.parse('0001-01-01T00:00:00Z'), ms)),
   ).toISOString();
@@ -122,7 +123,7 @@ async function begin(
   device: Device,
   source: Source,
   snapshot: Snapshot,
-  { look, base }: { look: Look; base: Base | null },
+  { look, base, mark }: { look: Look; base: Base | null; mark: string | undefined },
 ): Promise<Backup> {
   const health = parseStoreHeader(look.head, look.size);
   const id = device.newId();
@@ -137,7 +138,7 @@ async function begin(
     snapshot: snapshot.kind,
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
-    mark: markOf(look),
+    mark: mark ?? markOf(look),
   });
   return device.queue.backup(id)!;
 }

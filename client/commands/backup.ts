@@ -84,9 +84,13 @@ export function report(
 
 /** How a receipted version is told. */
 function describeVersion({ version, sent }: Receipted): { json: object; text: string } {
-  const { id, path, size, sha256, snapshot, health, receipt } = version;
+  const { id, path, kind, size, sha256, snapshot, health, receipt } = version;
   const { sequence } = JSON.parse(receipt.statement) as { sequence: number };
-  const words = `${healthWords({ verdict: health })}, read ${snapshot === 'live' ? 'live' : `from a ${snapshot} snapshot`}`;
+  const read =
+    snapshot === 'live' || snapshot === 'export'
+      ? { live: 'read live', export: 'exported from the registry' }[snapshot]
+      : `read from a ${snapshot} snapshot`;
+  const words = kind === 'pst' || kind === 'ost' ? `${healthWords({ verdict: health })}, ${read}` : read;
   return {
     json: { id, path, size, sha256, sent, snapshot, health, receipt },
     text: `receipt ${sequence}: ${printable(path)}\n  version ${id}, ${bytesText(size)}, sent ${bytesText(sent)}, ${words}\n  sha256 ${sha256}`,

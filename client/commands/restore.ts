@@ -1,14 +1,16 @@
 // mailferry restore: a version back into a file, or everything of a kind back to where it belongs on this machine.
+import { readFile } from 'node:fs/promises';
 import path, { join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
-import { SourceKind } from '../../shared/protocol.ts';
+import { SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import type { Context, Machine } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { isRegistryPath } from '../registry.ts';
 import { chooseVersion, type Restore, restoreVersion } from '../restore.ts';
-import { newestOfEach } from '../restoring/plan.ts';
 import { assertNotInProfile, type KindResult, restoreKind } from '../restoring/restore-kind.ts';
+import { resolveSets } from '../restoring/sets.ts';
+import { SetList } from '../set-list.ts';
 import { userHere, withScratch } from '../sources/this-machine.ts';
 import { bytesText } from '../terminal.ts';
 import { processList } from '../triggers/process-list.ts';
@@ -47,14 +49,17 @@ export async function restore(context: Context, words: string[], options: Restor
         terminal.say(
           `Only the newest ${MOST} versions are looked at; older ones are restored by their paths.`,
         );
-      const newest = newestOfEach([...versions, ...more], at);
+      const read = (list: VersionSummary) => readList(restoring, list);
+      const { versions: newest, sets, broken } = await resolveSets([...versions, ...more], at, read);
+      for (const set of broken)
+        terminal.say(`${set}: no state of it is whole on the server, so nothing of it is restored.`);
       if (newest.length === 0)
         throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
-      return toPlaces(context, restoring, newest, { ...options, kind });
+      return toPlaces(context, restoring, newest, { ...options, kind, sets });
     }
     const version = await oneVersion(server, { word, id: options.version, at });
     if (options.to === undefined || options.dryRun)
-      return toPlaces(context, restoring, [version], { ...options, kind: version.kind });
+      return toPlaces(context, restoring, [version], { ...options, kind: version.kind, sets: new Map() });
     assertNotInProfile(version, options.to, { path });
     const { to, overwrite = false } = options;
     const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
@@ -74,6 +79,14 @@ function kindOf(options: RestoreOptions): SourceKind {
   throw new Failure('usage', `${options.kind} is no kind; there are: ${SourceKind.options.join(', ')}.`);
 }
 
+async function readList(restoring: Restore, version: VersionSummary): Promise<SetList> {
+  return withScratch(async (scratch) => {
+    const to = join(scratch, 'list.json');
+    await restoreVersion(restoring, version, { to, overwrite: false });
+    return SetList.parse(JSON.parse(await readFile(to, 'utf8')));
+  });
+}
+
 async function oneVersion(
   server: ServerClient,
   { word, id, at }: { word: string; id: string | undefined; at: number | undefined },
@@ -87,7 +100,7 @@ async function toPlaces(
   { machine, terminal, paths: state }: Context,
   restoring: Restore,
   versions: Parameters<typeof restoreKind>[1],
-  options: RestoreOptions & { kind: SourceKind },
+  options: RestoreOptions & { kind: SourceKind; sets: ReadonlyMap<string, string> },
 ): Promise<number> {
   return withScratch(async (scratch) => {
     const { registry, user, signatures } = await userHere(machine, scratch);
@@ -103,6 +116,7 @@ async function toPlaces(
       versions,
       {
         kind: options.kind,
+        sets: options.sets,
         from: options.from,
         into: options.to === undefined ? null : resolve(options.to),
         overwrite: options.overwrite ?? false,

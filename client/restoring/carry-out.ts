@@ -42,7 +42,8 @@ export async function carryOut(
   return { path: version.path, to, version: version.id, bytes, sha256, kept };
 }
 
-async function keepAside(file: string, folder: string): Promise<string> {
+/** Copies a file to a new name in `folder`, which is made; the copy's path. */
+export async function keepAside(file: string, folder: string): Promise<string> {
   await makeDirectory(folder);
   for (let number = 1; ; number++) {
     const copy = join(folder, `${String(number).padStart(3, '0')} ${basename(file)}`);

@@ -188,3 +188,53 @@ async function stream(
     closed: true,
   };
 }
+
+/** Files that SQLite keeps beside a database and would take for its own: the newest changes of a database that was there before. */
+const BESIDE_DATABASE = ['-wal', '-journal', '-shm'];
+
+/**
+ * The plan with sets kept whole: of a set everything is written or nothing. `sets`: the set of each path that is in one. `exists`:
+ * whether there is a file of this machine. What an older database left beside a place is in the way too, and comes as `leftovers`.
+ */
+export async function keepSetsWhole(
+  plan: readonly Placement[],
+  {
+    sets,
+    overwrite,
+    exists,
+  }: {
+    sets: ReadonlyMap<string, string>;
+    overwrite: boolean;
+    exists: (path: string) => Promise<boolean>;
+  },
+): Promise<{ plan: Placement[]; leftovers: string[] }> {
+  const targets = new Set(plan.map(({ to }) => to));
+  const leftovers: string[] = [];
+  const blocked = new Map<string, string>();
+  for (const { version, to, action, note } of plan) {
+    const set = sets.get(version.path);
+    if (set === undefined) continue;
+    if (action === 'exists' || action === 'refused') blocked.set(set, to ?? note);
+    for (const beside of BESIDE_DATABASE.map((suffix) => to + suffix)) {
+      if (targets.has(beside) || !(await exists(beside))) continue;
+      if (overwrite) leftovers.push(beside);
+      else blocked.set(set, beside);
+    }
+  }
+  const whole = plan.map((placement): Placement => {
+    const by = blocked.get(sets.get(placement.version.path) ?? '');
+    if (
+      by === undefined ||
+      by === placement.to ||
+      (placement.action !== 'write' && placement.action !== 'replace')
+    )
+      return placement;
+    return {
+      ...placement,
+      action: 'exists',
+      note: `${by} is in the way of its set; say --overwrite`,
+      closed: false,
+    };
+  });
+  return { plan: whole, leftovers };
+}

@@ -1,7 +1,7 @@
 // Restores everything of a kind, or one version to its own place: plans, tells the plan, and carries it out unless it is a dry run.
 
 import { randomUUID } from 'node:crypto';
-import { open, readdir, readFile, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
@@ -11,10 +11,10 @@ import { isRegistryPath, type Registry } from '../registry.ts';
 import { type Restore, restoreVersion } from '../restore.ts';
 import type { SearchedUser } from '../sources/finder.ts';
 import type { ProcessList } from '../triggers/mail-programs.ts';
-import { carryOut, lookAtPlace, type Restored } from './carry-out.ts';
+import { carryOut, keepAside, lookAtPlace, type Restored } from './carry-out.ts';
 import { assertClosed } from './closed.ts';
 import type { Here } from './place.ts';
-import { ofOneUser, type Placement, planRestore } from './plan.ts';
+import { keepSetsWhole, ofOneUser, type Placement, planRestore } from './plan.ts';
 import { asUserOf, importProfiles, type ProfilePlan, planProfiles, profilesRoot } from './profiles.ts';
 
 export interface KindRestore extends Restore {
@@ -34,6 +34,8 @@ export interface KindOptions {
   readonly into: string | null;
   readonly overwrite: boolean;
   readonly dryRun: boolean;
+  /** The set of each version's path that is in one: it comes back whole or not at all. */
+  readonly sets: ReadonlyMap<string, string>;
 }
 
 export interface KindResult {
@@ -75,32 +77,43 @@ const told = ({ version, to, action, note }: Placement) => ({ path: version.path
 async function restoreFiles(
   context: KindRestore,
   versions: readonly VersionSummary[],
-  { kind, into, overwrite, dryRun }: KindOptions,
+  { kind, into, overwrite, dryRun, sets }: KindOptions,
 ): Promise<KindResult> {
   const { here, progress } = context;
   const streams = await readdir(here.path.join(here.user.local, 'Microsoft', 'Outlook', 'RoamCache')).catch(
     () => [],
   );
-  const plan = await planRestore(versions, {
+  const planned = await planRestore(versions, {
     here,
     into,
     overwrite,
     look: lookAtPlace,
     streams: streams.filter((name) => /^Stream_Autocomplete_\w+\.dat$/i.test(name)),
   });
+  const exists = (path: string) =>
+    stat(path).then(
+      () => true,
+      () => false,
+    );
+  const { plan, leftovers } = await keepSetsWhole(planned, { sets, overwrite, exists });
   const writing = plan.filter(
     (one): one is Placement & { to: string } => WRITES.has(one.action) && one.to !== null,
   );
   if (dryRun) return { restored: [], left: plan.map(told), kept: [] };
   // Before anything is written: half a restore is none.
   if (writing.some(({ closed }) => closed)) await assertClosed(kind, context.processes);
+  const aside: string[] = [];
+  for (const file of leftovers) {
+    aside.push(await keepAside(file, context.keepIn));
+    await rm(file, { force: true });
+  }
   const restored: Restored[] = [];
   for (const placement of writing) {
     const one = await carryOut(context, placement, context.keepIn);
     progress.say(`${one.to}: restored${one.kept === null ? '' : `; what was there is in ${one.kept}`}.`);
     restored.push(one);
   }
-  const kept = restored.flatMap(({ kept }) => kept ?? []);
+  const kept = [...aside, ...restored.flatMap(({ kept }) => kept ?? [])];
   return { restored, left: plan.filter(({ action }) => !WRITES.has(action)).map(told), kept };
 }
 

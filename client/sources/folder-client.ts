@@ -55,7 +55,8 @@ async function rootOf({ registry, user }: Search, { folder, override }: FolderCl
 /** Files of an ESE database: itself, its logs and its checkpoint (MSDN, "Extensible Storage Engine Files"). */
 const ESE = /\.(MSMessageStore|edb|chk|pat|stm)$|^edb.*\.(log|jrs)$/i;
 
-const WINDOWS_MAIL_RESTORED = 'to the same folder of this user; the program has to be closed';
+const WINDOWS_MAIL_RESTORED =
+  'to the same folder of this user, the files of its database as they were together; the program has to be closed';
 
 export const windowsLiveMail = folderFinder({
   take: {
@@ -99,7 +100,8 @@ export const emClient = folderFinder({
     what: 'eM Client: its databases',
     where: '`%APPDATA%\\eM Client`',
     why: 'mail, contacts and calendars that no server has',
-    restored: 'to the same folder of this user; the program has to be closed',
+    restored:
+      'to the same folder of this user, the files of its database as they were together; the program has to be closed',
   },
   folder: ({ roaming }) => win32.join(roaming, 'eM Client'),
   database: /\.(dat|db|sqlite)(-wal|-journal)?$/i,
@@ -116,7 +118,8 @@ export const theBat = folderFinder({
     what: 'The Bat!: message bases and accounts',
     where: '`%APPDATA%\\The Bat!`, or the folder that `Working Directory` in the registry names',
     why: 'mail that no server has',
-    restored: 'to the same folder of this user; the program has to be closed',
+    restored:
+      'to the same folder of this user, the files of its database as they were together; the program has to be closed',
   },
   folder: ({ roaming }) => win32.join(roaming, 'The Bat!'),
   override: { key: 'Software\\RIT\\The Bat!', value: 'Working Directory' },

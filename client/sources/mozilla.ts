@@ -50,7 +50,7 @@ function mozillaFinder(client: MozillaClient, where: string): Finder {
     what: `${client.name}: local folders, POP accounts, address books, settings`,
     where,
     why: 'mail that no server has. Left out: IMAP folders unless `--caches`, and what is built again (`.msf`, search index)',
-    restored: `to the same profile folder of this user; ${client.name} has to be closed`,
+    restored: `to the same profile folder of this user, the databases of a profile as they were together; ${client.name} has to be closed`,
   };
   return {
     takes: [take],

@@ -40,7 +40,8 @@ describe('restore --kind', () => {
     const { root, server, state, profile, home, run } = await homeWithMail();
     const backup = await run('backup', '--wait', '--snapshot', 'live');
     expect(backup).toMatchObject({ code: 0, json: { failed: [] } });
-    expect(backup.json.versions).toHaveLength(3);
+    // Three files, and the list of the profile's set.
+    expect(backup.json.versions).toHaveLength(4);
     const inbox = join(profile, 'Mail', 'Local Folders', 'Wysłane 📬');
     const content = readFileSync(inbox, 'utf8');
     rmSync(profile, { recursive: true });
