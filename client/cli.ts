@@ -4,7 +4,7 @@ import { asFailure, Failure } from '../shared/failure.ts';
 import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
-import { type StatePaths, statePaths } from './state-directory.ts';
+import { type SecretKeeper, type StatePaths, statePaths } from './state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
 import { WAKE_REASONS } from './triggers/wake-file.ts';
 
@@ -19,6 +19,8 @@ export interface Machine extends Streams {
   readonly home: string;
   readonly hostname: string;
   readonly defaultState: string;
+  /** What seals secrets here; null where files that only their owner reads are all there is. */
+  readonly keeper: SecretKeeper | null;
   /** The words that start another process of this program. */
   readonly self: readonly [string, ...string[]];
 }
@@ -60,7 +62,11 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
         .filter((word): word is string => typeof word === 'string');
       const terminal = options.json ? jsonTerminal(machine) : humanTerminal(machine);
       code = await reported(terminal, machine, () =>
-        action({ machine, terminal, paths: statePaths(options.state) }, paths, options as never),
+        action(
+          { machine, terminal, paths: statePaths(options.state, machine.keeper) },
+          paths,
+          options as never,
+        ),
       );
     });
   });

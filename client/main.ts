@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The program: hands process, clock, chance and network to the command line, or the whole process to the server.
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { homedir, hostname, networkInterfaces } from 'node:os';
 import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +9,11 @@ import { asFailure } from '../shared/failure.ts';
 import { runCli } from './cli.ts';
 import { EXIT, exitCode } from './exit-code.ts';
 import { registryOf } from './registry/this-registry.ts';
+import { hostBeside } from './service/windows-service.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { type PowerShell, powershellProgram } from './snapshot/vss/powershell.ts';
-import { defaultStateRoot } from './state-directory.ts';
+import { defaultStateRoot, type SecretKeeper } from './state-directory.ts';
+import { dpapiKeeper } from './windows/dpapi.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
 const PATIENCE_MS = 4_500;
@@ -20,6 +23,12 @@ function powershellOf(platform: string, env: NodeJS.ProcessEnv): PowerShell | nu
   if (platform !== 'win32') return null;
   const script = fileURLToPath(new URL('./snapshot/vss/shadow-copy.ps1', import.meta.url));
   return { program: powershellProgram(env.SystemRoot), script };
+}
+
+/** DPAPI, where the program that calls it was installed beside this one. */
+function keeperOf(platform: string): SecretKeeper | null {
+  const host = hostBeside(process.execPath);
+  return platform === 'win32' && existsSync(host) ? dpapiKeeper(host) : null;
 }
 
 async function main(words: string[]): Promise<number> {
@@ -72,6 +81,7 @@ async function main(words: string[]): Promise<number> {
     home: homedir(),
     hostname: hostname(),
     defaultState: defaultStateRoot(process.platform, process.env, homedir()),
+    keeper: keeperOf(process.platform),
     self: isSea() ? [process.execPath] : [process.execPath, fileURLToPath(import.meta.url)],
   });
 }

@@ -6,6 +6,12 @@ import Database from 'better-sqlite3';
 import { Failure } from '../shared/failure.ts';
 import { makeDirectory, writeDurably } from './durable-file.ts';
 
+/** Seals secrets so that what lies on the disk is of no use elsewhere. Both reject where the system can't. */
+export interface SecretKeeper {
+  seal(text: string): Promise<string>;
+  open(sealed: string): Promise<string>;
+}
+
 /** Paths inside a state directory. */
 export interface StatePaths {
   readonly root: string;
@@ -16,10 +22,13 @@ export interface StatePaths {
   readonly fingerprints: string;
   /** Registry exports while they are read; secrets. */
   readonly exports: string;
+  /** What seals the secrets of the identity, where this machine has it. */
+  readonly keeper?: SecretKeeper;
 }
 
-export function statePaths(root: string): StatePaths {
+export function statePaths(root: string, keeper: SecretKeeper | null = null): StatePaths {
   return {
+    ...(keeper ? { keeper } : {}),
     root,
     db: join(root, 'device.db'),
     identity: join(root, 'identity.json'),
@@ -54,7 +63,12 @@ export interface Identity {
 
 export async function saveIdentity(paths: StatePaths, identity: Identity): Promise<void> {
   await makeDirectory(paths.root);
-  await writeDurably(paths.identity, `${JSON.stringify(identity, null, 2)}\n`);
+  const { credential, secret, ...open } = identity;
+  // A machine that can seal and fails to keeps no secret in the clear: the failure is the caller's.
+  const kept = paths.keeper
+    ? { ...open, sealed: await paths.keeper.seal(JSON.stringify({ credential, secret })) }
+    : identity;
+  await writeDurably(paths.identity, `${JSON.stringify(kept, null, 2)}\n`);
 }
 
 /** Who this device is; a Failure `not_enrolled` where it is nobody yet. */
@@ -62,12 +76,21 @@ export async function loadIdentity(paths: StatePaths): Promise<Identity> {
   if (!existsSync(paths.identity))
     throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
   try {
-    const identity: unknown = JSON.parse(await readFile(paths.identity, 'utf8'));
+    const identity = await unsealed(JSON.parse(await readFile(paths.identity, 'utf8')), paths.keeper);
     if (isIdentity(identity)) return identity;
   } catch (cause) {
     throw new Failure('state_unusable', `${paths.identity} can't be read.`, { cause });
   }
   throw new Failure('state_unusable', `${paths.identity} is not what enrolling wrote.`);
+}
+
+/** What was kept, with its secrets in the clear; as it is where nothing was sealed. */
+async function unsealed(kept: unknown, keeper: SecretKeeper | undefined): Promise<unknown> {
+  if (typeof kept !== 'object' || kept === null || !('sealed' in kept)) return kept;
+  if (!keeper)
+    throw new Error('it is sealed, and mailferry-service.exe, which opens it, is not beside this program');
+  const { sealed, ...open } = kept;
+  return { ...open, ...JSON.parse(await keeper.open(String(sealed))) };
 }
 
 function isIdentity(value: unknown): value is Identity {

@@ -10,6 +10,8 @@ export const AGENT_TASK = 'Mailferry Agent';
 /** Wakes the agent: what a task hears of and a program without a window or a service does not. */
 export const WAKE_TASK = 'Mailferry Wake';
 
+const OURS_ALONE = ['/grant:r', '*S-1-5-18:(OI)(CI)F', '/grant:r', '*S-1-5-32-544:(OI)(CI)F'];
+
 /** Minutes after which an agent that ended is started again; one that runs is left alone (IgnoreNew). */
 const REVIVE_MINUTES = 60;
 
@@ -52,6 +54,8 @@ export function windowsTask({ folder }: { folder: string }): ServiceKind {
     name: 'task',
     install: async (agent) => [
       ...register(AGENT_TASK, agentTask(agent)),
+      // Anybody may read in ProgramData: from here on only LocalSystem (S-1-5-18) and the administrators (S-1-5-32-544).
+      { do: 'run', program: 'icacls.exe', words: [folder, '/inheritance:r', ...OURS_ALONE] },
       ...register(WAKE_TASK, wakeTask(agent)),
       schtasks(['/run', '/tn', AGENT_TASK]),
     ],

@@ -1,7 +1,7 @@
 // Where the device's state lies, who it is, and that one process works there, however that process ends.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -14,6 +14,14 @@ import {
   statePaths,
 } from '../../client/state-directory.ts';
 import { tempDir } from '../support/temp-dir.ts';
+
+const identity: Identity = {
+  server: 'https://mail.example',
+  device: 'aa'.repeat(16),
+  credential: 'secret',
+  receiptKey: '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n',
+  secret: '07'.repeat(32),
+};
 
 const locked = expect.objectContaining({ code: 'state_locked', retry: 'later' });
 
@@ -112,20 +120,12 @@ describe('where state lies by default', () => {
   test('everything lies in the root', () => {
     const { root, ...inside } = statePaths('/s');
     expect(root).toBe('/s');
-    for (const path of Object.values(inside)) expect(path.startsWith('/s/')).toBe(true);
+    for (const path of Object.values(inside)) expect(path).toMatch(/^\/s\//);
     expect(new Set(Object.values(inside)).size).toBe(Object.keys(inside).length);
   });
 });
 
 describe('the identity', () => {
-  const identity: Identity = {
-    server: 'https://mail.example',
-    device: 'aa'.repeat(16),
-    credential: 'secret',
-    receiptKey: '-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n',
-    secret: '07'.repeat(32),
-  };
-
   test('comes back as it was saved, readable by its owner only, in folders that are made', async () => {
     const paths = statePaths(join(tempDir(), 'not', 'there', 'yet'));
     await saveIdentity(paths, identity);
@@ -162,4 +162,45 @@ describe('the identity', () => {
       await expect(loadIdentity(paths)).rejects.toMatchObject({ code: 'state_unusable' });
     },
   );
+});
+
+describe('an identity that is sealed', () => {
+  const keeper = {
+    seal: async (text: string) => Buffer.from(text).toString('base64'),
+    open: async (sealed: string) => Buffer.from(sealed, 'base64').toString(),
+  };
+
+  test('comes back whole, and its secrets are not in the file', async () => {
+    const paths = statePaths(tempDir(), keeper);
+    await saveIdentity(paths, identity);
+    const text = readFileSync(paths.identity, 'utf8');
+    expect(text).not.toContain(identity.credential);
+    expect(text).not.toContain(identity.secret);
+    expect(await loadIdentity(paths)).toEqual(identity);
+  });
+
+  test('one from before it could be sealed is still read', async () => {
+    const root = tempDir();
+    await saveIdentity(statePaths(root), identity);
+    expect(await loadIdentity(statePaths(root, keeper))).toEqual(identity);
+  });
+
+  test.each([
+    ['nothing opens it', null],
+    ['another machine sealed it', { ...keeper, open: async () => Promise.reject(new Error('DPAPI')) }],
+  ])('where %s it is refused, and stays', async (_, other) => {
+    const paths = statePaths(tempDir(), keeper);
+    await saveIdentity(paths, identity);
+    const before = readFileSync(paths.identity, 'utf8');
+    await expect(loadIdentity(statePaths(paths.root, other))).rejects.toMatchObject({
+      code: 'state_unusable',
+    });
+    expect(readFileSync(paths.identity, 'utf8')).toBe(before);
+  });
+
+  test('a machine that fails to seal keeps nothing in the clear', async () => {
+    const paths = statePaths(tempDir(), { ...keeper, seal: async () => Promise.reject(new Error('DPAPI')) });
+    await expect(saveIdentity(paths, identity)).rejects.toThrow('DPAPI');
+    expect(existsSync(paths.identity)).toBe(false);
+  });
 });

@@ -40,6 +40,9 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
       env: { MAILFERRY_TOKEN: json.token },
     });
     expect(enrolled.code).toBe(0);
+    // The host is beside node.exe: it seals.
+    const kept = JSON.parse(readFileSync(wine.here('C:\\state\\identity.json'), 'utf8'));
+    expect(Object.keys(kept).sort()).toEqual(['device', 'receiptKey', 'sealed', 'server']);
   }, 120_000);
 
   afterAll(async () => {

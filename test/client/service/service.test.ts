@@ -102,6 +102,7 @@ describe('scheduled tasks', () => {
         /"(\/\w+)"/g,
         '$1',
       ),
+      'icacls.exe C:\\ProgramData\\Mailferry /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" /grant:r "*S-1-5-32-544:(OI)(CI)F"',
       'write C:\\ProgramData\\Mailferry\\Mailferry Wake.xml',
       'schtasks.exe /create /tn "Mailferry Wake" /xml "C:\\ProgramData\\Mailferry\\Mailferry Wake.xml" /f',
       'schtasks.exe /run /tn "Mailferry Agent"',
