@@ -2,6 +2,28 @@
 // over the SQLite built into Node 24. The device's own checks of version and synchronous=FULL run on it unchanged.
 const { DatabaseSync } = require('node:sqlite');
 
+/** Codes of SQLite's result codes as better-sqlite3 has them on its errors: those that the device tells apart. */
+const CODES = {
+  5: 'SQLITE_BUSY',
+  6: 'SQLITE_LOCKED',
+  10: 'SQLITE_IOERR',
+  11: 'SQLITE_CORRUPT',
+  13: 'SQLITE_FULL',
+  14: 'SQLITE_CANTOPEN',
+  19: 'SQLITE_CONSTRAINT',
+  26: 'SQLITE_NOTADB',
+};
+
+/** Does `work`; its failures have the codes that better-sqlite3 gives them. */
+function coded(work) {
+  try {
+    return work();
+  } catch (error) {
+    if (error.errcode) error.code = CODES[error.errcode & 0xff] ?? 'SQLITE_ERROR';
+    throw error;
+  }
+}
+
 class Statement {
   #statement;
   #pluck = false;
@@ -26,11 +48,11 @@ class Statement {
   }
 
   get(...values) {
-    return this.#row(this.#statement.get(...values));
+    return this.#row(coded(() => this.#statement.get(...values)));
   }
 
   all(...values) {
-    return this.#statement.all(...values).map((row) => this.#row(row));
+    return coded(() => this.#statement.all(...values)).map((row) => this.#row(row));
   }
 
   *iterate(...values) {
@@ -38,7 +60,7 @@ class Statement {
   }
 
   run(...values) {
-    return this.#statement.run(...values);
+    return coded(() => this.#statement.run(...values));
   }
 }
 
@@ -46,11 +68,11 @@ module.exports = class Database {
   #db;
 
   constructor(path, { readonly = false, timeout = 5_000 } = {}) {
-    this.#db = new DatabaseSync(path, { readOnly: readonly, timeout });
+    this.#db = coded(() => new DatabaseSync(path, { readOnly: readonly, timeout }));
   }
 
   prepare(sql) {
-    const statement = this.#db.prepare(sql);
+    const statement = coded(() => this.#db.prepare(sql));
     // better-sqlite3 binds @name from {name}, and takes more than it needs.
     statement.setAllowBareNamedParameters(true);
     statement.setAllowUnknownNamedParameters(true);
@@ -58,12 +80,12 @@ module.exports = class Database {
   }
 
   exec(sql) {
-    this.#db.exec(sql);
+    coded(() => this.#db.exec(sql));
     return this;
   }
 
   pragma(text, { simple = false } = {}) {
-    const rows = this.#db.prepare(`PRAGMA ${text}`).all();
+    const rows = coded(() => this.#db.prepare(`PRAGMA ${text}`).all());
     return simple ? Object.values(rows[0] ?? {})[0] : rows;
   }
 
@@ -72,10 +94,10 @@ module.exports = class Database {
       (how) =>
       (...values) => {
         const inside = this.#db.isTransaction;
-        this.#db.exec(inside ? 'SAVEPOINT inside' : `BEGIN ${how}`);
+        coded(() => this.#db.exec(inside ? 'SAVEPOINT inside' : `BEGIN ${how}`));
         try {
           const result = work(...values);
-          this.#db.exec(inside ? 'RELEASE inside' : 'COMMIT');
+          coded(() => this.#db.exec(inside ? 'RELEASE inside' : 'COMMIT'));
           return result;
         } catch (error) {
           if (this.#db.isTransaction)
