@@ -96,6 +96,9 @@ export async function takeBackup(
   const file = await openSource(await snapshot.pathOf(source.path), source.path);
   try {
     const look = await lookAt(file);
+    // Windows takes OST files out of its snapshots; what is left of one may be an empty file, which is no copy of it.
+    if (source.kind === 'ost' && snapshot.kind === 'vss' && look.size === 0)
+      throw new Failure('snapshot_unavailable', `${source.path} is left out of snapshots by Windows.`);
     const { base } = source;
     const backup = await begin(device, source, snapshot, { look, base, mark });
     const reading = { backup, source, file, look, base };
