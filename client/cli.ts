@@ -34,7 +34,7 @@ export interface Context {
 
 type Action<O> = (context: Context, paths: string[], options: O) => Promise<number>;
 
-const SNAPSHOTS = ['require', 'prefer', 'vss', 'btrfs', 'live'];
+const SNAPSHOTS = ['require', 'prefer', 'never', 'vss', 'btrfs', 'live'];
 
 /** Runs one command line (without program names); the exit code. Never throws. */
 export async function runCli(words: readonly string[], machine: Machine): Promise<number> {
@@ -101,6 +101,11 @@ async function reported(terminal: Terminal, machine: Machine, run: () => Promise
   }
 }
 
+function snapshotChoice(text: string): SnapshotChoice {
+  if (!SNAPSHOTS.includes(text)) throw new Failure('usage', `--snapshot is one of ${SNAPSHOTS.join(', ')}.`);
+  return text === 'never' ? 'live' : (text as SnapshotChoice);
+}
+
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
@@ -109,7 +114,13 @@ function wholeNumber(text: string): number {
 }
 
 function describe(program: Command, add: <O>(command: Command, action: Action<O>) => void): void {
-  const snapshot = () => new Option('--snapshot <kind>', 'what to read from').choices(SNAPSHOTS);
+  const snapshot = () =>
+    new Option(
+      '--snapshot <kind>',
+      'require one (default), prefer one to the live file, never make one, or one of this kind',
+    )
+      .choices(SNAPSHOTS)
+      .argParser(snapshotChoice);
   const caches = () =>
     new Option('--caches', 'copies of what a mail server holds too: OST files and IMAP folders');
   const quota = () =>

@@ -34,6 +34,7 @@ export async function commitVersion(
     const base = { version: backup.id, size, root: root!, complete, fingerprint: fingerprint!, file: file! };
     const receiptAt = complete ? statement.committedAt : null;
     sources.promote(backup.source_id, base, complete ? backup.mark : null, receiptAt);
+    if (complete) sources.readFrom(backup.source_id, backup.snapshot);
   });
   await staging.release(backup.id);
   if (before) await staging.dropFingerprint(before.file);
@@ -56,6 +57,7 @@ async function commitRequest(device: Device, backup: Backup): Promise<CommitRequ
     sha256: backup.sha256,
     root: backup.root!,
     snapshot: backup.snapshot,
+    ...(backup.outlook_running === null ? {} : { outlookRunning: backup.outlook_running === 1 }),
     health: backup.health,
     healthNotes: JSON.parse(backup.health_notes),
     changes: Buffer.from(encodeChangeList({ runs, coarse }, sha256)).toString('base64'),

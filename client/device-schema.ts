@@ -93,4 +93,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sources ADD COLUMN set_name TEXT;
   CREATE INDEX sources_by_set ON sources(set_name) WHERE set_name IS NOT NULL;
   `,
+  `
+  -- 1 or 0: whether Outlook ran when the snapshot of a backup was made; null: not known.
+  ALTER TABLE backups ADD COLUMN outlook_running INTEGER;
+
+  -- What the newest receipted version of a source was read from.
+  ALTER TABLE sources ADD COLUMN last_snapshot TEXT;
+  `,
 ];

@@ -18,6 +18,8 @@ export interface Backup {
   readonly mtime: string;
   readonly taken_at: string;
   readonly snapshot: SnapshotKind;
+  /** 1 or 0: whether Outlook ran when it was made; null: not known. */
+  readonly outlook_running: number | null;
   readonly health: Health;
   /** JSON array of sentences. */
   readonly health_notes: string;
@@ -86,8 +88,10 @@ export class Queue {
   begin(backup: NewBackup): void {
     this.#db
       .prepare(
-        `INSERT INTO backups (id, source_id, state, base_version, size, mtime, taken_at, snapshot, health, health_notes, mark)
-         VALUES (@id, @source_id, 'scanning', @base_version, @size, @mtime, @taken_at, @snapshot, @health, @health_notes, @mark)`,
+        `INSERT INTO backups (id, source_id, state, base_version, size, mtime, taken_at, snapshot, outlook_running, health,
+         health_notes, mark)
+         VALUES (@id, @source_id, 'scanning', @base_version, @size, @mtime, @taken_at, @snapshot, @outlook_running, @health,
+         @health_notes, @mark)`,
       )
       .run(backup);
   }

@@ -9,9 +9,9 @@ import { forgetDamagedBases } from './heal-base.ts';
 import { pause } from './pause.ts';
 import { needsPerson } from './send-plan.ts';
 import type { Sender } from './sender.ts';
-import { withSnapshot } from './snapshot.ts';
+import { SnapshotPool } from './snapshot-pool.ts';
 import type { Source } from './source-registry.ts';
-import { takeSource } from './source-sets.ts';
+import { takeGroup } from './take-group.ts';
 import { RunWorkshop } from './workshop.ts';
 
 export interface RunFailure {
@@ -25,6 +25,8 @@ export interface RunResult {
   readonly versions: readonly string[];
   readonly unchanged: number;
   readonly snapshots: number;
+  /** Paths that were read live, where a snapshot was preferred. */
+  readonly live: readonly string[];
   readonly failed: readonly RunFailure[];
 }
 
@@ -63,10 +65,11 @@ class Run {
   readonly #sender: Sender;
   readonly #options: RunOptions;
   readonly #shop: RunWorkshop;
+  readonly #snapshots: SnapshotPool;
   readonly #versions: string[] = [];
   readonly #failed = new Map<string, RunFailure>();
+  readonly #live = new Set<string>();
   #unchanged = 0;
-  #snapshots = 0;
   /** Rounds in which a source did not come forward, by its id. */
   readonly #fruitless = new Map<number, number>();
 
@@ -75,6 +78,11 @@ class Run {
     this.#sender = sender;
     this.#options = options;
     this.#shop = new RunWorkshop(sender);
+    this.#snapshots = new SnapshotPool({
+      journal: device.journal,
+      now: device.now,
+      onLeft: (failure) => device.progress.say(failure.message),
+    });
   }
 
   async untilQueued(): Promise<RunResult> {
@@ -87,6 +95,7 @@ class Run {
       }
       return this.#result();
     } finally {
+      await this.#snapshots.close();
       await this.#shop.close();
     }
   }
@@ -107,6 +116,7 @@ class Run {
       }
       return this.#result();
     } finally {
+      await this.#snapshots.close();
       await this.#shop.close();
     }
   }
@@ -115,7 +125,8 @@ class Run {
     return {
       versions: this.#versions,
       unchanged: this.#unchanged,
-      snapshots: this.#snapshots,
+      snapshots: this.#snapshots.made,
+      live: [...this.#live],
       failed: [...this.#failed.values()],
     };
   }
@@ -139,33 +150,21 @@ class Run {
     const { snapshot } = this.#options;
     const { groups, unchanged } = await changedSources(device, sources, { snapshot, fail });
     this.#unchanged += unchanged;
-    const surroundings = { ...device, onLeft: (failure: Failure) => device.progress.say(failure.message) };
-    for (const { provider, volume, sources } of groups) {
+    for (const group of groups) {
       if (device.stop.aborted) break;
-      if (provider.kind !== 'live' && provider.kind !== 'export') this.#snapshots++;
-      const done = new Set<number>();
-      try {
-        await withSnapshot(provider, volume, surroundings, async (frozen) => {
-          for (const { id } of sources) {
-            if (device.stop.aborted) return;
-            done.add(id);
-            const source = device.sources.get(id);
-            try {
-              const taken = await takeSource(device, source, frozen, this.#shop);
-              if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
-              if (taken.outcome === 'unchanged') this.#unchanged++;
-              else if (taken.outcome === 'queued') attempts.push({ source, backup: taken.backup });
-              else attempts.push({ source, ...taken, failure: await frozen.judge(taken.failure) });
-            } catch (error) {
-              fail(source, isStateDamage(error) ? error : await frozen.judge(deviceFailure(error)));
-            }
-            this.#sender.notify();
-          }
-        });
-      } catch (error) {
-        for (const source of sources) if (!done.has(source.id)) fail(source, error);
-        if (isStateDamage(error)) throw error;
-      }
+      await takeGroup(group, {
+        device,
+        snapshots: this.#snapshots,
+        shop: this.#shop,
+        prefer: snapshot === 'prefer',
+        taken: (source, taken, kind) => {
+          if (kind === 'live' && snapshot === 'prefer') this.#live.add(source.path);
+          if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
+          if (taken.outcome === 'unchanged') this.#unchanged++;
+          else attempts.push({ source, ...taken });
+        },
+        failed: fail,
+      });
     }
     return attempts;
   }

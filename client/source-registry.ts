@@ -1,5 +1,5 @@
 // The sources of this device: what is protected, and what the server holds of it.
-import type { SourceKind } from '../shared/protocol.ts';
+import type { SnapshotKind, SourceKind } from '../shared/protocol.ts';
 import type { DeviceDb } from './device-db.ts';
 
 /** What the server holds of a source, as the fingerprint on this disk tells it. */
@@ -28,6 +28,8 @@ export interface Source {
   /** Whether the server may hold versions of it that are not known here. */
   readonly askServer: boolean;
   readonly lastReceiptAt: string | null;
+  /** What its newest receipted version was read from; null: not known here. */
+  readonly lastSnapshot: SnapshotKind | null;
   readonly lastFailure: { readonly code: string; readonly message: string } | null;
 }
 
@@ -45,6 +47,7 @@ interface Row {
   mark: string | null;
   ask_server: number;
   last_receipt_at: string | null;
+  last_snapshot: SnapshotKind | null;
   last_failure: string | null;
   last_failure_message: string | null;
 }
@@ -67,6 +70,7 @@ function sourceOf(row: Row): Source {
     mark: row.mark,
     askServer: row.ask_server === 1,
     lastReceiptAt: row.last_receipt_at,
+    lastSnapshot: row.last_snapshot,
     lastFailure: row.last_failure
       ? { code: row.last_failure, message: row.last_failure_message ?? '' }
       : null,
@@ -139,6 +143,11 @@ export class SourceRegistry {
         receiptAt,
         id,
       );
+  }
+
+  /** What its newest receipted version was read from. */
+  readFrom(id: number, snapshot: SnapshotKind): void {
+    this.#db.prepare('UPDATE sources SET last_snapshot = ? WHERE id = ?').run(snapshot, id);
   }
 
   /** Nothing is known of what the server holds; the next run asks it. */

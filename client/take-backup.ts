@@ -139,6 +139,7 @@ async function begin(
     mtime: instantOf(look.mtimeMs),
     taken_at: snapshot.takenAt,
     snapshot: snapshot.kind,
+    outlook_running: snapshot.outlookRunning === null ? null : Number(snapshot.outlookRunning),
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
     mark: mark ?? markOf(look),

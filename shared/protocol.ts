@@ -60,6 +60,8 @@ export const CommitRequest = z.strictObject({
   sha256: hash.nullable(),
   root: hash,
   snapshot: SnapshotKind,
+  /** Whether Outlook ran when its snapshot was made: what it had not written yet is not in it. Absent: not known. */
+  outlookRunning: z.boolean().optional(),
   health: Health,
   healthNotes: z.array(z.string().max(500)).max(20),
   /** change-list.ts in base64. */
@@ -78,6 +80,8 @@ export const VersionSummary = z.object({
   root: hash,
   complete: z.boolean(),
   snapshot: SnapshotKind,
+  /** Whether Outlook ran when its snapshot was made: what it had not written yet is not in it. Absent: not known. */
+  outlookRunning: z.boolean().optional(),
   health: Health,
   healthNotes: z.array(z.string()),
   /**

@@ -18,6 +18,8 @@ export interface BackupOptions {
   readonly quota?: number;
   /** Copies of what a mail server holds too. */
   readonly caches?: boolean;
+  /** Reading live what can't be snapshotted is no partial success but what was asked for. */
+  readonly liveIsFine?: boolean;
 }
 
 export async function backup(context: Context, given: string[], options: BackupOptions): Promise<number> {
@@ -39,7 +41,12 @@ export async function backup(context: Context, given: string[], options: BackupO
     try {
       await recover(device);
       const result = await runBackup(device, sender, { sources, snapshot, wait });
-      return report(context, { result, receipts, queue: device.queue.staged(), waited: wait });
+      return report(context, {
+        result: options.liveIsFine ? { ...result, live: [] } : result,
+        receipts,
+        queue: device.queue.staged(),
+        waited: wait,
+      });
     } finally {
       await sender.close();
     }
@@ -75,10 +82,11 @@ export function report(
     unchanged,
     snapshots,
     failed,
+    live: result.live,
     queue,
   });
   if (machine.surroundings.stop.aborted) return EXIT.stopped;
-  if (failed.length === 0) return EXIT.ok;
+  if (failed.length === 0) return result.live.length > 0 ? EXIT.partial : EXIT.ok;
   return result.versions.length + unchanged > 0 ? EXIT.partial : EXIT.failed;
 }
 

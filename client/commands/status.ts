@@ -34,8 +34,8 @@ export async function status({ terminal, paths }: Context): Promise<number> {
       `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
       ...sources.map(
-        ({ path, state, lastReceiptAt }) =>
-          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}`,
+        ({ path, state, lastReceiptAt, snapshot }) =>
+          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
       ),
     ];
     terminal.result(lines.join('\n'), { queue, sources, server: { url: identity.server, reachable } });
@@ -52,6 +52,7 @@ function localState(path: string) {
     const sources = new SourceRegistry(db).all().map((source) => ({
       path: source.path,
       lastReceiptAt: source.lastReceiptAt,
+      snapshot: source.lastSnapshot,
       state: stateOf(source, active.has(source.id)),
       ...(source.lastFailure ? { message: source.lastFailure.message } : {}),
     }));

@@ -38,7 +38,11 @@ export async function up(context: Context, given: string[], options: UpOptions):
     else await enrolHere(inner, { data, url });
     const sources = await chooseSources(context, given);
     const choice = options.snapshot ?? 'prefer';
-    if (options.once) return await backup(inner, sources, { wait: true, snapshot: choice });
+    if (options.once) {
+      // Where nobody chose, the quickest way to see it work is no partial success for want of a file system with snapshots.
+      const liveIsFine = options.snapshot === undefined;
+      return await backup(inner, sources, { wait: true, snapshot: choice, liveIsFine });
+    }
     terminal.say(`A server runs at ${url}, data in ${data}. Ctrl-C ends both.`);
     return await agent(inner, sources, { every: EVERY, snapshot: choice });
   } finally {

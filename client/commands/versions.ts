@@ -14,20 +14,23 @@ export async function versions({ terminal, paths: state }: Context, paths: strin
     const lines = found.map(
       (version) =>
         `${version.id}  ${version.takenAt}  ${bytesText(version.size).padStart(9)}  ` +
-        `${version.snapshot}, ${healthWords({ verdict: version.health })}${damageWords(version)}  ${printable(version.path)}`,
+        `${version.snapshot}${version.outlookRunning ? ' while Outlook ran' : ''}, ${healthWords({ verdict: version.health })}${damageWords(version)}  ${printable(version.path)}`,
     );
     terminal.result(lines.length > 0 ? lines.join('\n') : 'The server holds no version.', {
-      versions: found.map(({ id, path, takenAt, size, sha256, snapshot, health, damaged, receipt }) => ({
-        id,
-        path,
-        takenAt,
-        size,
-        sha256,
-        snapshot,
-        health,
-        ...(damaged === undefined ? {} : { damaged }),
-        receipt,
-      })),
+      versions: found.map(
+        ({ id, path, takenAt, size, sha256, snapshot, outlookRunning, health, damaged, receipt }) => ({
+          id,
+          path,
+          takenAt,
+          size,
+          sha256,
+          snapshot,
+          ...(outlookRunning === undefined ? {} : { outlookRunning }),
+          health,
+          ...(damaged === undefined ? {} : { damaged }),
+          receipt,
+        }),
+      ),
     });
     return EXIT.ok;
   });

@@ -90,4 +90,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX versions_damaged ON versions (device, sequence) WHERE damaged > 0;
   CREATE INDEX uploads_unfinished ON uploads (device) WHERE finished = 0;
   `,
+  `
+  -- Whether Outlook ran when the snapshot of a version was made; null: not known.
+  ALTER TABLE versions ADD COLUMN outlook_running INTEGER CHECK (outlook_running IN (0, 1));
+  `,
 ];

@@ -65,6 +65,8 @@ describe('a commit', () => {
     ['of a path that looks like one of a server', { path: '/../../etc/passwd' }],
     ['with a time to the nanosecond', { mtime: '1601-01-01T00:00:00.000000001Z' }],
     ['on the 29th of February of a leap year', { mtime: '2024-02-29T23:59:59Z' }],
+    ['made while Outlook ran', { outlookRunning: true }],
+    ['made while Outlook did not run', { outlookRunning: false }],
     ['with many notes', { healthNotes: Array(20).fill('n'.repeat(500)) }],
   ])('%s is taken', (_, fields) => {
     expect(mistakes(fields)).toEqual([]);
@@ -115,6 +117,8 @@ describe('a commit', () => {
     ['root', ''],
     ['snapshot', 'none'],
     ['health', 'fine'],
+    ['outlookRunning', 'yes'],
+    ['outlookRunning', null],
     ['healthNotes', 'fine'],
     ['healthNotes', Array(21).fill('n')],
     ['changes', 'TUZDTAE'],

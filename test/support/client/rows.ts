@@ -10,6 +10,7 @@ export function backupRow(id: string, source: number, over: Partial<NewBackup> =
     mtime: '2026-01-01T00:00:00.000Z',
     taken_at: '2026-01-02T00:00:00.000Z',
     snapshot: 'btrfs',
+    outlook_running: null,
     health: 'clean',
     health_notes: '[]',
     mark: 'mark',
