@@ -32,7 +32,7 @@ export async function takeGroup(group: Group, work: GroupWork): Promise<void> {
     } catch (error) {
       const live = device.snapshots.find(({ kind }) => kind === 'live');
       const instead =
-        work.prefer && !isStateDamage(error) && provider.kind !== 'live'
+        work.prefer && !isStateDamage(error) && !['live', 'export'].includes(provider.kind)
           ? await live?.volumeOf(left[0]!.path)
           : null;
       if (!live || !instead) {

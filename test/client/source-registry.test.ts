@@ -22,6 +22,7 @@ test('a new source: nothing is known of it', () => {
     mark: null,
     askServer: true,
     lastReceiptAt: null,
+    lastSnapshot: null,
     lastFailure: null,
   });
 });

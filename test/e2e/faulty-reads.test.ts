@@ -67,6 +67,7 @@ async function bench(size: number) {
       interfaces: networkInterfaces,
       chance: () => 0.5,
       newId: randomUUID,
+      registry: null,
       powershell: null,
       stop: ended.signal,
     };
