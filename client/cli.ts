@@ -101,11 +101,6 @@ async function reported(terminal: Terminal, machine: Machine, run: () => Promise
   }
 }
 
-function snapshotChoice(text: string): SnapshotChoice {
-  if (!SNAPSHOTS.includes(text)) throw new Failure('usage', `--snapshot is one of ${SNAPSHOTS.join(', ')}.`);
-  return text === 'never' ? 'live' : (text as SnapshotChoice);
-}
-
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
@@ -118,9 +113,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
     new Option(
       '--snapshot <kind>',
       'require one (default), prefer one to the live file, never make one, or one of this kind',
-    )
-      .choices(SNAPSHOTS)
-      .argParser(snapshotChoice);
+    ).choices(SNAPSHOTS);
   const caches = () =>
     new Option('--caches', 'copies of what a mail server holds too: OST files and IMAP folders');
   const quota = () =>

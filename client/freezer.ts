@@ -5,10 +5,10 @@ import { isRegistryPath } from './registry.ts';
 import { realPath, type SnapshotProvider, type Volume } from './snapshot.ts';
 
 /**
- * Which snapshots a run may use: one kind; the best there is or none (`prefer`); the best there is or a failure (`require`). Reading
- * the live file because it was asked for is the kind `live`.
+ * Which snapshots a run may use: one kind; the best there is or none (`prefer`); the best there is or a failure (`require`); none,
+ * so that the live file is read (`never`, which is the kind `live`).
  */
-export type SnapshotChoice = SnapshotKind | 'prefer' | 'require';
+export type SnapshotChoice = SnapshotKind | 'prefer' | 'require' | 'never';
 
 export interface Freezer {
   readonly provider: SnapshotProvider;
@@ -31,7 +31,8 @@ export async function freezerOf(
   const isAllowed = ({ kind }: SnapshotProvider) => {
     // A registry key can only be exported, and is always whole then: whatever the choice, it is what was asked for.
     if (isRegistryPath(path)) return kind === 'export';
-    return general ? choice === 'prefer' || kind !== 'live' : kind === choice;
+    if (general) return choice === 'prefer' || kind !== 'live';
+    return kind === (choice === 'never' ? 'live' : choice);
   };
   let reason: Failure | undefined;
   for (const provider of providers) {

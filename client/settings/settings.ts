@@ -14,8 +14,8 @@ const shape = {
   enrolmentToken: z.string().min(1, 'must not be empty'),
   everyMinutes: z.int(minutes(1)).min(1, minutes(1)).max(MINUTES_A_DAY, minutes(1)),
   minimumMinutes: z.int(minutes(0)).min(0, minutes(0)).max(MINUTES_A_DAY, minutes(0)),
-  snapshot: z.enum(['require', 'prefer', 'vss', 'btrfs', 'live'], {
-    error: 'must be require, prefer, vss, btrfs or live',
+  snapshot: z.enum(['require', 'prefer', 'never', 'vss', 'btrfs', 'live'], {
+    error: 'must be require, prefer, never, vss, btrfs or live',
   }),
   /** 64 MB at least: one pack has to fit. */
   stagingMegabytes: z.int('must be a whole number from 64 on').min(64, 'must be a whole number from 64 on'),

@@ -45,7 +45,7 @@ test.each([
   [{ everyMinutes: 0 }, 'everyMinutes must be a whole number of minutes from 1 to 1440'],
   [{ everyMinutes: '15' }, 'everyMinutes must be a whole number of minutes from 1 to 1440'],
   [{ minimumMinutes: 1.5 }, 'minimumMinutes must be a whole number of minutes from 0 to 1440'],
-  [{ snapshot: 'maybe' }, 'snapshot must be require, prefer, vss, btrfs or live'],
+  [{ snapshot: 'maybe' }, 'snapshot must be require, prefer, never, vss, btrfs or live'],
   [{ server: 'ftp://x' }, 'server must be the address of a server (http or https)'],
   [{ stagingMegabytes: 1 }, 'stagingMegabytes must be a whole number from 64 on'],
   [{ paths: 'C:\\mail' }, 'paths must be a list of paths'],
