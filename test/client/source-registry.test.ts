@@ -23,6 +23,7 @@ test('a new source: nothing is known of it', () => {
     askServer: true,
     lastReceiptAt: null,
     lastSnapshot: null,
+    set: null,
     lastFailure: null,
   });
 });
