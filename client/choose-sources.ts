@@ -6,7 +6,7 @@ import type { SourceKind } from '../shared/protocol.ts';
 import { setPath } from './set-list.ts';
 import type { Source, SourceRegistry } from './source-registry.ts';
 import { findStores, kindOf } from './sources/find-stores.ts';
-import { findHere, type ThisMachine } from './sources/this-machine.ts';
+import type { ThisMachine } from './sources/this-machine.ts';
 
 export interface ChooseOptions {
   readonly sources: SourceRegistry;
@@ -58,6 +58,8 @@ async function foundAndKnown({
   caches,
   scratch,
 }: ChooseOptions): Promise<Map<number, Source>> {
+  // Loaded only where no path is named: a scheduled run over one store needs no finder.
+  const { findHere } = await import('./sources/this-machine.ts');
   const { items } = await findHere(machine, { caches, scratch });
   const chosen = new Map<number, Source>();
   const add = (source: Source) => chosen.set(source.id, source);

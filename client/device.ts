@@ -86,7 +86,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     // What a process that died left there are secrets.
     await removeDurably(paths.exports);
     await makeDirectory(paths.exports);
-    const snapshots = snapshotProviders(surroundings, paths.exports);
+    const snapshots = await snapshotProviders(surroundings, paths.exports);
     await reapSnapshots(snapshots, {
       journal,
       now: surroundings.now,

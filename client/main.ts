@@ -11,7 +11,7 @@ import { EXIT, exitCode } from './exit-code.ts';
 import { registryOf } from './registry/this-registry.ts';
 import { hostBeside } from './service/windows-service.ts';
 import { keepHeapSmall } from './small-heap.ts';
-import { type PowerShell, powershellProgram } from './snapshot/vss/powershell.ts';
+import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot, type SecretKeeper } from './state-directory.ts';
 import { dpapiKeeper } from './windows/dpapi.ts';
 
@@ -19,9 +19,10 @@ import { dpapiKeeper } from './windows/dpapi.ts';
 const PATIENCE_MS = 4_500;
 
 /** Windows PowerShell of this machine, and the script beside this program. */
-function powershellOf(platform: string, env: NodeJS.ProcessEnv): PowerShell | null {
+async function powershellOf(platform: string, env: NodeJS.ProcessEnv): Promise<PowerShell | null> {
   if (platform !== 'win32') return null;
   const script = fileURLToPath(new URL('./snapshot/vss/shadow-copy.ps1', import.meta.url));
+  const { powershellProgram } = await import('./snapshot/vss/powershell.ts');
   return { program: powershellProgram(env.SystemRoot), script };
 }
 
@@ -64,7 +65,7 @@ async function main(words: string[]): Promise<number> {
       interfaces: networkInterfaces,
       chance: Math.random,
       newId: randomUUID,
-      powershell: powershellOf(process.platform, process.env),
+      powershell: await powershellOf(process.platform, process.env),
       registry: registryOf(process.platform, process.env),
       stop: stop.signal,
     },

@@ -13,6 +13,7 @@ import { stagingFinding } from '../doctor/staging-check.ts';
 import { powershellFindings, rightsFinding } from '../doctor/windows-check.ts';
 import { EXIT } from '../exit-code.ts';
 import { isRegistryPath } from '../registry.ts';
+import { withScratch } from '../scratch-folder.ts';
 import { chooseService, type ServiceOptions } from '../service/choose-service.ts';
 import { runProgram } from '../service/step.ts';
 import { loadSettings } from '../settings/load-settings.ts';
@@ -20,7 +21,7 @@ import { resolveSettings, type Settings } from '../settings/settings.ts';
 import { snapshotProviders } from '../snapshot/providers.ts';
 import { SnapshotJournal } from '../snapshot-journal.ts';
 import { SourceRegistry } from '../source-registry.ts';
-import { findHere, withScratch } from '../sources/this-machine.ts';
+import { findHere } from '../sources/this-machine.ts';
 import { loadIdentity } from '../state-directory.ts';
 
 /** Exit code 0 where nothing failed; warnings are no failures. */
@@ -92,7 +93,7 @@ async function mailFindings({ machine, paths }: Context, settings: Settings): Pr
               todo: 'Name what to protect: `mailferry backup PATH`, or the setting `paths`.',
             };
       const snapshots = await snapshotFindings({
-        providers: snapshotProviders(surroundings, scratch),
+        providers: await snapshotProviders(surroundings, scratch),
         surroundings: { journal: new SnapshotJournal(db), now: surroundings.now },
         sources: files,
         scratch: enrolled ? paths.root : scratch,

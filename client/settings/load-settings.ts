@@ -4,9 +4,10 @@ import { posix, win32 } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Machine } from '../cli.ts';
 import { registryOf } from '../registry/this-registry.ts';
-import { withScratch } from '../sources/this-machine.ts';
+import { withScratch } from '../scratch-folder.ts';
+import { DEFAULTS } from './defaults.ts';
 import { environmentPlace, POLICY_KEY, policyPlace } from './names.ts';
-import { type ResolvedSettings, resolveSettings, type SettingsPlace } from './settings.ts';
+import type { ResolvedSettings, SettingName, SettingsPlace } from './settings.ts';
 
 type Surroundings = Pick<Machine, 'env' | 'platform' | 'home'>;
 
@@ -57,11 +58,23 @@ export async function loadSettings(
   const said = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
   const files = await Promise.all(settingsFiles(machine).map(filePlace));
   const policy = await readPolicy(machine);
-  const places = [
-    policy,
-    { where: 'the command line', values: said },
-    environmentPlace(machine.env),
-    ...files,
-  ];
+  const others = [policy, environmentPlace(machine.env), ...files].filter(
+    (place) => place !== null && Object.keys(place.values).length > 0,
+  );
+  if (others.length === 0 && Object.keys(said).every((name) => CHECKED_WHERE_READ.has(name)))
+    return flagsOverDefaults(said);
+  const { resolveSettings } = await import('./settings.ts');
+  const places = [policy, { where: COMMAND_LINE, values: said }, environmentPlace(machine.env), ...files];
   return resolveSettings(places.filter((place) => place !== null));
+}
+
+const COMMAND_LINE = 'the command line';
+/** Flags of which the command line itself takes only good values. */
+const CHECKED_WHERE_READ: ReadonlySet<string> = new Set(['snapshot', 'caches'] satisfies SettingName[]);
+
+/** What resolveSettings() makes of flags alone, without loading it. */
+function flagsOverDefaults(said: Readonly<Record<string, unknown>>): ResolvedSettings {
+  const origins: Record<string, string> = {};
+  for (const name of Object.keys(DEFAULTS)) origins[name] = name in said ? COMMAND_LINE : 'default';
+  return { settings: { ...DEFAULTS, ...said }, origins };
 }

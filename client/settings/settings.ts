@@ -1,7 +1,7 @@
 // Settings of the device: what they are, how they are checked, and which place wins. Pure: the places are handed in as values.
 import { z } from 'zod';
 import { Failure } from '../../shared/failure.ts';
-import { DEFAULT_QUOTA } from '../staging.ts';
+import { DEFAULTS } from './defaults.ts';
 
 const MINUTES_A_DAY = 1_440;
 const address = 'the address of a server (http or https)';
@@ -36,17 +36,7 @@ const Layer = z.strictObject(shape).partial();
 export type SettingName = keyof typeof shape;
 export const SETTING_NAMES = Object.keys(shape) as SettingName[];
 
-type Values = { readonly [Name in SettingName]: z.infer<(typeof shape)[Name]> };
-
-/** What holds where no place says anything. A look at a locked store costs a snapshot: hence the minimum. */
-const DEFAULTS = {
-  everyMinutes: 15,
-  minimumMinutes: 5,
-  snapshot: 'require',
-  stagingMegabytes: Math.floor(DEFAULT_QUOTA / 1_000_000),
-  paths: [],
-  caches: false,
-} as const satisfies Partial<Values>;
+export type Values = { readonly [Name in SettingName]: z.infer<(typeof shape)[Name]> };
 
 export type Settings = Readonly<Partial<Values>> & Pick<Values, keyof typeof DEFAULTS>;
 

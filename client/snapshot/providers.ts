@@ -5,9 +5,7 @@ import type { Registry } from '../registry.ts';
 import type { SnapshotProvider } from '../snapshot.ts';
 import { btrfsSnapshots } from './btrfs.ts';
 import { liveFiles } from './live.ts';
-import { registryExports } from './registry-export.ts';
 import type { PowerShell } from './vss/powershell.ts';
-import { vssSnapshots } from './vss.ts';
 
 export interface ProviderSurroundings {
   /** Null where this is no Windows. */
@@ -21,13 +19,17 @@ export interface ProviderSurroundings {
   readonly registry: ((scratch: string) => Registry) | null;
 }
 
-/** `exports`: a folder for registry exports, which only its owner can look into. */
-export function snapshotProviders(
+/** `exports`: a folder for registry exports, which only its owner can look into. What only Windows has is loaded only there. */
+export async function snapshotProviders(
   surroundings: ProviderSurroundings,
   exports: string,
-): readonly SnapshotProvider[] {
+): Promise<readonly SnapshotProvider[]> {
   const { powershell, now, chance, stop, registry } = surroundings;
   if (!powershell) return [btrfsSnapshots, liveFiles];
+  const [{ registryExports }, { vssSnapshots }] = await Promise.all([
+    import('./registry-export.ts'),
+    import('./vss.ts'),
+  ]);
   return [
     ...(registry ? [registryExports(registry(exports), exports)] : []),
     vssSnapshots({ powershell, now, chance, pause: (ms) => pause(ms, stop), stop, path: win32 }),

@@ -1,10 +1,10 @@
 // The finders' ports on the machine this runs on: its file system, and on Windows its registry through reg.exe.
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { registryOf } from '../registry/this-registry.ts';
 import type { Registry } from '../registry.ts';
+import { withScratch } from '../scratch-folder.ts';
 import { type Found, findSources, plainUser, type SearchedMachine } from './find-sources.ts';
 import type { SearchedUser } from './finder.ts';
 import { nodeFiles } from './node-files.ts';
@@ -15,16 +15,6 @@ export interface ThisMachine {
   readonly platform: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly home: string;
-}
-
-/** Hands a folder that only its owner can look into to `use`, and removes it in every case: exports in it hold secrets. */
-export async function withScratch<T>(use: (folder: string) => Promise<T>, below = tmpdir()): Promise<T> {
-  const folder = await mkdtemp(join(below, 'mailferry-'));
-  try {
-    return await use(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
 }
 
 /** Everything there is to protect on this machine. `scratch`: a folder for exports that is cleared after a crash too. */

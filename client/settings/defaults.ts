@@ -1,0 +1,13 @@
+// What holds where no place says anything: apart from the checks of settings, which take longer to load than a look takes.
+import { DEFAULT_QUOTA } from '../staging.ts';
+import type { Values } from './settings.ts';
+
+/** A look at a locked store costs a snapshot: hence the minimum. */
+export const DEFAULTS = {
+  everyMinutes: 15,
+  minimumMinutes: 5,
+  snapshot: 'require',
+  stagingMegabytes: Math.floor(DEFAULT_QUOTA / 1_000_000),
+  paths: [],
+  caches: false,
+} as const satisfies Partial<Values>;
