@@ -100,4 +100,16 @@ export const MIGRATIONS: readonly string[] = [
   -- What the newest receipted version of a source was read from.
   ALTER TABLE sources ADD COLUMN last_snapshot TEXT;
   `,
+  `
+  -- Receipts that a server restored from an old copy has forgotten. Nothing reads them: they prove what was promised.
+  CREATE TABLE forgotten_receipts (
+    sequence INTEGER NOT NULL,
+    version TEXT NOT NULL,
+    statement TEXT NOT NULL,
+    signature TEXT NOT NULL
+  ) STRICT;
+
+  -- What is on its way is looked for again and again, among ever more that has ended.
+  CREATE INDEX backups_on_their_way ON backups(source_id) WHERE state NOT IN ('receipted', 'abandoned');
+  `,
 ];

@@ -109,6 +109,15 @@ export class Queue {
       .all();
   }
 
+  /** Those of one source. */
+  activeOf(sourceId: number): Backup[] {
+    return this.#db
+      .prepare<[number], Backup>(
+        "SELECT * FROM backups WHERE source_id = ? AND state NOT IN ('receipted', 'abandoned') ORDER BY taken_at, id",
+      )
+      .all(sourceId);
+  }
+
   /** Moves a backup along its table; with what is known of it, once it is sealed. Attempts are counted on over a commit that lacks packs. */
   advance(id: string, event: BackupEvent, sealed?: Sealed): BackupState {
     return this.atomically(() => {
@@ -260,6 +269,21 @@ export class Queue {
         'INSERT INTO receipts (sequence, version, statement, signature) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
       )
       .run(statement.sequence, statement.version, receipt.statement, receipt.signature);
+  }
+
+  /** The newest receipt's place in the chain; 0: there is none. */
+  lastReceipt(): number {
+    return Number(this.#db.prepare('SELECT MAX(sequence) FROM receipts').pluck().get() ?? 0);
+  }
+
+  /** Sets receipts from `sequence` on aside, which the server has forgotten; how many. They are kept: they prove what was promised. */
+  setReceiptsAside(sequence: number): number {
+    return this.atomically(() => {
+      this.#db
+        .prepare('INSERT INTO forgotten_receipts SELECT * FROM receipts WHERE sequence >= ?')
+        .run(sequence);
+      return this.#db.prepare('DELETE FROM receipts WHERE sequence >= ?').run(sequence).changes;
+    });
   }
 
   receipt(sequence: number): Receipt | undefined {

@@ -27,6 +27,7 @@ export function assertFitsChain(
   throw new Failure(
     'receipt_invalid',
     'The server has forgotten receipts that it gave: it was restored from an old copy.',
+    { detail: { forgotten: true } },
   );
 }
 
@@ -55,4 +56,30 @@ export async function fillReceiptGap(
     progress.say(
       `${fetched} receipts that this device did not know were fetched: its state was lost, or restored from an old copy.`,
     );
+}
+
+/**
+ * Compares the newest receipts that are held with those that the server has now, and sets those aside that it has forgotten: what they
+ * stood for is sent again, and it is told. How many there were. Failures are the server's, and `receipt_invalid` where a signature is
+ * not that of the server this device knows.
+ */
+export async function setForgottenAside(device: Device, signal: AbortSignal): Promise<number> {
+  const { queue, sources, server, identity, progress } = device;
+  const given = new Map<number, Receipt>();
+  for (const { receipt } of await server.versions({ partial: true, limit: MOST_MISSED }, { signal }))
+    given.set(readReceipt(receipt, receiptVerifier(identity.receiptKey)).sequence, receipt);
+  const oldest = Math.min(...given.keys(), 1 + queue.lastReceipt());
+  let first = queue.lastReceipt() + 1;
+  for (; first > oldest || (first > 1 && given.size === 0); first--) {
+    const held = queue.receipt(first - 1);
+    const theirs = given.get(first - 1);
+    if (held && theirs && held.statement === theirs.statement) break;
+  }
+  const forgotten = queue.setReceiptsAside(first);
+  if (forgotten === 0) return 0;
+  for (const { id } of sources.all()) sources.forgetBase(id);
+  progress.say(
+    `The server has forgotten ${forgotten} receipts that it gave: it was restored from an old copy. What it lacks is sent again.`,
+  );
+  return forgotten;
 }

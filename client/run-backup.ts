@@ -40,7 +40,13 @@ export interface RunOptions {
 /** A source that does not come forward in this many rounds is left to the next run. */
 const FRUITLESS_ROUNDS = 3;
 /** Failures of the line: waited for, however long it takes. */
-const LINE_CODES: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 'busy', 'server_full']);
+const LINE_CODES: ReadonlySet<FailureCode> = new Set([
+  'unreachable',
+  'stalled',
+  'busy',
+  'too_many',
+  'server_full',
+]);
 
 /** Runs as the options say. Never rejects for what is wrong with a single source; a Failure `state_damaged` ends it. */
 export async function runBackup(device: Device, sender: Sender, options: RunOptions): Promise<RunResult> {

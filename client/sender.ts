@@ -265,11 +265,17 @@ export class Sender {
       this.#events.onReceipt?.({ version, sent });
     } catch (error) {
       if (signal.aborted) return;
-      await this.#commitFailed(backup, asFailure(error));
+      await this.#commitFailed(backup, asFailure(error), signal);
     }
   }
 
-  async #commitFailed(backup: Backup, failure: Failure): Promise<void> {
+  /** Whether receipts were set aside that the server has forgotten, so that it may be asked for a new one. */
+  async #forgetForgotten(signal: AbortSignal): Promise<boolean> {
+    const { setForgottenAside } = await import('./receipts-held.ts');
+    return (await setForgottenAside(this.#device, signal).catch(() => 0)) > 0;
+  }
+
+  async #commitFailed(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
     const { queue, sources } = this.#device;
     if (failure.code === 'packs_missing') {
       const missing = new Set(failure.detail.missing as string[]);
@@ -289,6 +295,8 @@ export class Sender {
       return;
     } else {
       sources.failed(backup.source_id, failure.code, failure.message);
+      if (failure.detail.forgotten === true && (await this.#forgetForgotten(signal)))
+        return queue.postponeBackup(backup.id, failure.code, 1, 0);
     }
     const attempts = queue.backup(backup.id)!.attempts + 1;
     await this.#postpone(failure, attempts, (count, at) =>

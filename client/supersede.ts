@@ -37,8 +37,7 @@ export function onTheirWay(
   source: Source,
 ): { backup: Backup; givesWay: boolean }[] {
   return queue
-    .active()
-    .filter(({ source_id }) => source_id === source.id)
+    .activeOf(source.id)
     .map((backup) => ({ backup, givesWay: givesWay(backup, queue.packsOf(backup.id), source) }));
 }
 

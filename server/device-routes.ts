@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { coarseCount } from '../shared/block.ts';
 import { asFailure } from '../shared/failure.ts';
 import { CommitRequest, MAX_COMMIT_BYTES, VersionQuery } from '../shared/protocol.ts';
+import { RECEIPTS_HEADER } from '../shared/routes.ts';
 import { commitVersion } from './commit.ts';
 import { sendContent } from './content.ts';
 import type { DeviceScope } from './device-scope.ts';
@@ -41,8 +42,14 @@ async function getPack(scope: DeviceScope, request: FastifyRequest): Promise<unk
   return { id: pack.id, bytes: pack.stored };
 }
 
-async function listVersions(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
+async function listVersions(
+  scope: DeviceScope,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   const { path, kind, partial, damaged, limit } = parseRequest(VersionQuery, request.query);
+  const last = await scope.catalogue.versions.lastReceipt();
+  reply.header(RECEIPTS_HEADER, String(last?.sequence ?? 0));
   return {
     versions: await scope.catalogue.versions.list({
       path,

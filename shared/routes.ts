@@ -23,3 +23,9 @@ export const ACK_BYTES = 262_144;
 export const ACK_MS = 5_000;
 /** The request header by which a client asks for them. */
 export const ACK_HEADER = 'mailferry-acks';
+
+/**
+ * The header of a list of versions that says how many receipts the device was given. Fewer than the device holds: the server was
+ * restored from an old copy.
+ */
+export const RECEIPTS_HEADER = 'mailferry-receipts';

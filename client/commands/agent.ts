@@ -4,7 +4,7 @@ import { asFailure } from '../../shared/failure.ts';
 import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
-import { isStateDamage } from '../device-failure.ts';
+import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
@@ -31,8 +31,8 @@ export interface AgentOptions {
   readonly caches?: boolean;
 }
 
-/** Before a damaged database is opened anew. */
-const REOPEN_MS = 1_000;
+/** Before a database that was damaged, or had no room, is opened anew. */
+const REOPEN_MS = 5_000;
 
 export async function agent(context: Context, given: string[], options: AgentOptions): Promise<number> {
   const { machine, terminal } = context;
@@ -53,9 +53,10 @@ export async function agent(context: Context, given: string[], options: AgentOpt
         attend(context, { device, paths, settings, host: options.host ?? false }),
       );
     } catch (error) {
-      // Opened again, a damaged database is put aside and made anew.
-      if (!isStateDamage(error)) throw error;
-      terminal.say(asFailure(error).message);
+      const failure = deviceFailure(error);
+      // Opened again, a damaged database is put aside and made anew; a full disk has room again some time.
+      if (failure.code !== 'state_damaged' && failure.code !== 'staging_full') throw error;
+      terminal.say(`${failure.message} ${failure.hint}`);
       await pause(REOPEN_MS, surroundings.stop);
     }
   }

@@ -135,6 +135,7 @@ describe('schemas', () => {
         "10ac070ed463c5b4",
         "31e350f9420943bf",
         "28f5545f6f5a4ad4",
+        "8d9e995eeedd6d1c",
       ]
     `);
   });

@@ -1,5 +1,5 @@
 // What happens to a laptop: lines that come and go, little room, days without a server, lost state, being asked to end.
-import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -46,7 +46,10 @@ function backup({ source, state }: Pick<Road, 'source' | 'state'>, ...words: str
   return mailferry('backup', source, '--state', state, '--json', ...words);
 }
 
-async function expectRestorable({ root, source, state }: Road, sha256: string): Promise<void> {
+async function expectRestorable(
+  { root, source, state }: Pick<Road, 'root' | 'source' | 'state'>,
+  sha256: string,
+): Promise<void> {
   const to = join(root, `restored-${sha256}`);
   await mailferryOk('restore', source, '--to', to, '--state', state);
   expect(await sha256Of(to)).toBe(sha256);
@@ -159,6 +162,45 @@ describe('lost state', () => {
       expect(json.versions.map(({ path }: { path: string }) => path)).toEqual([way.source]);
       expect(way.proxy.counted.up - before).toBeLessThan(1_000_000);
       await expectRestorable(way, await sha256Of(way.source));
+    },
+    120_000,
+  );
+});
+
+describe('a server restored from an old copy', () => {
+  test.each([
+    ['while the store rests', 0],
+    ['and the store changed since', 20],
+  ])(
+    'is noticed %s: what it lacks is sent again',
+    async (_, changes) => {
+      const root = tempDir();
+      const [data, copy, state] = [join(root, 'data'), join(root, 'copy'), join(root, 'state')];
+      const source = join(root, 'mail.pst');
+      makeMailFile(source, 10_000_000, 26);
+      let server = await startServer(data);
+      onTestFinished(async () => void (await stop(server)));
+      await enrol(data, server.url, state);
+      const way = { root, source, state };
+      await backup(way, '--wait', ...LIVE).ended;
+      await stop(server);
+      cpSync(data, copy, { recursive: true });
+      server = await startServer(data, server.port);
+      for (const day of [1, 2]) {
+        changeMailFile(source, 20, day);
+        expect((await backup(way, '--wait', ...LIVE).ended).json.versions).toHaveLength(1);
+      }
+      await stop(server);
+      rmSync(data, { recursive: true });
+      cpSync(copy, data, { recursive: true });
+      server = await startServer(data, server.port);
+      if (changes > 0) changeMailFile(source, changes, 3);
+      const noticed = await backup(way, '--wait', ...LIVE).ended;
+      expect(noticed.stdout).toContain('The server has forgotten 2 receipts that it gave');
+      expect(noticed.json).toMatchObject({ versions: [{ path: source }], failed: [] });
+      await expectRestorable(way, await sha256Of(source));
+      const rest = await backup(way, '--wait', ...LIVE).ended;
+      expect(rest.json).toMatchObject({ versions: [], unchanged: 1 });
     },
     120_000,
   );
