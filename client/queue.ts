@@ -154,7 +154,8 @@ export class Queue {
       this.#db
         .prepare(
           `INSERT INTO packs (backup_id, number, id, state, bytes, raw_bytes, through, runs)
-           VALUES (@backup_id, @number, @id, 'staged', @bytes, @raw_bytes, @through, @runs)`,
+           VALUES (@backup_id, @number, @id,
+             CASE WHEN EXISTS (SELECT 1 FROM packs WHERE id = @id AND state = 'known') THEN 'known' ELSE 'staged' END, @bytes, @raw_bytes, @through, @runs)`,
         )
         .run(pack);
     });
@@ -201,7 +202,10 @@ export class Queue {
       .all();
   }
 
-  /** Moves a pack along its table. `url`: what `created` brought; a pack that starts over has none. */
+  /**
+   * Moves a pack along its table. `url`: what `created` brought; a pack that starts over has none. A pack that another backup waits
+   * for too is acknowledged for both.
+   */
   advancePack(
     pack: Pick<QueuedPack, 'backup_id' | 'number'>,
     event: UploadEvent,
@@ -218,6 +222,13 @@ export class Queue {
           'UPDATE packs SET state = ?, url = ?, attempts = 0, next_attempt_at = 0, failure = NULL WHERE backup_id = ? AND number = ?',
         )
         .run(state, state === 'sending' ? (url ?? now.url) : null, pack.backup_id, pack.number);
+      if (state === 'known')
+        this.#db
+          .prepare(
+            `UPDATE packs SET state = 'known', url = NULL, attempts = 0, next_attempt_at = 0, failure = NULL
+             WHERE id = ? AND state IN ('staged', 'sending')`,
+          )
+          .run(now.id);
     });
   }
 

@@ -11,6 +11,7 @@ import { needsPerson } from './send-plan.ts';
 import type { Sender } from './sender.ts';
 import { SnapshotPool } from './snapshot-pool.ts';
 import type { Source } from './source-registry.ts';
+import type { Workshop } from './take-backup.ts';
 import { takeGroup } from './take-group.ts';
 import { RunWorkshop } from './workshop.ts';
 
@@ -35,6 +36,8 @@ export interface RunOptions {
   readonly snapshot: SnapshotChoice;
   /** Until every source has a receipt for its state, is unchanged, or failed; otherwise until all that can be is queued. */
   readonly wait: boolean;
+  /** What packs are made with, closed at the end; threads of its own unless given. */
+  readonly workshop?: Workshop & { close(): Promise<void> };
 }
 
 /** A source that does not come forward in this many rounds is left to the next run. */
@@ -70,7 +73,7 @@ class Run {
   readonly #device: Device;
   readonly #sender: Sender;
   readonly #options: RunOptions;
-  readonly #shop: RunWorkshop;
+  readonly #shop: Workshop & { close(): Promise<void> };
   readonly #snapshots: SnapshotPool;
   readonly #versions: string[] = [];
   readonly #failed = new Map<string, RunFailure>();
@@ -83,7 +86,7 @@ class Run {
     this.#device = device;
     this.#sender = sender;
     this.#options = options;
-    this.#shop = new RunWorkshop(sender);
+    this.#shop = options.workshop ?? new RunWorkshop(sender);
     this.#snapshots = new SnapshotPool({
       journal: device.journal,
       now: device.now,

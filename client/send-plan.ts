@@ -2,7 +2,7 @@
 import { FAILURES, isFailureCode } from '../shared/failure.ts';
 import type { Backup, QueuedPack } from './queue.ts';
 
-type PackRow = Pick<QueuedPack, 'backup_id' | 'number' | 'state' | 'next_attempt_at' | 'failure'>;
+type PackRow = Pick<QueuedPack, 'backup_id' | 'number' | 'id' | 'state' | 'next_attempt_at' | 'failure'>;
 type BackupRow = Pick<Backup, 'id' | 'source_id' | 'state' | 'next_attempt_at' | 'failure'>;
 
 export interface SendPlan<P, B> {
@@ -38,10 +38,14 @@ export function sendPlan<P extends PackRow, B extends BackupRow>(
   const cut = read.filter(({ id }) => losing.has(id) && !busy.has(id));
   const first = new Map(read.toReversed().map((backup) => [backup.source_id, backup.id]));
   const ready = read.filter(({ id, source_id }) => !unknown.has(id) && first.get(source_id) === id);
-  const packs = waiting.filter((pack) => !losing.has(pack.backup_id) && !busy.has(packKey(pack)));
+  const packs = onceEach(waiting.filter((pack) => !losing.has(pack.backup_id))).filter(
+    (pack) => !busy.has(packKey(pack)),
+  );
   const free = [...packs, ...ready.filter((backup) => !busy.has(backup.id))];
   const later = free.filter((row) => !due(row)).map((row) => row.next_attempt_at);
-  const stuck = new Set([...waiting, ...read].filter((row) => !due(row) && needsPerson(row)).map(idOf));
+  const stops = (row: PackRow | BackupRow) => !due(row) && needsPerson(row);
+  const stopped = new Set(waiting.filter(stops).map(({ id }) => id));
+  const stuck = new Set([...waiting.filter(({ id }) => stopped.has(id)), ...read.filter(stops)].map(idOf));
   const left = read.filter(({ id, source_id }) => !stuck.has(id) && !stuck.has(first.get(source_id)!));
   return {
     send: packs.filter(due),
@@ -54,6 +58,12 @@ export function sendPlan<P extends PackRow, B extends BackupRow>(
       packs.every((pack) => stuck.has(pack.backup_id)) &&
       left.length === 0,
   };
+}
+
+/** One row for each pack: two backups over the same base hold the same one, and it is sent once for both (queue.ts). */
+function onceEach<P extends Pick<PackRow, 'id'>>(packs: readonly P[]): P[] {
+  const seen = new Set<string>();
+  return packs.filter(({ id }) => !seen.has(id) && seen.add(id));
 }
 
 function idOf(row: PackRow | BackupRow): string {

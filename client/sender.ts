@@ -1,6 +1,6 @@
 // The sender: empties the queue, pack after pack and commit after commit, for as long as it takes; every wait is in the database.
 import PQueue from 'p-queue';
-import { asFailure, type Failure } from '../shared/failure.ts';
+import type { Failure } from '../shared/failure.ts';
 import type { VersionSummary } from '../shared/protocol.ts';
 import { backoffMs } from './backoff.ts';
 import type { Device } from './device.ts';
@@ -179,7 +179,7 @@ export class Sender {
     } catch (error) {
       if (signal.aborted) return;
       const moved = this.#progress.of(pack) > before;
-      await this.#sendFailed(pack, { failure: asFailure(error), moved, path: file.path, signal });
+      await this.#sendFailed(pack, { failure: deviceFailure(error), moved, path: file.path, signal });
     }
   }
 
@@ -265,7 +265,7 @@ export class Sender {
       this.#events.onReceipt?.({ version, sent });
     } catch (error) {
       if (signal.aborted) return;
-      await this.#commitFailed(backup, asFailure(error), signal);
+      await this.#commitFailed(backup, deviceFailure(error), signal);
     }
   }
 

@@ -9,7 +9,7 @@ import { deviceFailure } from './device-failure.ts';
 import { FingerprintReader, FingerprintWriter } from './fingerprint/fingerprint-file.ts';
 import { frameSettings } from './pack/frame-settings.ts';
 import { PackSeries } from './pack/pack-series.ts';
-import type { Packer } from './pack/packer.ts';
+import type { PackWriter } from './pack/packer.ts';
 import type { Backup } from './queue.ts';
 import { isRegistryPath } from './registry.ts';
 import { encodeRuns } from './run-list.ts';
@@ -27,7 +27,7 @@ const PACK_ROOM = 33_554_432;
 
 /** What a run works with besides the device. */
 export interface Workshop {
-  packer(): Packer;
+  packer(): PackWriter;
   hash(size: number): SlotHash;
   /** Something is new in the queue. */
   notify(): void;

@@ -124,7 +124,7 @@ async function look(context: Context, { device, sender, paths, settings, first }
       );
   } catch (error) {
     if (isStateDamage(error)) throw error;
-    const failure = asFailure(error);
+    const failure = deviceFailure(error);
     // A machine may get its mail later than its agent: that there is none is told once.
     if (first || failure.code !== 'source_missing') terminal.say(failure.message);
   }

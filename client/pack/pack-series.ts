@@ -3,7 +3,7 @@ import { COARSE } from '../../shared/block.ts';
 import { addRun, type SourceRun } from '../run-list.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
-import type { Packer } from './packer.ts';
+import type { PackWriter } from './packer.ts';
 
 /**
  * A pack is sealed at about this many stored bytes: the unit that is lost when a process dies in mid-read, and that the server
@@ -32,7 +32,7 @@ interface OpenBatch {
 }
 
 export class PackSeries {
-  readonly #packer: Packer;
+  readonly #packer: PackWriter;
   readonly #settings: FrameSettings;
   readonly #pathOf: (number: number) => string;
   readonly #onSealed: (sealed: SealedRuns) => Promise<void>;
@@ -45,7 +45,7 @@ export class PackSeries {
   #failed: unknown;
 
   constructor(options: {
-    packer: Packer;
+    packer: PackWriter;
     settings: FrameSettings;
     pathOf: (number: number) => string;
     /** Called for one pack after another. */

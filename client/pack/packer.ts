@@ -13,6 +13,9 @@ const IN_FLIGHT = 2_097_152;
 /** A young generation of 1 MiB is collected often, and with it the buffers of frames that were written. */
 const LEAN = { maxYoungGenerationSizeMb: 1 };
 
+/** What writes the packs of a backup, one after another: the packer, or what stands in for it. */
+export type PackWriter = Pick<Packer, 'open' | 'buffer' | 'add' | 'bytes' | 'seal' | 'abandon'>;
+
 export class Packer {
   readonly #worker: Worker;
   readonly #free: ArrayBuffer[] = [];

@@ -2,15 +2,27 @@
 import type { PreviousUpload, UrlStorage } from 'tus-js-client';
 import type { QueuedPack } from '../queue.ts';
 
-/** Keeps the URL of one pack through `keep`; finds nothing, since a known URL is resumed by itself (upload-pack.ts). */
-export function queueUrlStorage(pack: Pick<QueuedPack, 'id'>, keep: (url: string) => void): UrlStorage {
+/**
+ * Keeps the URL of one pack through `keep`; finds nothing, since a known URL is resumed by itself (upload-pack.ts). A URL that can't
+ * be kept is told to `failed` and never used: tus-js-client listens to no failure here, and the process would end of it.
+ */
+export function queueUrlStorage(
+  pack: Pick<QueuedPack, 'id'>,
+  keep: (url: string) => void,
+  failed: (error: unknown) => void,
+): UrlStorage {
   return {
     findAllUploads: async () => [],
     findUploadsByFingerprint: async () => [],
     removeUpload: async () => {},
-    addUpload: async (_fingerprint: string, upload: PreviousUpload) => {
-      if (upload.uploadUrl) keep(upload.uploadUrl);
-      return pack.id;
-    },
+    addUpload: (_fingerprint: string, upload: PreviousUpload) =>
+      new Promise((resolve) => {
+        try {
+          if (upload.uploadUrl) keep(upload.uploadUrl);
+          resolve(pack.id);
+        } catch (error) {
+          failed(error);
+        }
+      }),
   };
 }

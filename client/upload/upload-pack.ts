@@ -47,7 +47,7 @@ function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
       metadata: { kind: 'pack', id: pack.id },
       fileReader,
       httpStack: tusHttpStack(http, { onWritten: upload.onWritten, signal }),
-      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname)),
+      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname), reject),
       fingerprint: async () => pack.id,
       storeFingerprintForResuming: pack.url === null,
       // Where the other side does not say what it has written, only the end of a request does: then they are short.

@@ -150,6 +150,22 @@ describe('packs', () => {
     queue.advancePack({ backup_id: 'a', number: 1 }, 'acknowledged');
   });
 
+  test('that two backups hold are acknowledged for both, and those that come later are known at once', () => {
+    const { queue, source } = open();
+    for (const id of ['a', 'b', 'c']) queue.begin(backupRow(id, source));
+    for (const id of ['a', 'b']) queue.addPack(packRow(id, 0, { id: 'same' }));
+    queue.addPack(packRow('b', 1));
+    queue.advancePack({ backup_id: 'b', number: 0 }, 'created', '/v1/uploads/b0');
+    queue.advancePack({ backup_id: 'a', number: 0 }, 'acknowledged');
+    expect(queue.packsOf('b').map(({ state, url }) => [state, url])).toEqual([
+      ['known', null],
+      ['staged', null],
+    ]);
+    queue.addPack(packRow('c', 0, { id: 'same' }));
+    expect(queue.packsOf('c')[0]!.state).toBe('known');
+    expect(queue.waiting().map(({ backup_id, number }) => [backup_id, number])).toEqual([['b', 1]]);
+  });
+
   test('are part of a backup that is there, each number once, with the bytes they were given', () => {
     const { queue, source } = open();
     expect(() => queue.addPack(packRow('none', 0))).toThrow(/FOREIGN KEY/);

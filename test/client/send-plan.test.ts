@@ -7,13 +7,16 @@ import { packKey, sendPlan } from '../../client/send-plan.ts';
 interface Given {
   readonly failure?: string;
   readonly lost?: boolean;
+  /** A pack is one of its own unless told. */
+  readonly id?: string;
   /** A backup is of a source of its own unless told. */
   readonly source?: number;
 }
 
-const pack = (backup_id: string, number: number, next_attempt_at = 0, { failure, lost }: Given = {}) => ({
+const pack = (backup_id: string, number: number, next_attempt_at = 0, { failure, lost, id }: Given = {}) => ({
   backup_id,
   number,
+  id: id ?? `pack of ${backup_id}/${number}`,
   state: lost ? ('lost' as const) : ('staged' as const),
   next_attempt_at,
   failure: failure ?? null,
@@ -28,6 +31,26 @@ const backup = (id: string, state: BackupState, next_attempt_at = 0, { failure, 
 const NOW = 1_000;
 
 describe('case by case', () => {
+  test('a pack that two backups hold is sent once, and neither is at rest before it is known', () => {
+    const waiting = [pack('a', 0, 0, { id: 'same' }), pack('b', 0, 0, { id: 'same' }), pack('b', 1)];
+    const active = [backup('a', 'uploading'), backup('b', 'uploading')];
+    const plan = sendPlan({ waiting, active }, new Set(), NOW);
+    expect(plan.send).toEqual([waiting[0], waiting[2]]);
+    expect(plan.idle).toBe(false);
+    expect(sendPlan({ waiting, active }, new Set(['a/0']), NOW).send).toEqual([waiting[2]]);
+  });
+
+  test('whoever waits for a pack that only a person can get sent is left to that person too', () => {
+    const waiting = [
+      pack('a', 0, 5_000, { id: 'same', failure: 'unauthorized' }),
+      pack('b', 0, 0, { id: 'same' }),
+    ];
+    const active = [backup('a', 'uploading'), backup('b', 'uploading')];
+    const plan = sendPlan({ waiting, active }, new Set(), NOW);
+    expect(plan.send).toEqual([]);
+    expect(plan.idle).toBe(true);
+  });
+
   test('sends what is due, commits only what is known whole, and wakes for the rest', () => {
     const waiting = [pack('a', 0), pack('a', 1, 5_000)];
     const active = [backup('a', 'uploading'), backup('b', 'uploading'), backup('c', 'scanning')];

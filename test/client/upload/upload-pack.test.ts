@@ -18,6 +18,8 @@ interface Bench {
   readonly vault: string;
   /** What is done with each request before the stock server gets it. */
   meddle: (request: http.IncomingMessage, response: http.ServerResponse) => boolean;
+  /** Called before a URL is kept. */
+  keeping: () => void;
   send(pack: { url: string | null }, bytes?: number): Promise<string | null>;
 }
 
@@ -51,6 +53,7 @@ async function bench(): Promise<Bench> {
     path,
     vault,
     meddle: () => false,
+    keeping: () => {},
     send: async (pack, bytes = 2_000_000) => {
       let kept = pack.url;
       try {
@@ -60,6 +63,7 @@ async function bench(): Promise<Bench> {
           http: client,
           server: new ServerClient(client, url, 'secret'),
           onUrl: (given) => {
+            result.keeping();
             kept = given;
           },
           onWritten: () => {},
@@ -87,6 +91,15 @@ test('sends a pack, even to a server that acknowledges nothing', async () => {
   const { send, methods } = await bench();
   await send({ url: null });
   expect(methods.filter((method) => method === 'POST')).toHaveLength(1);
+}, 20_000);
+
+test('fails where its URL cannot be kept, and sends nothing to it', async () => {
+  const b = await bench();
+  b.keeping = () => {
+    throw new Error('database or disk is full');
+  };
+  await expect(b.send({ url: null })).rejects.toThrow('database or disk is full');
+  expect(b.methods).toEqual(['POST']);
 }, 20_000);
 
 test('goes on where it was cut', async () => {

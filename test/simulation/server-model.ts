@@ -1,0 +1,321 @@
+// A small honest server: takes packs, versions and nothing else, checks everything, and may be restored from an old copy.
+import { createHash, generateKeyPairSync, hash, sign } from 'node:crypto';
+import { decodeFrame } from '../../server/decode-frame.ts';
+import { type Answer, notFound, problemOf, problemOfTus, uploadGone } from '../../server/problem.ts';
+import { checkHashesGiven, touchedBlocks } from '../../server/version-map.ts';
+import { COARSE, coarseCount } from '../../shared/block.ts';
+import { toHex } from '../../shared/byte-codec.ts';
+import { decodeChangeList } from '../../shared/change-list.ts';
+import { asFailure, Failure } from '../../shared/failure.ts';
+import { MerkleSum } from '../../shared/merkle.ts';
+import { frameHash, indexOffset, PACK_FOOTER_BYTES, parsePackTail } from '../../shared/pack.ts';
+import { CommitRequest, type VersionSummary } from '../../shared/protocol.ts';
+import { CHAIN_START, chainText, type Receipt, statementText } from '../../shared/receipt.ts';
+import { ROUTES } from '../../shared/routes.ts';
+
+/** One for all simulations: nothing that is decided by chance depends on it. */
+const KEYS = generateKeyPairSync('ed25519');
+export const RECEIPT_KEY = KEYS.publicKey.export({ type: 'spki', format: 'pem' }).toString();
+export const DEVICE = 'simulated-device';
+
+const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer');
+
+interface Upload {
+  readonly id: string;
+  readonly pack: string;
+  readonly length: number;
+  readonly bytes: Buffer;
+  readonly finished: boolean;
+}
+
+export interface HeldVersion {
+  readonly id: string;
+  readonly request: string;
+  readonly path: string;
+  readonly complete: boolean;
+  readonly bytes: Buffer;
+  readonly hashes: readonly Uint8Array[];
+  readonly summary: VersionSummary;
+}
+
+/** What it holds. Values never change, so that a copy of the maps is a copy of it all. */
+interface Held {
+  readonly uploads: ReadonlyMap<string, Upload>;
+  readonly packs: ReadonlyMap<string, Buffer>;
+  /** In the order of their receipts. */
+  readonly versions: ReadonlyMap<string, HeldVersion>;
+}
+
+export interface ServerRequest {
+  readonly method: string;
+  /** With its query. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+export interface ServerAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** Who wants to know what it does. */
+export interface ServerObserver {
+  now(): number;
+  newId(): string;
+  committed(version: HeldVersion): void;
+  /** An upload begins of a pack that is here already. */
+  knownPackAgain(pack: string): void;
+}
+
+export class ServerModel {
+  readonly #observer: ServerObserver;
+  #held: Held = { uploads: new Map(), packs: new Map(), versions: new Map() };
+  /** What it held before each pack and version: what a copy of it may hold. */
+  readonly #past: Held[] = [];
+
+  constructor(observer: ServerObserver) {
+    this.#observer = observer;
+  }
+
+  version(id: string): HeldVersion | undefined {
+    return this.#held.versions.get(id);
+  }
+
+  knows(pack: string): boolean {
+    return this.#held.packs.has(pack);
+  }
+
+  /** Somebody restores it from an old copy: what it held `steps` packs and versions ago. False: that is the same. */
+  restore(steps: number): boolean {
+    const old = this.#past.splice(-steps)[0];
+    if (!old) return false;
+    this.#held = old;
+    return true;
+  }
+
+  /** Its power goes: what it had of unfinished uploads may be lost, but nothing that it said to be done. */
+  cutPower(keep: (length: number) => number): void {
+    const uploads = [...this.#held.uploads].map(([id, upload]) => {
+      const bytes = upload.finished ? upload.bytes : upload.bytes.subarray(0, keep(upload.bytes.length));
+      return [id, { ...upload, bytes }] as const;
+    });
+    this.#held = { ...this.#held, uploads: new Map(uploads) };
+  }
+
+  /** It forgets uploads that were not finished. */
+  forgetUploads(): void {
+    const uploads = [...this.#held.uploads].filter(([, { finished }]) => finished);
+    this.#held = { ...this.#held, uploads: new Map(uploads) };
+  }
+
+  /** Takes bytes of an upload as they come; how many it has now. Failures as in an answer to PATCH. */
+  append(id: string, offset: number, bytes: Buffer): number {
+    const upload = this.#upload(id);
+    if (upload.bytes.length !== offset) throw new Failure('offset_differs', 'The offsets differ.');
+    this.#put({ ...upload, bytes: Buffer.concat([upload.bytes, bytes]) });
+    return offset + bytes.length;
+  }
+
+  /** The answer to a PATCH whose body is all there, or broke. */
+  patched(id: string): ServerAnswer {
+    return this.#answering(() => {
+      this.#finish(id);
+      return {
+        status: 204,
+        headers: { 'upload-offset': String(this.#upload(id).bytes.length) },
+        body: NOTHING,
+      };
+    });
+  }
+
+  handle(request: ServerRequest): ServerAnswer {
+    return this.#answering(() => this.#handle(request));
+  }
+
+  #answering(answer: () => ServerAnswer): ServerAnswer {
+    try {
+      return answer();
+    } catch (error) {
+      return problem(asFailure(error));
+    }
+  }
+
+  #handle({ method, path, headers, body }: ServerRequest): ServerAnswer {
+    const url = new URL(path, 'http://server.invalid');
+    const [, , kind, id, part] = url.pathname.split('/');
+    const asked = `${method} ${kind}`;
+    if (asked === 'POST uploads') return this.#create(headers);
+    if (asked === 'HEAD uploads') return this.#offsetOf(id!);
+    if (asked === 'HEAD packs') {
+      if (!this.knows(id!)) throw notFound();
+      return json({ id });
+    }
+    if (asked === 'PUT versions') return json(this.#commit(id!, body.toString()));
+    if (asked === 'GET versions' && part === 'fingerprint') {
+      const version = this.version(id!);
+      if (!version) throw notFound();
+      return { status: 200, headers: {}, body: Buffer.concat(version.hashes) };
+    }
+    if (asked === 'GET versions' && id === undefined) return json(this.#list(url.searchParams));
+    throw new Error(`the model has no ${method} ${path}`);
+  }
+
+  #upload(id: string): Upload {
+    const upload = this.#held.uploads.get(id);
+    if (!upload) throw uploadGone();
+    return upload;
+  }
+
+  #put(upload: Upload): void {
+    this.#held = { ...this.#held, uploads: new Map(this.#held.uploads).set(upload.id, upload) };
+  }
+
+  #create(headers: Readonly<Record<string, string>>): ServerAnswer {
+    const words = headers['upload-metadata']!.split(',').map((pair) => pair.split(' ') as [string, string]);
+    const metadata = new Map(words.map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]));
+    const pack = metadata.get('id')!;
+    if (this.knows(pack)) this.#observer.knownPackAgain(pack);
+    const id = this.#observer.newId();
+    const length = Number(headers['upload-length']);
+    this.#put({ id, pack, length, bytes: NOTHING, finished: false });
+    return {
+      status: 201,
+      headers: { location: `http://server.invalid${ROUTES.uploads}/${id}` },
+      body: NOTHING,
+    };
+  }
+
+  #offsetOf(id: string): ServerAnswer {
+    this.#finish(id);
+    const { bytes, length } = this.#upload(id);
+    const headers = { 'upload-offset': String(bytes.length), 'upload-length': String(length) };
+    return { status: 200, headers, body: NOTHING };
+  }
+
+  #finish(id: string): void {
+    const upload = this.#upload(id);
+    if (upload.finished || upload.bytes.length < upload.length) return;
+    let raw: Buffer;
+    try {
+      raw = unpacked(upload.bytes, upload.pack);
+    } catch (cause) {
+      const uploads = new Map(this.#held.uploads);
+      uploads.delete(id);
+      this.#held = { ...this.#held, uploads };
+      throw new Failure('pack_refused', 'The bytes of the pack do not match its id.', { cause });
+    }
+    this.#past.push(this.#held);
+    this.#held = { ...this.#held, packs: new Map(this.#held.packs).set(upload.pack, raw) };
+    this.#put({ ...upload, finished: true });
+  }
+
+  #commit(id: string, text: string): VersionSummary {
+    const known = this.version(id);
+    if (known && known.request !== text)
+      throw new Failure('version_conflict', 'This version id was used for another commit.');
+    if (known) return known.summary;
+    const body = CommitRequest.parse(JSON.parse(text));
+    const base = body.base === null ? undefined : this.version(body.base);
+    if (body.base !== null && !base) throw new Failure('base_unknown', 'The base is not known here.');
+    const { bytes, hashes } = this.#laid(body, base);
+    const sum = new MerkleSum(sha256);
+    for (const hash of hashes) sum.push(hash);
+    if (toHex(sum.root()) !== body.root) throw new Failure('root_differs', 'The hashes do not sum up.');
+    const { changes: _changes, base: _base, ...facts } = body;
+    const receivedAt = new Date(this.#observer.now()).toISOString();
+    const summary = { ...facts, id, receivedAt, receipt: this.#receipt(id, body, receivedAt) };
+    const { path, complete } = body;
+    const version: HeldVersion = { id, request: text, path, complete, bytes, hashes, summary };
+    this.#past.push(this.#held);
+    this.#held = { ...this.#held, versions: new Map(this.#held.versions).set(id, version) };
+    this.#observer.committed(version);
+    return summary;
+  }
+
+  /** The bytes and hashes of a version: its base with the changes laid over it, every block that they touch compared. */
+  #laid(body: CommitRequest, base: HeldVersion | undefined): { bytes: Buffer; hashes: Uint8Array[] } {
+    const list = decodeChangeList(Buffer.from(body.changes, 'base64'), sha256);
+    const missing = [...new Set(list.runs.map(({ pack }) => pack))].filter((pack) => !this.knows(pack));
+    if (missing.length > 0) {
+      const detail = { missing };
+      throw new Failure('packs_missing', 'Packs of this commit are not here.', { detail });
+    }
+    checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.bytes.length ?? 0, body.size));
+    const bytes = Buffer.alloc(body.size);
+    base?.bytes.copy(bytes);
+    for (const { at, length, pack, offset } of list.runs)
+      this.#held.packs.get(pack)!.copy(bytes, at, offset, offset + length);
+    const hashes = (base?.hashes ?? []).slice(0, coarseCount(body.size));
+    for (const { index, hash } of list.coarse) {
+      const block = bytes.subarray(index * COARSE, (index + 1) * COARSE);
+      if (!Buffer.from(hash).equals(sha256(block)))
+        throw new Failure('blocks_differ', `Block ${index} differs.`, { detail: { blocks: [index] } });
+      hashes[index] = hash;
+    }
+    return { bytes, hashes };
+  }
+
+  #receipt(id: string, body: CommitRequest, committedAt: string): Receipt {
+    const last = [...this.#held.versions.values()].at(-1)?.summary.receipt;
+    const { complete, path, size, sha256: whole, root } = body;
+    const statement = statementText({
+      format: 'mailferry-receipt-1',
+      device: DEVICE,
+      sequence: this.#held.versions.size + 1,
+      version: id,
+      complete,
+      path,
+      size,
+      sha256: whole ?? '',
+      root,
+      committedAt,
+      previous: last ? createHash('sha256').update(chainText(last)).digest('hex') : CHAIN_START,
+    });
+    return { statement, signature: sign(null, Buffer.from(statement), KEYS.privateKey).toString('hex') };
+  }
+
+  #list(query: URLSearchParams): { versions: VersionSummary[] } {
+    const versions = [...this.#held.versions.values()]
+      .reverse()
+      .filter(({ path }) => !query.has('path') || path === query.get('path'))
+      .filter(({ complete }) => complete || query.get('partial') === 'true')
+      .filter(() => query.get('damaged') !== 'true')
+      .slice(0, Number(query.get('limit') ?? 1_000));
+    return { versions: versions.map(({ summary }) => summary) };
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** The raw bytes of a pack that is what its id says. */
+function unpacked(pack: Buffer, id: string): Buffer {
+  if (toHex(sha256(pack)) !== id) throw new Failure('malformed', 'The bytes do not match the id.');
+  const offset = indexOffset(pack.subarray(-PACK_FOOTER_BYTES), pack.length);
+  const frames = parsePackTail(pack.subarray(offset), offset, sha256);
+  const raw = frames.map((frame) => {
+    const end = frame.storedOffset + frame.storedLength;
+    const bytes = decodeFrame(frame, pack.subarray(frame.storedOffset, end));
+    if (!Buffer.from(frame.hash).equals(frameHash(bytes, sha256)))
+      throw new Failure('malformed', 'A frame does not match its hash.');
+    return bytes;
+  });
+  return Buffer.concat(raw);
+}
+
+function json(value: unknown): ServerAnswer {
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: Buffer.from(JSON.stringify(value)),
+  };
+}
+
+/** As server/app.ts writes it. */
+export function problem(failure: Failure): ServerAnswer {
+  const answer: Answer =
+    failure.code === 'offset_differs' ? problemOfTus(409, failure.message) : problemOf(failure);
+  const headers = { 'content-type': 'application/problem+json; charset=utf-8', ...answer.headers };
+  return { status: answer.status, headers, body: Buffer.from(JSON.stringify(answer.body)) };
+}

@@ -1,0 +1,57 @@
+// Thousands of lives of a device in a world that breaks, out of seeds: nothing acknowledged is lost, and everything comes right.
+import { execFile } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { SABOTAGES } from './sabotage.ts';
+
+/** Processes of their own: the simulated world replaces the disk and the timers of Node. */
+const MAIN = fileURLToPath(new URL('../../dist/test/simulation/main.js', import.meta.url));
+const run = promisify(execFile);
+
+/** To replay one: `node dist/test/simulation/main.js --from SEED --trace`. */
+const FIRST_SEED = 1;
+const SEEDS = 10_000;
+/** A sabotage must be found in this many. */
+const SEEDS_OF_SABOTAGE = 500;
+const PATIENCE_MS = 900_000;
+
+interface Report {
+  readonly seeds: number;
+  readonly broken: readonly { readonly seed: number; readonly violation: string }[];
+}
+
+async function simulated(...words: string[]): Promise<{ lines: string[]; report: Report }> {
+  const { stdout } = await run(process.execPath, [MAIN, ...words], { maxBuffer: 64 * 1024 * 1024 });
+  const lines = stdout.trimEnd().split('\n');
+  return { lines, report: JSON.parse(lines.pop()!) as Report };
+}
+
+test(`${SEEDS} seeds, nothing broken`, { timeout: PATIENCE_MS }, async () => {
+  const processes = Math.min(2, availableParallelism());
+  const each = SEEDS / processes;
+  const reports = await Promise.all(
+    Array.from({ length: processes }, (_, number) =>
+      simulated('--from', String(FIRST_SEED + number * each), '--count', String(each)),
+    ),
+  );
+  expect(reports.flatMap(({ report }) => report.broken)).toEqual([]);
+  expect(reports.reduce((sum, { report }) => sum + report.seeds, 0)).toBe(SEEDS);
+});
+
+test('a seed run twice gives the same trace, whatever ran before it', async () => {
+  const alone = await simulated('--from', '205', '--trace');
+  const again = await simulated('--from', '205', '--trace');
+  const after = await simulated('--from', '203', '--count', '3', '--trace');
+  expect(alone.lines.length).toBeGreaterThan(20);
+  expect(again.lines).toEqual(alone.lines);
+  expect(after.lines.slice(-alone.lines.length)).toEqual(alone.lines);
+});
+
+describe('a device is caught that has one mistake', () => {
+  test.each(Object.keys(SABOTAGES))('%s', { timeout: PATIENCE_MS }, async (name) => {
+    const { report } = await simulated('--count', String(SEEDS_OF_SABOTAGE), '--sabotage', name);
+    expect(report.broken).toHaveLength(1);
+  });
+});
