@@ -67,17 +67,17 @@ export function chooseFaults(chance: Chance): Faults {
     ...SOMETIMES.filter(() => chance.is(0.4)).flat(),
     ...SELDOM.filter(() => chance.is(0.2)).flat(),
   ];
-  const slow = chance.is(0.3);
+  const slow = chance.is(0.2);
   return {
     weather,
     events,
     slow,
-    happens: slow ? chance.whole(4, 8) : chance.whole(1, 5),
-    deaths: chance.is(0.2) ? 0 : chance.whole(1, 2),
+    happens: slow ? chance.whole(3, 6) : chance.whole(1, 3),
+    deaths: chance.pick([0, 1, 1, 2]),
     power: chance.next(),
     stateLost: chance.is(0.1),
     tight: chance.is(0.2),
     seals: chance.pick([0, 0.5, 1]),
-    sources: chance.is(0.25) ? 2 : 1,
+    sources: chance.is(0.15) ? 2 : 1,
   };
 }

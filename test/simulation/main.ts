@@ -18,9 +18,12 @@ await Promise.all([
   import('../../client/upload/upload-pack.ts'),
   import('../../client/commit-version.ts'),
   import('../../client/http/failure-of-answer.ts'),
+  import('../../client/learn-vault.ts'),
   import('../../shared/protocol.ts'),
 ]);
 mount();
+// Failures are what a simulation is made of; where each came from is looked up in one seed, not in thousands.
+if (!values.trace) Error.stackTraceLimit = 0;
 const broken: { seed: number; violation: string }[] = [];
 const started = process.cpuUsage();
 const sabotage = values.sabotage === undefined ? {} : SABOTAGES[values.sabotage];

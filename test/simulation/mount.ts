@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
-import { type Directory, type Disk, diskError, type Node } from './disk.ts';
+import { type Disk, diskError, type Node } from './disk.ts';
 import type { Life } from './life.ts';
 import type { Planned, Scheduler } from './scheduler.ts';
 
@@ -181,10 +181,6 @@ const byDescriptor = {
 function fileOf(node: Node) {
   if (node.kind === 'file') return node;
   throw new Error('not a file');
-}
-
-export function namesIn(directory: Directory): string[] {
-  return [...directory.names.keys()];
 }
 
 type Functions = Record<string, (...args: never[]) => unknown>;

@@ -6,7 +6,7 @@ import { deviceFailure, isStateDamage } from '../../client/device-failure.ts';
 import { blockHashes } from '../../client/fingerprint/block-hashes.ts';
 import { ServerClient } from '../../client/http/server-client.ts';
 import { Queue } from '../../client/queue.ts';
-import { recover } from '../../client/recover.ts';
+import { learnLostVault, recover } from '../../client/recover.ts';
 import { runBackup } from '../../client/run-backup.ts';
 import { InlineHash } from '../../client/scan/whole-hash.ts';
 import { Sender } from '../../client/sender.ts';
@@ -131,6 +131,7 @@ function deviceOf(
     chance: () => world.chance.next(),
     newId: () => world.chance.uuid(),
     powershell: null,
+    registry: null,
     stop: stop.signal,
     paths: PATHS,
     identity,
@@ -206,6 +207,7 @@ async function attend(world: World, device: Device, life: Life): Promise<void> {
   while (!device.stop.aborted) {
     lookAt = Number.POSITIVE_INFINITY;
     try {
+      await learnLostVault(device);
       for (const path of world.sources.keys()) device.sources.register(path, 'pst');
       const workshop = simulatedWorkshop({ scheduler, life, seals, notify: () => sender.notify() }, hash);
       const sources = device.sources.all();

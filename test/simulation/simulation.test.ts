@@ -4,6 +4,8 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { BACKUP_EVENTS } from '../../client/backup-states.ts';
+import { UPLOAD_EVENTS } from '../../client/upload-states.ts';
 import { SABOTAGES } from './sabotage.ts';
 
 /** Processes of their own: the simulated world replaces the disk and the timers of Node. */
@@ -19,6 +21,8 @@ const PATIENCE_MS = 900_000;
 
 interface Report {
   readonly seeds: number;
+  /** How often events of backups and packs came up. */
+  readonly met: Readonly<Record<string, number>>;
   readonly broken: readonly { readonly seed: number; readonly violation: string }[];
 }
 
@@ -38,6 +42,13 @@ test(`${SEEDS} seeds, nothing broken`, { timeout: PATIENCE_MS }, async () => {
   );
   expect(reports.flatMap(({ report }) => report.broken)).toEqual([]);
   expect(reports.reduce((sum, { report }) => sum + report.seeds, 0)).toBe(SEEDS);
+  // Nothing is shown of what never came up.
+  const met = new Set(reports.flatMap(({ report }) => Object.keys(report.met)));
+  const all = [
+    ...BACKUP_EVENTS.map((event) => `backup ${event}`),
+    ...UPLOAD_EVENTS.map((event) => `pack ${event}`),
+  ];
+  expect(all.filter((event) => !met.has(event))).toEqual([]);
 });
 
 test('a seed run twice gives the same trace, whatever ran before it', async () => {

@@ -18,7 +18,7 @@ import { ServerModel } from './server-model.ts';
 import { changedContent, newContent } from './source.ts';
 
 /** Steps after the last event in which the device may still die. */
-const STEPS_TO_DIE = 100;
+const STEPS_TO_DIE = 60;
 /** Some day. */
 const BEGINNING = Date.UTC(2026, 10, 24);
 
@@ -137,7 +137,7 @@ export class World {
 
   #next(): void {
     if (this.#happens === 0) {
-      this.scheduler.plan(this.chance.whole(0, 90_000), null, () => {
+      this.scheduler.plan(this.chance.whole(0, 30_000), null, () => {
         this.#over = true;
       });
       return;
