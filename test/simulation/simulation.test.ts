@@ -17,7 +17,8 @@ const FIRST_SEED = 1;
 const SEEDS = 10_000;
 /** A sabotage must be found in this many. */
 const SEEDS_OF_SABOTAGE = 500;
-const PATIENCE_MS = 900_000;
+/** Minutes where a machine has other things to do. */
+const PATIENCE_MS = 1_800_000;
 
 interface Report {
   readonly seeds: number;
