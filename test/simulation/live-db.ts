@@ -12,7 +12,7 @@ export function newDeviceDb(): DeviceDb {
   const used = free.pop();
   if (used) {
     used.exec(
-      'DELETE FROM packs; DELETE FROM backups; DELETE FROM sources; DELETE FROM receipts; DELETE FROM snapshots; DELETE FROM facts',
+      'DELETE FROM packs; DELETE FROM backups; DELETE FROM sources; DELETE FROM receipts; DELETE FROM forgotten_receipts; DELETE FROM snapshots; DELETE FROM facts',
     );
     return used;
   }

@@ -19,6 +19,7 @@ await Promise.all([
   import('../../client/commit-version.ts'),
   import('../../client/http/failure-of-answer.ts'),
   import('../../client/learn-vault.ts'),
+  import('../../client/receipts-held.ts'),
   import('../../shared/protocol.ts'),
 ]);
 mount();

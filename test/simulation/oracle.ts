@@ -94,7 +94,8 @@ export class Oracle {
 
   /** The device called a version backed up. */
   acknowledged(id: string): void {
-    assert(this.#server.version(id) !== undefined, `receipt for ${id}, which the server does not have`);
+    const there = this.#server.version(id) !== undefined;
+    this.#unless(['server-restored'], there, `receipt for ${id}, which the server does not have`);
     this.#acknowledged.add(id);
   }
 
@@ -155,7 +156,8 @@ export class Oracle {
     const rows = statement<BackupRow>(
       db,
       `SELECT id, source_id, state, fingerprint, fingerprint_file,
-         EXISTS (SELECT 1 FROM receipts WHERE version = backups.id) AS receipted FROM backups`,
+         EXISTS (SELECT 1 FROM receipts WHERE version = backups.id)
+         OR EXISTS (SELECT 1 FROM forgotten_receipts WHERE version = backups.id) AS receipted FROM backups`,
     ).all();
     for (const row of rows) {
       assert((BACKUP_STATES as readonly string[]).includes(row.state), `a backup is ${row.state}`);
@@ -200,6 +202,9 @@ export class Oracle {
       const there = this.#server.version(version)?.summary.receipt.statement === statement;
       this.#unless(['server-restored'], there, `the server does not know its receipt for ${version}`);
     }
+    const forgotten = statement<{ version: string }>(db, 'SELECT version FROM forgotten_receipts').all();
+    for (const { version } of forgotten) held.add(version);
+    this.#unless(['server-restored'], forgotten.length === 0, 'receipts were set aside that the server has');
     for (const id of this.#acknowledged)
       this.#unless(['state-lost'], held.has(id), `the receipt for ${id} is lost on the device`);
   }
@@ -214,15 +219,6 @@ export class Oracle {
       const version = row?.base_version ? this.#server.version(row.base_version) : undefined;
       return row?.mark != null && version?.complete === true && version.bytes.equals(content);
     });
-  }
-
-  /** Whether the device says that the server is not what it was. */
-  noticed(db: DeviceDb): boolean {
-    const failure = "= 'receipt_invalid'";
-    const found =
-      statement(db, `SELECT 1 FROM sources WHERE last_failure ${failure}`).get() ??
-      statement(db, `SELECT 1 FROM backups WHERE failure ${failure}`).get();
-    return this.excuses.has('server-restored') && found !== undefined;
   }
 
   /** At rest, after a start has swept: nothing is left of anything. */

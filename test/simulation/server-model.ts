@@ -11,7 +11,7 @@ import { MerkleSum } from '../../shared/merkle.ts';
 import { frameHash, indexOffset, PACK_FOOTER_BYTES, parsePackTail } from '../../shared/pack.ts';
 import { CommitRequest, type VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt, statementText } from '../../shared/receipt.ts';
-import { ROUTES } from '../../shared/routes.ts';
+import { RECEIPTS_HEADER, ROUTES } from '../../shared/routes.ts';
 
 /** One for all simulations: nothing that is decided by chance depends on it. */
 const KEYS = generateKeyPairSync('ed25519');
@@ -158,7 +158,11 @@ export class ServerModel {
       if (!version) throw notFound();
       return { status: 200, headers: {}, body: Buffer.concat(version.hashes) };
     }
-    if (asked === 'GET versions' && id === undefined) return json(this.#list(url.searchParams));
+    if (asked === 'GET versions' && id === undefined) {
+      const answer = json(this.#list(url.searchParams));
+      const receipts = String(this.#held.versions.size);
+      return { ...answer, headers: { ...answer.headers, [RECEIPTS_HEADER]: receipts } };
+    }
     throw new Error(`the model has no ${method} ${path}`);
   }
 

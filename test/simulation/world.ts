@@ -279,9 +279,6 @@ export class World {
     this.network.weather = FINE_WEATHER;
     this.disk.full = false;
     this.trace('everything is well again');
-    // A device at rest has no reason to look whether the server still has what it gave a receipt for.
-    if (this.oracle.excuses.has('server-restored'))
-      for (const [path, content] of this.sources) this.#write(path, changedContent(content, this.chance));
   }
 
   stop(): void {
