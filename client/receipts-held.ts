@@ -75,9 +75,13 @@ export async function setForgottenAside(device: Device, signal: AbortSignal): Pr
     const theirs = given.get(first - 1);
     if (held && theirs && held.statement === theirs.statement) break;
   }
-  const forgotten = queue.setReceiptsAside(first);
+  // Both or nothing: with the receipts gone and the bases kept, nobody would ask again.
+  const forgotten = queue.atomically(() => {
+    const aside = queue.setReceiptsAside(first);
+    if (aside > 0) for (const { id } of sources.all()) sources.forgetBase(id);
+    return aside;
+  });
   if (forgotten === 0) return 0;
-  for (const { id } of sources.all()) sources.forgetBase(id);
   progress.say(
     `The server has forgotten ${forgotten} receipts that it gave: it was restored from an old copy. What it lacks is sent again.`,
   );
