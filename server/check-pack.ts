@@ -10,8 +10,17 @@ import { hashOfPieces, ONE_CALL_BYTES, unfoldFrame } from './unfold-frame.ts';
 /**
  * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
  * what its hash says. A Failure `pack_refused` otherwise. Holds a window in memory, whatever the size; reads each byte once.
+ * Whoever asks while another pack is checked waits: both would use the same buffers.
  */
-export async function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
+export function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
+  const checked = turn.then(() => checkAlone(read, stored, id));
+  turn = checked.catch(() => undefined);
+  return checked;
+}
+
+let turn: Promise<unknown> = Promise.resolve();
+
+async function checkAlone(read: ReadPack, stored: number, id: string): Promise<number> {
   try {
     return await check(read, stored, id);
   } catch (cause) {
@@ -52,7 +61,7 @@ async function check(read: ReadPack, stored: number, id: string): Promise<number
 
 /** Bytes of a pack read at a time: hundreds of small frames cost a few reads. */
 const WINDOW = 1_048_576;
-/** One for the life of the thread, where packs are checked one after another: one a pack would wait long to be collected. */
+/** One for the life of the thread, since packs are checked one after another: one a pack would wait long to be collected. */
 const window = new Uint8Array(WINDOW);
 
 type BytesOf = (from: number, to: number) => Promise<Uint8Array>;
