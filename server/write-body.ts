@@ -6,6 +6,11 @@ import { collectSoon } from '../shared/collect-soon.ts';
 
 /** Most bytes in one write. On a fast line writes grow to this by themselves; on a slow one they are what just came. */
 const WRITE_BYTES = 262_144;
+/**
+ * After so many bytes the system is asked to bring them to the disk, while more are written: a power cut costs an upload not much
+ * more than this. They have to get there before the upload is answered for anyway.
+ */
+const SYNC_BYTES = 1_048_576;
 /** Buffers kept for the next upload. An upload has two while its bytes come faster than the disk takes them. */
 const KEPT = 8;
 
@@ -34,7 +39,7 @@ export async function writeBody(body: Readable, place: BodyPlace): Promise<numbe
     try {
       await receive(body, tail, place.signal);
     } finally {
-      await tail.drain();
+      await tail.atRest();
     }
     return tail.offset;
   } finally {
@@ -85,6 +90,8 @@ class FileTail {
   #rest: Uint8Array | undefined;
   #received: number;
   #writing: Promise<void> | undefined;
+  #syncing: Promise<void> | undefined;
+  #syncedTo: number;
   #failed: { readonly error: unknown } | undefined;
 
   constructor(file: FileHandle, place: BodyPlace) {
@@ -92,6 +99,7 @@ class FileTail {
     this.#place = place;
     this.offset = place.offset;
     this.#received = place.offset;
+    this.#syncedTo = place.offset;
   }
 
   /** Takes a chunk; where that was more than there is room for, what resolves when there is room again. */
@@ -108,6 +116,26 @@ class FileTail {
   async drain(): Promise<void> {
     await this.#writing;
     if (this.#failed) throw this.#failed.error;
+  }
+
+  /** Resolves when nobody works on the file any more; rejects where anything failed. */
+  async atRest(): Promise<void> {
+    await this.#writing;
+    await this.#syncing;
+    if (this.#failed) throw this.#failed.error;
+  }
+
+  #syncNowAndThen(): void {
+    if (this.#syncing || this.offset - this.#syncedTo < SYNC_BYTES) return;
+    this.#syncedTo = this.offset;
+    this.#syncing = this.#file
+      .datasync()
+      .catch((error) => {
+        this.#failed ??= { error };
+      })
+      .finally(() => {
+        this.#syncing = undefined;
+      });
   }
 
   /** Copies what there is room for; gives back what there is none for. */
@@ -132,6 +160,7 @@ class FileTail {
         await this.#write(buffer.subarray(0, length));
         if (spare.length < KEPT) spare.push(buffer);
         this.#place.written(this.offset);
+        this.#syncNowAndThen();
       }
     } catch (error) {
       this.#failed = { error };
