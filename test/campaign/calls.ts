@@ -1,0 +1,49 @@
+// Faults in system calls: a small library that is loaded into a process before its own (calls.c), compiled when it is first needed.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { built, type Launch } from './program.ts';
+
+/** Calls that make something durable, visible or gone. */
+export const CALLS = [
+  'rename',
+  'fsync',
+  'fdatasync',
+  'unlink',
+  'rmdir',
+  'mkdir',
+  'ftruncate',
+  'pwrite',
+  'pwritev',
+] as const;
+
+export interface CallFault {
+  readonly call: (typeof CALLS)[number];
+  /** The n-th call of the process, over all its threads, from 1. */
+  readonly nth: number;
+  /** The process dies before it or behind it; or an error number (errno.h) that it fails with. */
+  readonly effect: 'before' | 'after' | number;
+  /** Every later one fails, too. */
+  readonly ever?: boolean;
+}
+
+let library: string | undefined;
+
+/** What a process is started with so that it meets a fault. */
+export function withFault({ call, nth, effect, ever }: CallFault): Launch {
+  if (!library || !existsSync(library)) {
+    library = join(mkdtempSync(join(tmpdir(), 'mailferry-calls-')), 'calls.so');
+    const source = built('../test/campaign/calls.c');
+    execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']);
+  }
+  return {
+    env: {
+      LD_PRELOAD: library,
+      CAMPAIGN_CALL: call,
+      CAMPAIGN_NTH: String(nth),
+      CAMPAIGN_EFFECT: String(effect),
+      CAMPAIGN_EVER: ever ? '1' : '0',
+    },
+  };
+}

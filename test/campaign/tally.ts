@@ -1,0 +1,68 @@
+// What came out of a campaign, counted by fault, and the table it is told in.
+import type { Fault } from './fault.ts';
+
+export interface Broken {
+  readonly fault: string;
+  readonly run: number;
+  readonly message: string;
+  /** Where the world was left. */
+  readonly evidence: string;
+}
+
+export class Tally {
+  readonly fault: Fault;
+  runs = 0;
+  interruptions = 0;
+  violations = 0;
+  /** Bytes of uploads' bodies beyond what the packs that arrived have. */
+  again = 0;
+  readonly heals: number[] = [];
+  /** Seconds that its runs took, healing and checking included. */
+  seconds = 0;
+
+  constructor(fault: Fault) {
+    this.fault = fault;
+  }
+}
+
+/** The middle of `values`; 0 where there are none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
+
+const number = (value: number) => Math.round(value).toLocaleString('en-US');
+const seconds = (ms: number) => (ms / 1_000).toFixed(ms < 9_950 ? 2 : 1);
+
+/** A Markdown table: fault, interruptions (of the goal), violations, bytes sent again by interruption, time to heal. */
+export function table(tallies: readonly Tally[]): string {
+  const rows = tallies.map(({ fault, interruptions, violations, again, heals }) => [
+    fault.name,
+    `${number(interruptions)} of ${number(fault.goal)}`,
+    number(violations),
+    number(interruptions > 0 ? again / interruptions : 0),
+    seconds(median(heals)),
+    seconds(Math.max(0, ...heals)),
+  ]);
+  const sum = (of: (tally: Tally) => number) => tallies.reduce((total, tally) => total + of(tally), 0);
+  const interruptions = sum((tally) => tally.interruptions);
+  const heals = tallies.flatMap((tally) => tally.heals);
+  rows.push([
+    'all',
+    number(interruptions),
+    number(sum((tally) => tally.violations)),
+    number(interruptions > 0 ? sum((tally) => tally.again) / interruptions : 0),
+    seconds(median(heals)),
+    seconds(Math.max(0, ...heals)),
+  ]);
+  const head = [
+    'fault',
+    'interruptions',
+    'violations',
+    'bytes sent again, each',
+    'healed after s: median',
+    'most',
+  ];
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  return [line(head), line(['---', '--:', '--:', '--:', '--:', '--:']), ...rows.map(line)].join('\n');
+}
