@@ -7,8 +7,8 @@ import { collectSoon } from '../shared/collect-soon.ts';
 /** Most bytes in one write. On a fast line writes grow to this by themselves; on a slow one they are what just came. */
 const WRITE_BYTES = 262_144;
 /**
- * After so many bytes the system is asked to bring them to the disk, while more are written: a power cut costs an upload not much
- * more than this. They have to get there before the upload is answered for anyway.
+ * After so many bytes the system is asked to bring them to the disk, while at most as many more are written: a power cut costs an
+ * upload little more than twice this. They have to get there before the upload is answered for anyway.
  */
 const SYNC_BYTES = 1_048_576;
 /** Buffers kept for the next upload. An upload has two while its bytes come faster than the disk takes them. */
@@ -125,8 +125,9 @@ class FileTail {
     if (this.#failed) throw this.#failed.error;
   }
 
-  #syncNowAndThen(): void {
-    if (this.#syncing || this.offset - this.#syncedTo < SYNC_BYTES) return;
+  async #syncNowAndThen(): Promise<void> {
+    if (this.offset - this.#syncedTo < SYNC_BYTES) return;
+    await this.#syncing;
     this.#syncedTo = this.offset;
     this.#syncing = this.#file
       .datasync()
@@ -160,7 +161,7 @@ class FileTail {
         await this.#write(buffer.subarray(0, length));
         if (spare.length < KEPT) spare.push(buffer);
         this.#place.written(this.offset);
-        this.#syncNowAndThen();
+        await this.#syncNowAndThen();
       }
     } catch (error) {
       this.#failed = { error };

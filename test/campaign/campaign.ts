@@ -14,8 +14,11 @@ import { World, type WorldOptions } from './world.ts';
 const RUNS_OF_A_WORLD = 60;
 /** So much that is broken says enough. */
 const MOST_BROKEN = 25;
-/** A smaller pack may be on its way as a whole, unacknowledged, when it is interrupted: WINDOW_BYTES in client/upload/tus-http-stack.ts. */
-const LEAST_TWICE = 1_048_576;
+/**
+ * A smaller pack may go twice as a whole: where the device is cut off it may be unacknowledged (WINDOW_BYTES in
+ * client/upload/tus-http-stack.ts), where the server loses power not yet on its disk (SYNC_BYTES in server/write-body.ts).
+ */
+const LEAST_TWICE = 2_621_440;
 
 export interface Report {
   readonly tallies: readonly Tally[];
@@ -106,7 +109,7 @@ export class Campaign {
         tally.interruptions < tally.fault.goal &&
         this.#next.get(tally)! - from < runs,
     );
-    const share = (tally: Tally) => (tally.interruptions + tally.runs / 1_000) / tally.fault.goal;
+    const share = (tally: Tally) => (tally.interruptions + tally.runs / 2) / tally.fault.goal;
     open.sort((a, b) => share(a) - share(b));
     const [tally] = open;
     if (!tally) return null;

@@ -114,7 +114,7 @@ export const damagedUpload: Fault = {
     world.proxy.set({ rate: 3_000_000 });
     const before = world.oracle.bodyBytes;
     world.startDevice();
-    await world.until(() => world.oracle.bodyBytes > before + 200_000, 3_000);
+    await world.until(() => world.oracle.bodyBytes > before + 200_000, 20_000);
     world.proxy.set({ down: true });
     world.proxy.reset();
     await world.killServer();
