@@ -1,6 +1,5 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
 
-import { asFailure } from '../../shared/failure.ts';
 import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
