@@ -72,6 +72,10 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
   const identity = await loadIdentity(paths);
   const unlock = lockState(paths);
   const closing: (() => void)[] = [unlock];
+  let damaged = false;
+  closing.push(() => {
+    if (damaged) putAside(paths.db, surroundings.now());
+  });
   try {
     const db = openOrRenew(options);
     closing.push(() => db.close());
@@ -108,6 +112,10 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
       progress,
       quota,
     });
+  } catch (error) {
+    // Larger databases are not looked through when they are opened, so that this has to be remembered.
+    damaged = isStateDamage(error);
+    throw error;
   } finally {
     for (const close of closing.reverse()) close();
   }

@@ -19,10 +19,11 @@ export async function forgetDamagedBases(device: Device): Promise<void> {
   const timer = setTimeout(() => patience.abort(), PATIENCE_MS);
   try {
     const signal = AbortSignal.any([stop, patience.signal]);
+    const held = queue.lastReceipt();
     const response = await server.request('GET', `${ROUTES.versions}?damaged=true&partial=true`, { signal });
     const text = await readText(response);
     const given = Number(response.headers[RECEIPTS_HEADER] ?? Number.NaN);
-    if (given < queue.lastReceipt()) await setForgottenAside(device, signal);
+    if (given < held) await setForgottenAside(device, signal);
     // As good as always; the parsers take longer to load than a look that finds nothing new.
     if (text === '{"versions":[]}') return;
     const { VersionList } = await import('../shared/protocol.ts');

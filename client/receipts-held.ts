@@ -66,15 +66,18 @@ export async function fillReceiptGap(
 export async function setForgottenAside(device: Device, signal: AbortSignal): Promise<number> {
   const { queue, sources, server, identity, progress } = device;
   const given = new Map<number, Receipt>();
+  // A receipt that comes while the server is asked is in no list, and forgotten by nobody.
+  const last = queue.lastReceipt();
   for (const { receipt } of await server.versions({ partial: true, limit: MOST_MISSED }, { signal }))
     given.set(readReceipt(receipt, receiptVerifier(identity.receiptKey)).sequence, receipt);
-  const oldest = Math.min(...given.keys(), 1 + queue.lastReceipt());
-  let first = queue.lastReceipt() + 1;
+  const oldest = Math.min(...given.keys(), last + 1);
+  let first = last + 1;
   for (; first > oldest || (first > 1 && given.size === 0); first--) {
     const held = queue.receipt(first - 1);
     const theirs = given.get(first - 1);
     if (held && theirs && held.statement === theirs.statement) break;
   }
+  if (first > last) return 0;
   // Both or nothing: with the receipts gone and the bases kept, nobody would ask again.
   const forgotten = queue.atomically(() => {
     const aside = queue.setReceiptsAside(first);

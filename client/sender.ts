@@ -34,6 +34,8 @@ export interface SenderEvents {
   readonly onReceipt?: (receipted: Receipted) => void;
   /** A backup was given up, or cut to what is left of it: its source is to be read again. */
   readonly onReadAgain?: (sourceId: number) => void;
+  /** The database is damaged: nothing is sent any more until it was opened anew. */
+  readonly onBroken?: () => void;
 }
 
 export class Sender {
@@ -90,9 +92,10 @@ export class Sender {
     // After close() the database may be gone.
     const plan = stopped ? null : this.#plan();
     if (plan) {
-      for (const pack of plan.send) this.#start(packKey(pack), (signal) => this.#send(pack, signal));
+      // Receipts first: they free staging. No more is started than is worked on, however much waits.
       for (const backup of plan.cut) this.#start(backup.id, () => this.#cut(backup));
       for (const backup of plan.commit) this.#start(backup.id, (signal) => this.#commit(backup, signal));
+      for (const pack of plan.send) this.#start(packKey(pack), (signal) => this.#send(pack, signal));
       if (plan.wakeAt !== null) this.#lookLater(plan.wakeAt - this.#device.now());
     }
     if (plan ? plan.idle : this.#busy.size === 0)
@@ -126,7 +129,9 @@ export class Sender {
     this.notify();
   }
 
+  /** Starts a task where fewer than AT_ONCE are under way; the end of one looks for the next. */
   #start(key: string, task: (signal: AbortSignal) => Promise<void>): void {
+    if (this.#busy.size >= AT_ONCE) return;
     const attempt = new AbortController();
     this.#busy.set(key, attempt);
     const ended = () => {
@@ -145,8 +150,15 @@ export class Sender {
   }
 
   #break(failure: Failure): void {
-    this.#broken ??= failure;
+    if (this.#broken) return;
+    this.#broken = failure;
     for (const attempt of this.#busy.values()) attempt.abort();
+    this.#events.onBroken?.();
+  }
+
+  /** Why nothing can go on, where that is so. */
+  get broken(): Failure | undefined {
+    return this.#broken;
   }
 
   /** Something that is worth recording, but worth nothing where the database does not take it. */
@@ -173,7 +185,7 @@ export class Sender {
         server,
         signal,
         onUrl: (url) => queue.advancePack(pack, 'created', url),
-        onWritten: (offset) => this.#progress.written(pack, offset),
+        onWritten: (offset) => this.#recording(() => this.#progress.written(pack, offset)),
       });
       this.#known(pack);
     } catch (error) {

@@ -62,8 +62,8 @@ export async function takeSource(
   snapshot: Snapshot,
   shop: Workshop,
 ): Promise<Taken> {
-  if (source.set === null) return takeBackup(device, source, snapshot, shop);
   if (isSetPath(source.path)) return takeList(device, source, snapshot, shop);
+  // A store that is locked can't be looked at but here: where nothing changed it is not read again.
   const mark = await currentMark(await snapshot.pathOf(source.path)).catch(() => null);
   if (mark !== null && mark === newestMark(device, source)) return { outcome: 'unchanged' };
   return takeBackup(device, source, snapshot, shop);

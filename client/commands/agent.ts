@@ -74,14 +74,17 @@ interface Watch {
 async function attend(context: Context, { device, paths, settings, host }: Watch): Promise<void> {
   const { terminal } = context;
   const pace = { everyMs: settings.everyMinutes * 60_000, minimumMs: settings.minimumMinutes * 60_000 };
-  const lookout = new Lookout({ settings: pace, now: device.now, stop: device.stop });
+  const over = new AbortController();
+  const stop = AbortSignal.any([device.stop, over.signal]);
+  const lookout = new Lookout({ settings: pace, now: device.now, stop });
   const sender = new Sender(device, {
     onReceipt: ({ version, sent }) => {
       terminal.say(`Receipt for ${version.path}: version ${version.id}, sent ${bytesText(sent)}.`);
-      // Newer states wait for what was on its way, and the rest of a source for its checkpoint.
-      lookout.tell('queue');
+      // The rest of a source waits for its checkpoint, newer states for what was on its way.
+      if (!version.complete || device.queue.staged().packs === 0) lookout.tell('queue');
     },
     onReadAgain: () => lookout.tell('queue'),
+    onBroken: () => lookout.tell('queue'),
   });
   try {
     await recover(device);
@@ -89,11 +92,13 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
     device.line.onSign((sign) => lookout.tell(sign === 'woke' ? 'resume' : 'network-up'));
     lookout.listen(...agentTriggers(context, { host }));
     for (let first = true; (await lookout.next()).length > 0; first = false) {
+      if (sender.broken) throw sender.broken;
       const began = device.now();
       await look(context, { device, sender, paths, settings, first });
       lookout.looked(began);
     }
   } finally {
+    over.abort();
     await sender.close();
   }
 }

@@ -1,5 +1,4 @@
 // The packer: hands frames to its worker and holds back a reader that is faster than it.
-import { once } from 'node:events';
 import type { Worker } from 'node:worker_threads';
 import { Failure } from '../../shared/failure.ts';
 import { startWorker } from '../worker-thread.ts';
@@ -119,8 +118,6 @@ export class Packer {
   }
 
   async close(): Promise<void> {
-    const ended = once(this.#worker, 'exit');
     await this.#worker.terminate();
-    await ended;
   }
 }

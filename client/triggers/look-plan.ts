@@ -58,9 +58,15 @@ export function happened(state: LookState, reason: Reason, now: number): LookSta
   return { ...state, pending: new Map(state.pending).set(reason, now) };
 }
 
-/** The state after a look: what came up before it began is dealt with, what came up meanwhile is not. */
+/**
+ * The state after a look: what came up before it began is dealt with, what came up meanwhile is not. What seems to have come up after
+ * now is of before a clock was set back, and dealt with.
+ */
 export function looked(state: LookState, { began, ended }: { began: number; ended: number }): LookState {
-  return { lastLookAt: ended, pending: new Map([...state.pending].filter(([, at]) => at > began)) };
+  return {
+    lastLookAt: ended,
+    pending: new Map([...state.pending].filter(([, at]) => at > began && at <= ended)),
+  };
 }
 
 /** Whether to look now, or when at the latest to ask again. A clock that was set back makes a look due: looking is cheap. */
