@@ -178,6 +178,8 @@ export class Sender {
     try {
       // Loaded when there is something to send: mostly there is not.
       const { uploadPack } = await import('./upload/upload-pack.ts');
+      // The same change may have been sent before, with a backup that was given up or a state that came back.
+      if (pack.url === null && (await server.knowsPack(pack.id, { signal }))) return this.#known(pack);
       await uploadPack({
         pack,
         file,

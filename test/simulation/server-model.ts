@@ -148,7 +148,7 @@ export class ServerModel {
     const asked = `${method} ${kind}`;
     if (asked === 'POST uploads') return this.#create(headers);
     if (asked === 'HEAD uploads') return this.#offsetOf(id!);
-    if (asked === 'HEAD packs') {
+    if (asked === 'GET packs') {
       if (!this.knows(id!)) throw notFound();
       return json({ id });
     }
