@@ -2,6 +2,8 @@
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Failure } from '../../shared/failure.ts';
+import { type BodySource, bytesBody, sendBody, type WindowOptions } from './send-body.ts';
+import { type LineObserver, Watchdog } from './watchdog.ts';
 
 /**
  * A request without a sign of life for this long is over. Shorter than the 30 s in which a frozen line has to be noticed,
@@ -9,8 +11,6 @@ import { Failure } from '../../shared/failure.ts';
  */
 export const STALL_MS = 20_000;
 
-/** A silence of this long is suspicious, though nothing is over yet: whether the server can be reached is asked meanwhile. */
-const QUIET_MS = 3_000;
 /**
  * A connection that is not there after this long is tried anew: the system repeats its first packet after 1 s and 3 s, then too
  * seldom to notice in time that the line is back (RFC 6298).
@@ -28,30 +28,11 @@ const NO_LINE = new Set([
   'EAI_AGAIN',
 ]);
 
-/** Who wants to know how the line is. */
-export interface LineObserver {
-  /** A request is silent; `down`: or found that there is no line. */
-  suspect(down: boolean): void;
-  /** The server said something. */
-  trust(): void;
-}
-
-/** What a body is sent from: pieces on demand, so that nothing is read before it can be sent. */
-export interface BodySource {
-  /** Bytes. */
-  readonly length: number;
-  /** Fills `into` with bytes from `at` as far as there are any; how many. Called in order, one call at a time. */
-  read(at: number, into: Uint8Array): Promise<number>;
-}
-
-export interface HttpRequest {
+export interface HttpRequest extends WindowOptions {
   readonly method: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: BodySource | Uint8Array;
-  /** Most bytes sent beyond what the server said, in interim responses, that it has written; needs a server that says so. */
-  readonly window?: number;
-  readonly onInterim?: (headers: IncomingHttpHeaders) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -63,9 +44,6 @@ export interface HttpResponse {
 }
 
 const AGENT = { keepAlive: true, maxSockets: 8 };
-
-/** Bytes handed to the socket at a time. */
-const PIECE = 262_144;
 
 export class HttpClient {
   #plain = new http.Agent(AGENT);
@@ -166,42 +144,6 @@ function stalled(url: URL): Failure {
   return new Failure('stalled', `${url.origin} was silent for too long.`);
 }
 
-function bytesBody(bytes: Uint8Array): BodySource {
-  return {
-    length: bytes.length,
-    read: async (at, into) => {
-      const part = bytes.subarray(at, at + into.length);
-      into.set(part);
-      return part.length;
-    },
-  };
-}
-
-/** Calls `onStall` when nobody said alive() for `ms`, and lets the observer know of a silence long before. */
-class Watchdog {
-  readonly #timer: NodeJS.Timeout;
-  readonly #quiet: NodeJS.Timeout;
-  readonly #line: LineObserver | undefined;
-
-  constructor(ms: number, line: LineObserver | undefined, onStall: () => void) {
-    this.#line = line;
-    this.#timer = setTimeout(onStall, ms);
-    this.#quiet = setTimeout(() => line?.suspect(false), QUIET_MS);
-  }
-
-  /** The socket took bytes, or the server said something (`heard`). */
-  alive(heard: boolean): void {
-    this.#timer.refresh();
-    this.#quiet.refresh();
-    if (heard) this.#line?.trust();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#quiet);
-  }
-}
-
 function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', (response) => {
@@ -219,108 +161,6 @@ function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promis
     });
     outgoing.once('close', () => {
       reject(new Failure('unreachable', `${url.origin} closed the connection without an answer.`));
-    });
-  });
-}
-
-/**
- * How long a full window waits for the first acknowledgement before it takes the other side for one that gives none. A server of
- * ours gives one as soon as it reads the request.
- */
-const FIRST_ACK_MS = 5_000;
-
-async function sendBody(
-  outgoing: ClientRequest,
-  body: BodySource,
-  { window, onInterim }: HttpRequest,
-  watchdog: Watchdog,
-): Promise<boolean> {
-  const acks = window === undefined ? null : new Acknowledgements(outgoing, onInterim, watchdog);
-  let over = false;
-  outgoing.once('close', () => {
-    over = true;
-  });
-  outgoing.once('response', () => {
-    over = true;
-  });
-  try {
-    // Two buffers take turns: one is read into while the socket has the other, and nothing is left to be collected.
-    const buffers = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)];
-    const written: Promise<void>[] = [Promise.resolve(), Promise.resolve()];
-    for (let at = 0, turn = 0; at < body.length && !over; turn = 1 - turn) {
-      if (acks) await acks.room(at, window!);
-      await written[turn];
-      const length = await body.read(at, buffers[turn]!);
-      if (over) break;
-      at += length;
-      written[turn] = writePiece(outgoing, buffers[turn]!.subarray(0, length));
-      // With acknowledgements only the server's own word counts as life: what a socket takes may never arrive.
-      if (!acks?.given) watchdog.alive(false);
-    }
-    await Promise.all(written);
-    if (!over) outgoing.end();
-    return acks === null || acks.given;
-  } catch (error) {
-    outgoing.destroy(error as Error);
-    throw error;
-  }
-}
-
-/** What the server said it has written of the body that is being sent. */
-class Acknowledgements {
-  #bytes = 0;
-  /** Whether the other side gives any; believed until it has not for FIRST_ACK_MS. */
-  #given: boolean | undefined;
-  #wake: () => void = () => {};
-  #closed = false;
-
-  constructor(outgoing: ClientRequest, onInterim: HttpRequest['onInterim'], watchdog: Watchdog) {
-    const start = Number(outgoing.getHeader('upload-offset') ?? 0);
-    outgoing.on('information', ({ headers }) => {
-      watchdog.alive(true);
-      const offset = Number(headers['upload-offset'] ?? Number.NaN);
-      if (!Number.isSafeInteger(offset)) return;
-      this.#given = true;
-      this.#bytes = Math.max(this.#bytes, offset - start);
-      onInterim?.(headers);
-      this.#wake();
-    });
-    for (const end of ['close', 'response']) {
-      outgoing.once(end, () => {
-        this.#closed = true;
-        this.#wake();
-      });
-    }
-  }
-
-  get given(): boolean {
-    return this.#given !== false;
-  }
-
-  /** Waits until fewer than `window` of the `sent` bytes are unacknowledged. */
-  async room(sent: number, window: number): Promise<void> {
-    while (this.given && !this.#closed && sent - this.#bytes > window - PIECE) {
-      const first = this.#given === undefined ? setTimeout(() => this.#giveUp(), FIRST_ACK_MS) : undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-      clearTimeout(first);
-    }
-  }
-
-  #giveUp(): void {
-    this.#given ??= false;
-    this.#wake();
-  }
-}
-
-/** Resolves when the socket needs `bytes` no more: they were taken, or the request is over. */
-function writePiece(outgoing: ClientRequest, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    outgoing.once('close', resolve);
-    outgoing.write(bytes, () => {
-      outgoing.off('close', resolve);
-      resolve();
     });
   });
 }

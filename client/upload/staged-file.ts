@@ -2,7 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { FileReader, FileSource } from 'tus-js-client';
 import { Failure } from '../../shared/failure.ts';
-import type { BodySource } from '../http/http-client.ts';
+import type { BodySource } from '../http/send-body.ts';
 
 /** Where a pack lies and how long it was when it was sealed. */
 export interface StagedPack {

@@ -3,7 +3,8 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { failureOf } from '../../../client/http/failure-of-answer.ts';
-import { type BodySource, HttpClient, readText } from '../../../client/http/http-client.ts';
+import { HttpClient, readText } from '../../../client/http/http-client.ts';
+import type { BodySource } from '../../../client/http/send-body.ts';
 
 async function serve(handler: http.RequestListener): Promise<string> {
   const server = http.createServer(handler);
