@@ -14,7 +14,7 @@ const MOST = 10_000;
  */
 export async function learnVault(device: Device): Promise<void> {
   const { sources, queue, server, identity, progress, stop } = device;
-  if (sources.knowsVault) return;
+  if (sources.learntVault) return;
   const versions = await server.versions({ partial: true, limit: MOST }, { signal: stop });
   const known = new Set(sources.all().map(({ path }) => path));
   let learnt = 0;
@@ -33,7 +33,8 @@ export async function learnVault(device: Device): Promise<void> {
     sources.register(path, kind);
     learnt++;
   }
-  sources.vaultIsKnown();
+  if (versions.length < MOST) sources.vaultIsKnown();
+  else sources.vaultIsLearnt();
   if (learnt > 0)
     progress.say(`${learnt} sources were learnt from the server: this device's database was new.`);
 }

@@ -31,7 +31,7 @@ export async function recover(device: Device): Promise<void> {
 
 /** Where this device's database was lost, learns what it held from the server, if that can be reached. Before sources are chosen. */
 export async function learnLostVault(device: Device): Promise<void> {
-  if (device.sources.knowsVault) return;
+  if (device.sources.learntVault) return;
   // Loaded only after a loss.
   const { learnVaultIfReachable } = await import('./learn-vault.ts');
   await learnVaultIfReachable(device);

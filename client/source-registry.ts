@@ -98,14 +98,30 @@ export class SourceRegistry {
 
   /** Whether this database knows of everything that the server holds of this device: not after it was lost and made anew. */
   get knowsVault(): boolean {
-    return this.#db.prepare("SELECT 1 FROM facts WHERE name = 'vault_known'").get() !== undefined;
+    return this.#fact('vault_known');
   }
 
-  /** To be said when the device is new, or when the sources were learnt from the server. */
+  /** Whether what the server holds was learnt from it after a loss, if perhaps not all of it. */
+  get learntVault(): boolean {
+    return this.#fact('vault_learnt') || this.knowsVault;
+  }
+
+  /** To be said when the device is new, or when all that the server holds was learnt from it. */
   vaultIsKnown(): void {
-    this.#db
-      .prepare("INSERT INTO facts (name, value) VALUES ('vault_known', '1') ON CONFLICT DO NOTHING")
-      .run();
+    this.#remember('vault_known');
+  }
+
+  /** To be said when so much was learnt as the server tells at once: of what comes later it is asked one by one. */
+  vaultIsLearnt(): void {
+    this.#remember('vault_learnt');
+  }
+
+  #fact(name: string): boolean {
+    return this.#db.prepare('SELECT 1 FROM facts WHERE name = ?').get(name) !== undefined;
+  }
+
+  #remember(name: string): void {
+    this.#db.prepare("INSERT INTO facts (name, value) VALUES (?, '1') ON CONFLICT DO NOTHING").run(name);
   }
 
   get(id: number): Source {

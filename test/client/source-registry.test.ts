@@ -28,6 +28,16 @@ test('a new source: nothing is known of it', () => {
   });
 });
 
+test('what was learnt in part is not learnt again, and still asked for', () => {
+  const sources = registry();
+  expect(sources.learntVault).toBe(false);
+  sources.vaultIsLearnt();
+  expect(sources).toMatchObject({ learntVault: true, knowsVault: false });
+  expect(sources.register('/a', 'pst').askServer).toBe(true);
+  sources.vaultIsKnown();
+  expect(sources).toMatchObject({ learntVault: true, knowsVault: true });
+});
+
 test('the server is asked what it holds of a source unless that is known', () => {
   const sources = registry();
   expect(sources.knowsVault).toBe(false);
