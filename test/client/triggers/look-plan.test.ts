@@ -69,6 +69,11 @@ test('what came up before a look is dealt with, what came up during it is not', 
   expect(looked(state, { began: T + 15, ended: T + 30 })).toEqual(after(T + 30, ['resume', T + 20]));
 });
 
+test('a clock that was set back keeps nothing: what came up before it is dealt with by the look after it', () => {
+  const state = after(T, ['asked', T + 60_000]);
+  expect(looked(state, { began: T + 10, ended: T + 20 })).toEqual(after(T + 20));
+});
+
 test('a minimum longer than the schedule holds for the schedule too', () => {
   const rare = { everyMs: MINUTE, minimumMs: 10 * MINUTE };
   expect(planLook(after(T), rare, T + 5 * MINUTE)).toEqual({ look: 'later', at: T + 10 * MINUTE });
