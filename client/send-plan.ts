@@ -17,6 +17,12 @@ export interface SendPlan<P, B> {
   readonly idle: boolean;
 }
 
+/**
+ * Longest wait there is, in milliseconds: what a server may ask for at most. A row that waits longer was postponed by a clock that has
+ * been set back since, and is due.
+ */
+export const LONGEST_WAIT_MS = 3_600_000;
+
 /** Whether trying again helps only after a person did something; it is tried all the same, at long intervals. */
 export function needsPerson({ failure }: { failure: string | null }): boolean {
   return isFailureCode(failure) && FAILURES[failure].retry === 'never';
@@ -31,7 +37,8 @@ export function sendPlan<P extends PackRow, B extends BackupRow>(
   busy: ReadonlySet<string>,
   now: number,
 ): SendPlan<P, B> {
-  const due = (row: { next_attempt_at: number }) => row.next_attempt_at <= now;
+  const due = ({ next_attempt_at: at }: { next_attempt_at: number }) =>
+    at <= now || at > now + LONGEST_WAIT_MS;
   const unknown = new Set(waiting.map((pack) => pack.backup_id));
   const losing = new Set(waiting.filter(({ state }) => state === 'lost').map((pack) => pack.backup_id));
   const read = active.filter(({ state }) => state !== 'scanning');

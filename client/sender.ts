@@ -7,7 +7,7 @@ import type { Device } from './device.ts';
 import { deviceFailure, isStateDamage } from './device-failure.ts';
 import type { Backup, WaitingPack } from './queue.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
-import { packKey, sendPlan } from './send-plan.ts';
+import { LONGEST_WAIT_MS, packKey, sendPlan } from './send-plan.ts';
 import { SendProgress } from './send-progress.ts';
 import { fileDigest } from './staged-digest.ts';
 import { loadIdentity } from './state-directory.ts';
@@ -18,9 +18,6 @@ const AT_ONCE = 2;
 const UNRECORDED_MS = 5_000;
 /** The queue is looked at no later than this, whatever the clock that waits are counted by does. */
 const LOOK_AGAIN_MS = 60_000;
-/** A server that asks for a longer wait gets this one: it may be asked again once an hour. */
-const LONGEST_ASKED_MS = 3_600_000;
-
 /** Failures of a commit after which the server's word on what it holds replaces ours: the next backup starts from there. */
 const BASE_IS_WRONG = new Set(['blocks_differ', 'root_differs', 'base_unknown', 'version_conflict']);
 
@@ -240,7 +237,7 @@ export class Sender {
     if (failure.code === 'unauthorized' && (await this.#renewCredential())) return record(0, 0);
     // While the machine wakes up, names can't be looked up yet: that is no attempt.
     const counted = line.waking && isUnresolved(failure) ? 1 : attempts;
-    const asked = Math.min(LONGEST_ASKED_MS, Number(failure.detail.retryAfterMs ?? 0));
+    const asked = Math.min(LONGEST_WAIT_MS, Number(failure.detail.retryAfterMs ?? 0));
     const wait = Math.max(asked, counted === 0 ? 0 : backoffMs(counted - 1, chance()));
     if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
     this.#troubled ||= attempts > 0;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { BackupState } from '../../client/backup-states.ts';
-import { packKey, sendPlan } from '../../client/send-plan.ts';
+import { LONGEST_WAIT_MS, packKey, sendPlan } from '../../client/send-plan.ts';
 
 interface Given {
   readonly failure?: string;
@@ -124,6 +124,12 @@ describe('case by case', () => {
     });
     const noLine = [pack('a', 0, 9_000, { failure: 'unreachable' })];
     expect(sendPlan({ waiting: noLine, active }, new Set(), NOW).idle).toBe(false);
+  });
+
+  test('what waits longer than anything may was postponed by another clock, and is due', () => {
+    const waiting = [pack('a', 0, NOW + LONGEST_WAIT_MS), pack('b', 0, NOW + LONGEST_WAIT_MS + 1)];
+    const plan = sendPlan({ waiting, active: [] }, new Set(), NOW);
+    expect(plan).toMatchObject({ send: [waiting[1]], wakeAt: NOW + LONGEST_WAIT_MS });
   });
 
   test('wakes for the first of what was put off, be it a pack or a commit', () => {
