@@ -1,6 +1,7 @@
 // mailferry.exe: the device and its workers bundled into scripts, and those put into Node's own executable (SEA).
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { build } from 'esbuild';
 import { nodeForBlob, windowsNode } from './node-runtime.ts';
 import { tool } from './tools.ts';
 
@@ -31,20 +32,21 @@ export async function makeExecutable(
 ): Promise<void> {
   const bundle = async (script: string): Promise<string> => {
     const out = join(work, basename(script).replace(/^main\.js$/, 'mailferry.cjs'));
-    await tool(process.execPath, [
-      join(root, 'node_modules', 'esbuild', 'bin', 'esbuild'),
-      join(root, 'dist', 'client', script),
-      '--bundle',
-      '--platform=node',
-      '--format=cjs',
-      '--target=node24',
-      '--log-level=warning',
-      `--alias:bindings=${join(root, 'client', 'windows', 'package', 'native-beside.cjs')}`,
-      ...(standIn ? [`--alias:better-sqlite3=${standIn}`] : []),
-      '--define:import.meta.url=__mailferryHere',
-      `--banner:js=${HERE}`,
-      `--outfile=${out}`,
-    ]);
+    await build({
+      entryPoints: [join(root, 'dist', 'client', script)],
+      outfile: out,
+      bundle: true,
+      platform: 'node',
+      format: 'cjs',
+      target: 'node24',
+      logLevel: 'warning',
+      alias: {
+        bindings: join(root, 'client', 'windows', 'package', 'native-beside.cjs'),
+        ...(standIn ? { 'better-sqlite3': standIn } : {}),
+      },
+      define: { 'import.meta.url': '__mailferryHere' },
+      banner: { js: HERE },
+    });
     return out;
   };
   await mkdir(work, { recursive: true });
