@@ -8,13 +8,9 @@ import { assertFitsChain, receiptVerifier } from './receipts-held.ts';
 /** Versions looked at, newest first: as many as the server gives in one answer. */
 const MOST = 10_000;
 
-/**
- * Does nothing where the database knows what the server holds. Failures: `receipt_invalid`, and those of the server, after which
- * each source is asked for by itself before it is read (base-of.ts).
- */
-export async function learnVault(device: Device): Promise<void> {
+/** Failures: `receipt_invalid`, and those of the server. */
+async function learnVault(device: Device): Promise<void> {
   const { sources, queue, server, identity, progress, stop } = device;
-  if (sources.learntVault) return;
   const versions = await server.versions({ partial: true, limit: MOST }, { signal: stop });
   const known = new Set(sources.all().map(({ path }) => path));
   let learnt = 0;
@@ -39,7 +35,10 @@ export async function learnVault(device: Device): Promise<void> {
     progress.say(`${learnt} sources were learnt from the server: this device's database was new.`);
 }
 
-/** The same, where a line that is down is no reason to stop. */
+/**
+ * Learns what the server holds. A line that is down is no reason to stop: each source is asked for by itself then, before it is read
+ * (base-of.ts). A Failure `receipt_invalid` or `state_damaged` is.
+ */
 export async function learnVaultIfReachable(device: Device): Promise<void> {
   try {
     await learnVault(device);

@@ -1,10 +1,9 @@
 // Bad lines: connections that are reset, lines that swallow everything, answers that never arrive.
 import { setTimeout as pause } from 'node:timers/promises';
 import { between, pick } from '../chance.ts';
+import { deviceAtWork, SLOW } from '../device-at-work.ts';
 import type { Fault } from '../fault.ts';
 import type { Exchange } from '../http-watch.ts';
-
-const SLOW = 8_000_000;
 
 export const resets: Fault = {
   name: 'connection reset',
@@ -39,13 +38,8 @@ export const blackHole: Fault = {
   goal: 100,
   waits: true,
   async run(world, random) {
-    await world.change(random, between(random, 400, 1_200));
-    world.proxy.set({ rate: SLOW });
-    const before = world.oracle.bodyBytes;
-    const device = world.startDevice();
-    await world.until(() => world.oracle.bodyBytes > before, 5_000);
-    await pause(random() * 250);
-    if (device.end !== null) return 0;
+    const device = await deviceAtWork(world, random);
+    if (!device) return 0;
     world.proxy.freeze();
     await pause(200 + random() * 2_000);
     world.proxy.thaw();

@@ -1,10 +1,10 @@
 // The lid is closed, and clocks that jump.
 import { setTimeout as pause } from 'node:timers/promises';
 import { between, pick } from '../chance.ts';
+import { deviceAtWork, SLOW } from '../device-at-work.ts';
 import type { Fault } from '../fault.ts';
 import { anySide } from '../world.ts';
 
-const SLOW = 8_000_000;
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 
@@ -14,13 +14,8 @@ export const suspend: Fault = {
   goal: 40,
   waits: true,
   async run(world, random) {
-    await world.change(random, between(random, 400, 1_200));
-    world.proxy.set({ rate: SLOW });
-    const before = world.oracle.bodyBytes;
-    const device = world.startDevice();
-    await world.until(() => world.oracle.bodyBytes > before, 5_000);
-    await pause(random() * 250);
-    if (device.end !== null) return 0;
+    const device = await deviceAtWork(world, random);
+    if (!device) return 0;
     device.child.kill('SIGSTOP');
     world.proxy.freeze();
     await pause(300 + random() * 3_000);
