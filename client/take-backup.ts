@@ -24,6 +24,8 @@ import { releaseSuperseded, supersede } from './supersede.ts';
 const HEAD_BYTES = 4_096;
 /** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
 const PACK_ROOM = 33_554_432;
+/** Pieces that are read between two looks into the queue at whether a pack was lost meanwhile. */
+const PIECES_A_LOOK = 32;
 
 /** What a run works with besides the device. */
 export interface Workshop {
@@ -211,6 +213,8 @@ async function readOrFail(device: Device, reading: Reading, shop: Workshop): Pro
     },
   });
   const lost = () => queue.lostFrom(backup.id) !== null;
+  let pieces = 0;
+  const lostBetween = () => pieces++ % PIECES_A_LOOK === 0 && lost();
   try {
     await staging.syncFingerprints();
     if (base) records = await openBase(device, source, base);
@@ -223,7 +227,7 @@ async function readOrFail(device: Device, reading: Reading, shop: Workshop): Pro
       whole: shop.hash(look.size),
       draft,
       packs,
-      stop: () => full || device.stop.aborted || lost(),
+      stop: () => full || device.stop.aborted || lostBetween(),
       onProgress: (done) => progress.report({ phase: 'scan', path: source.path, done, total: look.size }),
     });
     if (!result.complete) throw endedEarly(device, source, lost());

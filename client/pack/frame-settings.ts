@@ -12,6 +12,10 @@ export interface FrameSettings {
   readonly window: number;
   /** Frames that shrink less than this are stored: they cost every reader more than they save. */
   readonly worthwhile: number;
+  /** Frames whose bytes look like noise (looks-like-noise.ts) are stored untried. */
+  readonly skipNoise: boolean;
+  /** Stored bytes of the first pack; each after it may be twice as large, until all are as large as packs get (pack-series.ts). */
+  readonly firstPackBytes: number;
 }
 
 /**
@@ -24,6 +28,9 @@ const BULK: FrameSettings = {
   quality: 0,
   window: 18,
   worthwhile: 0.93,
+  skipNoise: true,
+  // The line and the server have something to do at once.
+  firstPackBytes: 2 * 1_048_576,
 };
 
 /**
@@ -36,6 +43,9 @@ const DAY: FrameSettings = {
   quality: 5,
   window: 22,
   worthwhile: 0.98,
+  skipNoise: false,
+  // Mostly it is the only one.
+  firstPackBytes: 16 * 1_048_576,
 };
 
 /** New bytes up to which a run counts as a day's work: hard compression of them takes a second or two. */

@@ -7,6 +7,7 @@ import { brotliCompressSync, constants } from 'node:zlib';
 import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import type { FrameSettings } from './frame-settings.ts';
+import { looksLikeNoise } from './looks-like-noise.ts';
 
 export interface SealedPack {
   /** SHA-256 of the file in hexadecimal: the pack's id. */
@@ -47,14 +48,7 @@ export class PackFile {
 
   /** Appends a frame. `pieces`: the SHA-256 of its 64 KiB pieces, one after another, where they are known. */
   add(raw: Uint8Array, settings: FrameSettings, pieces: Uint8Array | undefined): void {
-    const packed = brotliCompressSync(raw, {
-      chunkSize: raw.length + 1024,
-      params: {
-        [constants.BROTLI_PARAM_QUALITY]: settings.quality,
-        [constants.BROTLI_PARAM_LGWIN]: settings.window,
-        [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
-      },
-    });
+    const packed = settings.skipNoise && looksLikeNoise(raw) ? raw : compress(raw, settings);
     const worth = packed.length < raw.length * settings.worthwhile;
     const stored = worth ? packed : raw;
     this.#frames.push({
@@ -105,6 +99,17 @@ export class PackFile {
     // Whoever cleaned up the folder meanwhile may have been quicker.
     rmSync(`${this.#path}.new`, { force: true });
   }
+}
+
+function compress(raw: Uint8Array, { quality, window }: FrameSettings): Uint8Array {
+  return brotliCompressSync(raw, {
+    chunkSize: raw.length + 1024,
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: quality,
+      [constants.BROTLI_PARAM_LGWIN]: window,
+      [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
+    },
+  });
 }
 
 function syncDirectorySync(path: string): void {

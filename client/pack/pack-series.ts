@@ -99,7 +99,8 @@ export class PackSeries {
   /** Says that all changes of the first `through` coarse blocks were added: packs are sealed only at such places. */
   blocksDone(through: number): void {
     const stored = this.#packer.bytes + (this.#batch?.length ?? 0);
-    if (this.#open && (stored >= SEAL_AT_STORED || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
+    const enough = Math.min(SEAL_AT_STORED, this.#settings.firstPackBytes * 2 ** this.#number);
+    if (this.#open && (stored >= enough || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
   }
 
   #seal(through: number): void {

@@ -17,6 +17,8 @@ const SETTINGS: FrameSettings = {
   quality: 0,
   window: 16,
   worthwhile: 0.98,
+  skipNoise: true,
+  firstPackBytes: 1,
 };
 /** So many stored bytes that the series seals the pack (client/pack/pack-series.ts). */
 const ENOUGH = 2 ** 30;
