@@ -4,8 +4,11 @@ import { cpuSeconds, descendants, peakBytes, resetPeak } from './proc.ts';
 
 export type Usage = { readonly cpuSeconds: number; readonly peakBytes: number };
 
-/** A child that ends between two looks keeps up to this much of its last growth to itself. */
-const LOOK_EVERY_MS = 20;
+/**
+ * A child that ends between two looks keeps up to this much of its last growth to itself. Each look costs about a millisecond of the
+ * same cores, which only peers with a server pay: more looks would be a measurement of themselves.
+ */
+const LOOK_EVERY_MS = 100;
 /** A daemon's child outlives by a moment the client that it served. Its CPU time counts once it has ended. */
 const LINGER_MS = 1000;
 
