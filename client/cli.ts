@@ -132,7 +132,8 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .description('make this machine a device of a server')
       .option('--server <url>', 'address of the server')
       .option('--token <token>', 'enrolment token; better in MAILFERRY_TOKEN, where no process list shows it')
-      .option('--name <name>', 'what the operator sees'),
+      .option('--name <name>', 'what the operator sees')
+      .option('--renew', 'a new credential for the device that is enrolled, by a token made for it'),
     async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
   );
   add<import('./commands/backup.ts').BackupOptions>(

@@ -192,12 +192,16 @@ class Run {
         continue;
       }
       const now = sources.get(source.id);
-      if (row && needsPerson(row)) {
-        this.#fail(source, { path: source.path, code: row.failure as FailureCode, message: messageOf(now) });
+      const code = row && [row, ...queue.packsOf(row.id)].find(needsPerson)?.failure;
+      if (code) {
+        this.#fail(source, { path: source.path, code: code as FailureCode, message: messageOf(now) });
       } else if (this.#comesForward(source, { receipted, failure })) {
         again.push(now);
-      } else if (!failure && isFailureCode(now.lastFailure?.code)) {
-        this.#fail(source, { path: source.path, code: now.lastFailure.code, message: messageOf(now) });
+      } else if (!failure) {
+        // It has no receipt, and nothing more is tried: that is never told as done.
+        const why = now.lastFailure?.code;
+        const told = isFailureCode(why) ? why : 'internal';
+        this.#fail(source, { path: source.path, code: told, message: messageOf(now) });
       }
     }
     return again;

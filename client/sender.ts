@@ -221,6 +221,7 @@ export class Sender {
       });
       return;
     }
+    if (failure.retry === 'never') sources.failed(backup.source_id, failure.code, failure.message);
     // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
     await this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
       queue.postponePack(pack, failure.code, attempts, at),

@@ -10,8 +10,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Console } from './commands/console.ts';
 import { addLimitOptions, type LimitOptions, limitsOf } from './commands/limit-options.ts';
-import { parseDuration } from './duration.ts';
-import { createToken } from './enrol.ts';
+import type { TokenOptions } from './commands/token.ts';
 
 const DEFAULT_LISTEN = '127.0.0.1:8787';
 /**
@@ -55,10 +54,23 @@ export async function main(argv: string[]): Promise<number> {
     .command('create')
     .description('Makes a token with which a device enrols. The server may be running.')
     .addOption(dataOption())
-    .option('--uses <n>', 'devices it is good for', '1')
+    .option('--uses <n>', 'devices it is good for (1)')
     .option('--expires <span>', 'how long it is good for, such as 15m, 12h, 30d', '30d')
+    .option(
+      '--renew <device>',
+      'for a new credential of this device instead; the one it has is then good for nothing',
+    )
     .option('--json', 'print one JSON object')
-    .action(async (_options: TokenOptions, command: Command) => printToken(command.optsWithGlobals()));
+    .action(async (_options: TokenOptions, command: Command) => {
+      const options = command.optsWithGlobals<TokenOptions & CommandOptions>();
+      const { printToken, tokenUse } = await import('./commands/token.ts');
+      tokenUse(options);
+      // A server that was not started yet has tokens, too, but no devices.
+      if (options.renew === undefined) mkdirSync(resolve(options.data), { recursive: true, mode: 0o700 });
+      await withCatalogue(options, (catalogue) =>
+        printToken(consoleOf(options), catalogue, options, capabilities),
+      );
+    });
   const offline = (command: Command): Command =>
     command.addOption(dataOption()).option('--json', 'progress and result as JSON lines');
   offline(program.command('rebuild'))
@@ -113,13 +125,6 @@ interface ServeOptions extends LimitOptions {
   readonly listen: string;
   readonly json?: boolean;
   readonly logLevel: string;
-}
-
-interface TokenOptions {
-  readonly data: string;
-  readonly uses: string;
-  readonly expires: string;
-  readonly json?: boolean;
 }
 
 interface CommandOptions {
@@ -225,23 +230,6 @@ function parseListen(text: string): { host: string; port: number } {
   if (!match || port > 65_535)
     throw new Failure('usage', `"${text}" is no address such as ${DEFAULT_LISTEN}.`);
   return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port };
-}
-
-async function printToken(options: TokenOptions): Promise<void> {
-  const uses = Number(options.uses);
-  if (!Number.isInteger(uses) || uses < 1 || uses > 1_000_000) {
-    throw new Failure('usage', `"${options.uses}" is no number of uses.`);
-  }
-  const directory = resolve(options.data);
-  const lifeMs = parseDuration(options.expires);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const catalogue = await openCatalogue(directory);
-  try {
-    const token = await createToken(catalogue.enrolment, capabilities, uses, lifeMs);
-    process.stdout.write(options.json ? `${JSON.stringify({ token })}\n` : `${token}\n`);
-  } finally {
-    await catalogue.close();
-  }
 }
 
 /** Lends the catalogue of a data directory that there is already. */

@@ -25,12 +25,19 @@ export const PackId = hash;
 export const EnrolRequest = z.strictObject({
   token: z.string().min(1).max(200),
   name: z.string().min(1).max(200),
+  /** The device that asks for a new credential; absent: a machine that is no device yet. */
+  device: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
 });
 export const EnrolResponse = z.object({
   device: z.string(),
   credential: z.string(),
   /** The server's Ed25519 public key (SPKI, PEM): receipts are checked against it for ever. */
   receiptKey: z.string(),
+  /** Whether the device was enrolled before: its vault is there, and its credential until now opens nothing any more. */
+  renewed: z.boolean().optional(),
 });
 
 /** How the bytes of a version were come by; export: written out by the registry in one piece. */

@@ -4,7 +4,7 @@ import { healthWords } from '../../shared/store-header.ts';
 import { chooseSources } from '../choose-sources.ts';
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
-import { EXIT } from '../exit-code.ts';
+import { EXIT, exitCode } from '../exit-code.ts';
 import type { SnapshotChoice } from '../freezer.ts';
 import { learnLostVault, recover } from '../recover.ts';
 import { type RunResult, runBackup } from '../run-backup.ts';
@@ -87,7 +87,9 @@ export function report(
   });
   if (machine.surroundings.stop.aborted) return EXIT.stopped;
   if (failed.length === 0) return result.live.length > 0 ? EXIT.partial : EXIT.ok;
-  return result.versions.length + unchanged > 0 ? EXIT.partial : EXIT.failed;
+  if (result.versions.length + unchanged > 0) return EXIT.partial;
+  const codes = new Set(failed.map(({ code }) => exitCode(code)));
+  return codes.size === 1 ? [...codes][0]! : EXIT.failed;
 }
 
 /** How a receipted version is told. */

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { Failure } from '../../shared/failure.ts';
+import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
 import { openDeviceDb, putAside } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
@@ -9,56 +10,81 @@ import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { SourceRegistry } from '../source-registry.ts';
-import { type Identity, saveIdentity } from '../state-directory.ts';
+import { loadIdentity, saveIdentity } from '../state-directory.ts';
 
 export interface EnrollOptions {
   readonly server?: string;
   readonly token?: string;
   readonly name?: string;
+  readonly renew?: boolean;
 }
 
-export async function enroll(
-  { machine, terminal, paths }: Context,
-  _: string[],
-  options: EnrollOptions,
-): Promise<number> {
-  const { settings } = await loadSettings(machine, { server: options.server, enrolmentToken: options.token });
-  const { server: address, enrolmentToken: token } = settings;
-  if (!address)
-    throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
+/**
+ * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
+ * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
+ * `state_unusable` where a device is enrolled already, `not_enrolled` where none is to be renewed, `token_refused`, those of
+ * the network; nothing on this machine is changed by any of them.
+ */
+export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
+  const { settings } = await loadSettings(context.machine, {
+    server: options.server,
+    enrolmentToken: options.token,
+  });
+  const { server, enrolmentToken: token } = settings;
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
+  if (options.renew) return renew(context, token);
+  if (!server)
+    throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
+  return become(context, { server: server.replace(/\/+$/, ''), token, name: options.name });
+}
+
+async function become(
+  { machine, terminal, paths }: Context,
+  { server, token, name }: { server: string; token: string; name: string | undefined },
+): Promise<number> {
   if (existsSync(paths.identity)) {
     throw new Failure(
       'state_unusable',
-      `A device is enrolled in ${paths.root} already; use another --state.`,
+      `A device is enrolled in ${paths.root} already; use another --state, or --renew for a new credential of it.`,
     );
   }
+  const answer = await spend(server, token, name ?? machine.hostname);
+  const { device, credential, receiptKey, renewed } = answer;
+  const secret = randomBytes(32).toString('hex');
+  await saveIdentity(paths, { server, device, credential, receiptKey, secret });
+  newDatabase(paths.db, machine.surroundings.now(), renewed ?? false);
+  terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
+  return EXIT.ok;
+}
+
+async function renew({ terminal, paths }: Context, token: string): Promise<number> {
+  const identity = await loadIdentity(paths);
+  const { device, server } = identity;
+  const answer = await spend(server, token, 'renewed', device);
+  // A server that does not know what was asked for would have made a new device of it.
+  if (answer.device !== device || answer.receiptKey !== identity.receiptKey)
+    throw new Failure('receipt_invalid', `${server} answered for another device, or is another server.`);
+  await saveIdentity(paths, { ...identity, credential: answer.credential });
+  terminal.result(`Device ${device} has a new credential.`, { device, server });
+  return EXIT.ok;
+}
+
+async function spend(server: string, token: string, name: string, device?: string): Promise<EnrolResponse> {
   const http = new HttpClient();
   try {
-    const server = address.replace(/\/+$/, '');
-    const { device, credential, receiptKey } = await new ServerClient(http, server, null).enrol(
-      token,
-      options.name ?? machine.hostname,
-    );
-    const identity: Identity = {
-      server,
-      device,
-      credential,
-      receiptKey,
-      secret: randomBytes(32).toString('hex'),
-    };
-    await saveIdentity(paths, identity);
-    newDatabase(paths.db, machine.surroundings.now());
-    terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
-    return EXIT.ok;
+    return await new ServerClient(http, server, null).enrol(token, name, device);
   } finally {
     http.close();
   }
 }
 
-/** The server holds nothing of a new device: its database knows that. One of a device that was here before is put aside. */
-function newDatabase(path: string, now: number): void {
+/**
+ * The server holds nothing of a new device: its database knows that. One of a device that was here before is put aside. Of a
+ * device whose vault is there, nothing is known yet: the next run asks.
+ */
+function newDatabase(path: string, now: number, vaultIsThere: boolean): void {
   if (existsSync(path)) putAside(path, now);
+  if (vaultIsThere) return;
   const db = openDeviceDb(path);
   try {
     new SourceRegistry(db).vaultIsKnown();

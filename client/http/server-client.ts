@@ -90,9 +90,10 @@ export class ServerClient {
     }
   }
 
-  async enrol(token: string, name: string): Promise<EnrolResponse> {
+  /** Spends a token; `device`: who asks for a new credential. */
+  async enrol(token: string, name: string, device?: string): Promise<EnrolResponse> {
     return this.#json(
-      await this.request('POST', ROUTES.devices, { body: { token, name } }),
+      await this.request('POST', ROUTES.devices, { body: { token, name, device } }),
       (schemas) => schemas.EnrolResponse,
     );
   }

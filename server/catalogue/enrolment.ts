@@ -1,5 +1,5 @@
 // Tokens and devices: how a machine comes to have a credential, and whose credential one is. Only hashes are stored.
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
 import type { Schema } from './schema.ts';
 
@@ -23,39 +23,52 @@ export class Enrolment {
     this.#db = db;
   }
 
-  /** Makes a token valid `uses` times until `expiresAt` (milliseconds since 1970). */
-  async addToken(hash: Uint8Array, uses: number, expiresAt: number): Promise<void> {
-    await this.#db.insertInto('tokens').values({ hash, uses_left: uses, expires_at: expiresAt }).execute();
+  /**
+   * Makes a token valid `uses` times until `expiresAt` (milliseconds since 1970): for new devices, or for a new credential of the
+   * device `device`.
+   */
+  async addToken(
+    hash: Uint8Array,
+    uses: number,
+    expiresAt: number,
+    device: string | null = null,
+  ): Promise<void> {
+    await this.#db
+      .insertInto('tokens')
+      .values({ hash, uses_left: uses, expires_at: expiresAt, device })
+      .execute();
   }
 
   /**
-   * Takes one use of a token and records the device, both or neither. However many ask at once, a token serves as often
-   * as it says. A Failure `token_refused`, the same for unknown, used up and expired. `keep` is called when the token was
-   * found good; where it fails, nothing is recorded and the token is as good as before.
+   * Takes one use of a token and records what it is good for, both or neither: `asked` as a new device, or its credential as the only
+   * one of the device that the token is bound to. However many ask at once, a token serves as often as it says. `by`: the device
+   * that asks, undefined for a machine that is none yet. A Failure `token_refused`, the same for unknown, used up, expired and bound
+   * to another device. `keep` is called when the token was found good; where it fails, nothing is recorded and the token is
+   * as good as before. Returns the device as it is recorded, and whether it was one before.
    */
   async redeem(
     tokenHash: Uint8Array,
-    device: Omit<DeviceRow, 'revokedAt'>,
-    now: number,
-    keep: () => Promise<void> = async () => undefined,
-  ): Promise<void> {
-    await this.#db.transaction().execute(async (db) => {
+    asked: Omit<DeviceRow, 'revokedAt'>,
+    { now, by, keep }: { now: number; by: string | undefined; keep: (device: DeviceRow) => Promise<void> },
+  ): Promise<{ device: DeviceRow; renewed: boolean }> {
+    return this.#db.transaction().execute(async (db) => {
       const taken = await db
         .updateTable('tokens')
         .set((row) => ({ uses_left: row('uses_left', '-', 1) }))
         .where('hash', '=', tokenHash)
         .where('uses_left', '>', 0)
         .where('expires_at', '>', now)
+        .returning('device')
         .executeTakeFirst();
-      if (taken.numUpdatedRows !== 1n) {
+      // Thrown inside the transaction: the use is not lost.
+      if (!taken || (by !== undefined && by !== taken.device))
         throw new Failure('token_refused', 'The enrolment token is not valid.');
-      }
-      const { id, name, credential, createdAt } = device;
-      await db
-        .insertInto('devices')
-        .values({ id, name, credential, created_at: createdAt, revoked_at: null })
-        .execute();
-      await keep();
+      const renewed = taken.device !== null;
+      const device = renewed
+        ? await renewCredential(db, taken.device!, asked.credential)
+        : await addDevice(db, asked);
+      await keep(device);
+      return { device, renewed };
     });
   }
 
@@ -86,13 +99,7 @@ export class Enrolment {
       .orderBy('created_at')
       .orderBy('id')
       .execute();
-    return rows.map((row) => ({
-      id: row.id,
-      name: row.name,
-      credential: row.credential,
-      createdAt: row.created_at,
-      revokedAt: row.revoked_at,
-    }));
+    return rows.map(deviceOfRow);
   }
 
   /** The device whose credential has this hash. A search by the hash of 256 random bits tells a guesser nothing. */
@@ -109,4 +116,34 @@ export class Enrolment {
     const rows = await this.#db.selectFrom('devices').select('id').execute();
     return rows.map((row) => row.id);
   }
+}
+
+async function addDevice(db: Kysely<Schema>, device: Omit<DeviceRow, 'revokedAt'>): Promise<DeviceRow> {
+  const { id, name, credential, createdAt } = device;
+  await db
+    .insertInto('devices')
+    .values({ id, name, credential, created_at: createdAt, revoked_at: null })
+    .execute();
+  return { ...device, revokedAt: null };
+}
+
+/** A device that was revoked is let in again: whoever made the token wants it so. */
+async function renewCredential(db: Kysely<Schema>, id: string, credential: Uint8Array): Promise<DeviceRow> {
+  const row = await db
+    .updateTable('devices')
+    .set({ credential, revoked_at: null })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return deviceOfRow(row);
+}
+
+function deviceOfRow(row: Selectable<Schema['devices']>): DeviceRow {
+  return {
+    id: row.id,
+    name: row.name,
+    credential: row.credential,
+    createdAt: row.created_at,
+    revokedAt: row.revoked_at,
+  };
 }

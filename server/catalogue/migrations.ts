@@ -94,4 +94,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Whether Outlook ran when the snapshot of a version was made; null: not known.
   ALTER TABLE versions ADD COLUMN outlook_running INTEGER CHECK (outlook_running IN (0, 1));
   `,
+  `
+  -- A token that is good for a new credential of this device, and for nothing else.
+  ALTER TABLE tokens ADD COLUMN device TEXT REFERENCES devices (id);
+  `,
 ];

@@ -8,6 +8,8 @@ interface TokenTable {
   uses_left: number;
   /** Milliseconds since 1970. */
   expires_at: number;
+  /** The device it is good for; null: for new ones. */
+  device: string | null;
 }
 
 interface DeviceTable {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
+import type { DeviceRow, Enrolment } from '../catalogue/enrolment.ts';
 import { keepDevice } from '../enrol.ts';
 import { openReceiptSigner } from '../receipt-key.ts';
 import { FileVault } from '../vault/file.ts';
@@ -20,10 +21,17 @@ export async function listDevices(console: Console, catalogue: Catalogue): Promi
   );
 }
 
-/**
- * Lets a device in no more, from its next request on. Its vault stays as it is. A Failure `not_found` where there is no device of this
- * id, or beginning of one of at least eight digits.
- */
+/** The device of this id, or beginning of one of at least eight digits; a Failure `not_found` where there is none, or more than one. */
+export async function findDevice(enrolment: Enrolment, wanted: string): Promise<DeviceRow> {
+  const found = (await enrolment.devices()).filter(
+    ({ id }) => id === wanted || (wanted.length >= 8 && id.startsWith(wanted)),
+  );
+  if (found.length === 1) return found[0]!;
+  const many = found.length === 0 ? 'No device' : 'More than one device';
+  throw new Failure('not_found', `${many} is ${wanted}.`);
+}
+
+/** Lets a device in no more, from its next request on. Its vault stays as it is. Failures are findDevice()'s. */
 export async function revokeDevice(
   console: Console,
   catalogue: Catalogue,
@@ -32,16 +40,7 @@ export async function revokeDevice(
   { now }: Pick<Capabilities, 'now'>,
 ): Promise<void> {
   const { enrolment } = catalogue;
-  const found = (await enrolment.devices()).filter(
-    ({ id }) => id === wanted || (wanted.length >= 8 && id.startsWith(wanted)),
-  );
-  if (found.length !== 1) {
-    throw new Failure(
-      'not_found',
-      `${found.length === 0 ? 'No device' : 'More than one device'} is ${wanted}.`,
-    );
-  }
-  const device = found[0]!;
+  const device = await findDevice(enrolment, wanted);
   const revokedAt = device.revokedAt ?? new Date(now()).toISOString();
   const signer = await openReceiptSigner(directory, () => {
     throw new Failure('state_unusable', `receipt-key.pem is not in ${directory}.`);

@@ -79,7 +79,11 @@ describe('rows', () => {
     await catalogue.enrolment.addToken(new Uint8Array(32), 2, 10);
     for (const [index, id] of devices.entries()) {
       const credential = new Uint8Array(32).fill(index);
-      await catalogue.enrolment.redeem(new Uint8Array(32), { id, name: id, credential, createdAt: '' }, 5);
+      await catalogue.enrolment.redeem(
+        new Uint8Array(32),
+        { id, name: id, credential, createdAt: '' },
+        { now: 5, by: undefined, keep: async () => undefined },
+      );
     }
     const [a, b] = devices.map((device) => catalogue.forDevice(device));
     const pack = { id: 'ab'.repeat(32), kind: 'pack' as const, stored: 1, raw: 1 };

@@ -1,5 +1,5 @@
 // Enrolment over HTTP: a token serves as often as it says and as long, however many ask at once.
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestServer } from './support/test-server.ts';
 
 let server: TestServer;
@@ -71,4 +71,64 @@ it('answers 401 alike without a credential, with a wrong one and with one of ano
   }
   const bodies = await Promise.all(answers.map((answer) => answer.text()));
   expect(new Set(bodies).size).toBe(1);
+});
+
+describe('a token that is bound to a device', () => {
+  const versionsWith = async (credential: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${credential}` };
+    return (await fetch(`${server.url}/v1/versions`, { headers })).status;
+  };
+
+  it('gives that device a new credential, its only one, and keeps its id, its name and the key', async () => {
+    const device = await server.enrol('kept');
+    const token = await server.token(1, 60_000, device.device);
+    const answer = await enrol({ token, name: 'ignored', device: device.device });
+    expect(answer.status).toBe(201);
+    const body = (await answer.json()) as Record<string, string>;
+    expect(body).toMatchObject({ device: device.device, receiptKey: device.receiptKey, renewed: true });
+    expect(await versionsWith(body.credential!)).toBe(200);
+    expect(await versionsWith(device.credential)).toBe(401);
+    const known = (await server.running.catalogue.enrolment.devices()).find(({ id }) => id === device.device);
+    expect(known).toMatchObject({ name: 'kept', revokedAt: null });
+    await server.restart();
+    expect(await versionsWith(body.credential!)).toBe(200);
+    expect((await enrol({ token, name: 'n', device: device.device })).status).toBe(403);
+  });
+
+  it('serves a machine that is no device yet, too: it becomes that one', async () => {
+    const device = await server.enrol();
+    const answer = await enrol({ token: await server.token(1, 60_000, device.device), name: 'n' });
+    expect(await answer.json()).toMatchObject({ device: device.device, renewed: true });
+  });
+
+  it('is refused to another device, and is as good as before then; and no device is renewed by any other token', async () => {
+    const [mine, foreign] = [await server.enrol(), await server.enrol()];
+    const bound = await server.token(1, 60_000, mine.device);
+    const unbound = await server.token();
+    const answers = await Promise.all([
+      enrol({ token: bound, name: 'n', device: foreign.device }),
+      enrol({ token: bound, name: 'n', device: 'f'.repeat(32) }),
+      enrol({ token: unbound, name: 'n', device: mine.device }),
+      enrol({ token: 'x'.repeat(43), name: 'n', device: mine.device }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 403, 403]);
+    expect(new Set(await Promise.all(answers.map((answer) => answer.text()))).size).toBe(1);
+    expect([await versionsWith(mine.credential), await versionsWith(foreign.credential)]).toEqual([200, 200]);
+    expect((await enrol({ token: bound, name: 'n', device: mine.device })).status).toBe(201);
+    expect((await enrol({ token: unbound, name: 'n' })).status).toBe(201);
+  });
+
+  it('lets a device in again that was revoked', async () => {
+    const device = await server.enrol();
+    await server.running.catalogue.enrolment.revoke(device.device, '2026-01-01T00:00:00.000Z');
+    expect(await versionsWith(device.credential)).toBe(401);
+    const answer = await enrol({ token: await server.token(1, 60_000, device.device), name: 'n' });
+    const { credential } = (await answer.json()) as { credential: string };
+    expect(await versionsWith(credential)).toBe(200);
+  });
+
+  it('is no path: what is no id of a device is refused as malformed', async () => {
+    const answer = await enrol({ token: 't', name: 'n', device: '../x' });
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'malformed']);
+  });
 });

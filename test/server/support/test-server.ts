@@ -71,8 +71,9 @@ export class TestServer {
     await this.start();
   }
 
-  token(uses = 1, lifeMs = 60_000): Promise<string> {
-    return createToken(this.running.catalogue.enrolment, this.capabilities, uses, lifeMs);
+  token(uses = 1, lifeMs = 60_000, device?: string): Promise<string> {
+    const use = { uses, lifeMs, ...(device ? { device } : {}) };
+    return createToken(this.running.catalogue.enrolment, this.capabilities, use);
   }
 
   async enrol(name = 'laptop'): Promise<DeviceClient> {

@@ -1,0 +1,80 @@
+// A device whose credential is refused gets a new one, and a new machine takes the place of a lost one: neither sends anything twice.
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, it } from 'vitest';
+import { mailferry, mailferryOk, type RunningServer, serverAndDevice, stop } from '../support/mailferry.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+let server: RunningServer | undefined;
+afterEach(async () => {
+  if (server) await stop(server);
+});
+
+const BYTES = 20_000_000;
+
+it('renews the credential of a device, by a token made for it and no other', {
+  timeout: 120_000,
+}, async () => {
+  const root = tempDir();
+  const made = await serverAndDevice(root);
+  server = made.server;
+  const { data, state } = made;
+  const store = join(root, 'mail.pst');
+  await writeFile(store, randomBytes(BYTES));
+  const backup = (at: string) =>
+    mailferry('backup', store, '--wait', '--snapshot', 'live', '--state', at, '--json').ended;
+  const device = JSON.parse(await readFile(join(state, 'identity.json'), 'utf8'));
+  expect((await backup(state)).json.versions).toHaveLength(1);
+
+  const tokenFor = async (id: string): Promise<string> =>
+    (await mailferryOk('server', 'token', 'create', '--renew', id, '--data', data, '--json')).json.token;
+  const enroll = (at: string, token: string, ...more: string[]) =>
+    mailferry('enroll', '--token', token, '--state', at, '--json', ...more).ended;
+
+  const unbound = (await mailferryOk('server', 'token', 'create', '--data', data, '--json')).json.token;
+  expect((await enroll(state, unbound, '--renew')).code).not.toBe(0);
+  expect((await backup(state)).json).toMatchObject({ unchanged: 1, failed: [] });
+
+  const renewed = await enroll(state, await tokenFor(device.device.slice(0, 10)), '--renew');
+  expect(renewed.json).toMatchObject({ device: device.device });
+  const after = JSON.parse(await readFile(join(state, 'identity.json'), 'utf8'));
+  const { credential, ...kept } = device;
+  expect(after).toMatchObject(kept);
+  expect(after.credential).not.toBe(credential);
+  const changed = await readFile(store);
+  changed.fill(1, 5_000_000, 5_100_000);
+  await writeFile(store, changed);
+  const [version] = (await backup(state)).json.versions;
+  expect(version.sent).toBeLessThan(BYTES / 100);
+
+  // A new machine: nothing of the old one is left but the mail and what the operator knows.
+  const other = join(root, 'other');
+  const joined = await enroll(other, await tokenFor(device.device), '--server', server.url);
+  expect(joined.json).toMatchObject({ device: device.device });
+  changed.fill(2, 9_000_000, 9_100_000);
+  await writeFile(store, changed);
+  const [learnt] = (await backup(other)).json.versions;
+  expect(learnt.sent).toBeLessThan(BYTES / 100);
+  const to = join(root, 'restored.pst');
+  await mailferryOk('restore', store, '--to', to, '--state', other);
+  expect((await readFile(to)).equals(changed)).toBe(true);
+
+  // And the old one is let in no more.
+  changed.fill(3, 0, 100_000);
+  await writeFile(store, changed);
+  const refused = await mailferry('backup', store, '--snapshot', 'live', '--state', state, '--wait', '--json')
+    .ended;
+  expect(refused.code).toBe(12);
+  expect(refused.json).toMatchObject({ versions: [], failed: [{ path: store, code: 'unauthorized' }] });
+});
+
+it('asks for a token of one use, for a device that there is', { timeout: 60_000 }, async () => {
+  const made = await serverAndDevice(tempDir());
+  server = made.server;
+  const token = (...words: string[]) =>
+    mailferry('server', 'token', 'create', '--data', made.data, '--json', ...words).ended;
+  expect((await token('--renew', 'nobody')).code).not.toBe(0);
+  expect((await token('--renew', '0'.repeat(32), '--uses', '2')).code).not.toBe(0);
+  expect((await token('--uses', '2')).json.token).toMatch(/^[\w-]{43}$/);
+});
