@@ -25,7 +25,10 @@ export const FAILURES = {
   receipt_invalid: { retry: 'never', hint: 'Check that this is the server the device was enrolled with.' },
   fingerprint_damaged: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
   // Who may do what.
-  unauthorized: { retry: 'never', hint: 'Enrol the device again with a new token; what is queued is kept.' },
+  unauthorized: {
+    retry: 'never',
+    hint: 'Ask the operator for a token that renews it, then `mailferry enroll --renew`; what is queued is kept.',
+  },
   token_refused: { retry: 'never', hint: 'Ask the operator for a new enrolment token.' },
   not_found: { retry: 'never', hint: 'Check the id; a device sees only what is its own.' },
   not_enrolled: { retry: 'never', hint: 'Run `mailferry enroll --server URL --token TOKEN` first.' },

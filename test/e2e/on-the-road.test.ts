@@ -149,7 +149,7 @@ describe('lost state', () => {
   ])(
     'a database that was %s is learnt again from the server: next to nothing is sent twice',
     async (_, harm) => {
-      const way = await road(100_000_000, 24);
+      const way = await road(300_000_000, 24);
       await backup(way, '--wait', ...LIVE).ended;
       for (const name of readdirSync(way.state))
         if (name.startsWith('device.db-') || name === 'staging' || name === 'fingerprints')
@@ -163,7 +163,7 @@ describe('lost state', () => {
       expect(way.proxy.counted.up - before).toBeLessThan(1_000_000);
       await expectRestorable(way, await sha256Of(way.source));
     },
-    120_000,
+    240_000,
   );
 });
 
