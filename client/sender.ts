@@ -2,15 +2,13 @@
 import PQueue from 'p-queue';
 import type { Failure } from '../shared/failure.ts';
 import type { VersionSummary } from '../shared/protocol.ts';
-import { backoffMs } from './backoff.ts';
 import type { Device } from './device.ts';
 import { deviceFailure, isStateDamage } from './device-failure.ts';
 import type { Backup, WaitingPack } from './queue.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
-import { LONGEST_WAIT_MS, packKey, sendPlan } from './send-plan.ts';
+import { SendFailures } from './send-failures.ts';
+import { packKey, sendPlan } from './send-plan.ts';
 import { SendProgress } from './send-progress.ts';
-import { fileDigest } from './staged-digest.ts';
-import { loadIdentity } from './state-directory.ts';
 
 /** Packs on the wire at a time: a second one fills the line while the server checks the first; more gained nothing measured. */
 const AT_ONCE = 2;
@@ -18,8 +16,6 @@ const AT_ONCE = 2;
 const UNRECORDED_MS = 5_000;
 /** The queue is looked at no later than this, whatever the clock that waits are counted by does. */
 const LOOK_AGAIN_MS = 60_000;
-/** Failures of a commit after which the server's word on what it holds replaces ours: the next backup starts from there. */
-const BASE_IS_WRONG = new Set(['blocks_differ', 'root_differs', 'base_unknown', 'version_conflict']);
 
 /** A version that has its receipt, and the bytes of the packs that were made for it. */
 export interface Receipted {
@@ -42,9 +38,8 @@ export class Sender {
   /** What is being done, and how to end it at once. */
   readonly #busy = new Map<string, AbortController>();
   readonly #progress: SendProgress;
+  readonly #failures: SendFailures;
   #timer: NodeJS.Timeout | undefined;
-  /** Trouble is told once, until something works again. */
-  #troubled = false;
   /** The database can't be used any more: nothing can go on. */
   #broken: Failure | undefined;
   readonly #stop = new AbortController();
@@ -55,6 +50,7 @@ export class Sender {
     this.#device = device;
     this.#events = events;
     this.#progress = new SendProgress(device);
+    this.#failures = new SendFailures(device, (sourceId) => events.onReadAgain?.(sourceId));
     this.#endSigns = device.line.onSign(() => this.#startOver());
     device.stop.addEventListener('abort', () => this.#stop.abort(), { once: true });
     this.#stop.signal.addEventListener('abort', () => this.notify(), { once: true });
@@ -190,68 +186,15 @@ export class Sender {
     } catch (error) {
       if (signal.aborted) return;
       const moved = this.#progress.of(pack) > before;
-      await this.#sendFailed(pack, { failure: deviceFailure(error), moved, path: file.path, signal });
+      const attempt = { failure: deviceFailure(error), moved, path: file.path, signal };
+      if ((await this.#failures.ofSend(pack, attempt)) === 'known') this.#known(pack);
     }
   }
 
   #known(pack: WaitingPack): void {
     this.#device.queue.advancePack(pack, 'acknowledged');
-    this.#troubled = false;
+    this.#failures.over();
     this.#progress.ended(pack);
-  }
-
-  async #sendFailed(
-    pack: WaitingPack,
-    { failure, moved, path, signal }: { failure: Failure; moved: boolean; path: string; signal: AbortSignal },
-  ): Promise<void> {
-    const { queue, sources, server } = this.#device;
-    const backup = queue.backup(pack.backup_id);
-    // It ended, or was cut, while the pack was under way.
-    if (!backup || !queue.holds(pack)) return;
-    if (failure.code === 'upload_gone') {
-      const known = await server.knowsPack(pack.id, { signal }).catch(() => null);
-      if (known) return this.#known(pack);
-      if (known === false) queue.advancePack(pack, 'gone');
-    }
-    const suspicious = failure.code === 'pack_refused' || failure.code === 'pack_damaged';
-    if (suspicious && (await fileDigest(path)) !== pack.id) {
-      queue.atomically(() => {
-        queue.advancePack(pack, 'damaged');
-        sources.failed(backup.source_id, failure.code, failure.message);
-      });
-      return;
-    }
-    if (failure.retry === 'never') sources.failed(backup.source_id, failure.code, failure.message);
-    // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
-    await this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
-      queue.postponePack(pack, failure.code, attempts, at),
-    );
-  }
-
-  /** Decides when to try again; `attempts`: those that failed in a row, this one too. */
-  async #postpone(
-    failure: Failure,
-    attempts: number,
-    record: (attempts: number, at: number) => void,
-  ): Promise<void> {
-    const { now, chance, progress, line } = this.#device;
-    if (failure.code === 'unauthorized' && (await this.#renewCredential())) return record(0, 0);
-    // While the machine wakes up, names can't be looked up yet: that is no attempt.
-    const counted = line.waking && isUnresolved(failure) ? 1 : attempts;
-    const asked = Math.min(LONGEST_WAIT_MS, Number(failure.detail.retryAfterMs ?? 0));
-    const wait = Math.max(asked, counted === 0 ? 0 : backoffMs(counted - 1, chance()));
-    if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
-    this.#troubled ||= attempts > 0;
-    record(counted, now() + wait);
-  }
-
-  /** Takes up a credential that was put in place of the one in use since this process started; whether there was one. */
-  async #renewCredential(): Promise<boolean> {
-    const { paths, identity, server } = this.#device;
-    const now = await loadIdentity(paths).catch(() => identity);
-    const renewed = now.device === identity.device && now.credential !== server.credential;
-    if (renewed) server.useCredential(now.credential);
-    return renewed;
   }
 
   /** A pack of it is damaged and can't be sent any more: what lies before it goes on as a checkpoint, the rest is read again. */
@@ -273,51 +216,11 @@ export class Sender {
       const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
       const { commitVersion } = await import('./commit-version.ts');
       const version = await commitVersion(this.#device, queue.backup(backup.id)!, signal);
-      this.#troubled = false;
+      this.#failures.over();
       this.#events.onReceipt?.({ version, sent });
     } catch (error) {
       if (signal.aborted) return;
-      await this.#commitFailed(backup, deviceFailure(error), signal);
+      await this.#failures.ofCommit(backup, deviceFailure(error), signal);
     }
   }
-
-  /** Whether receipts were set aside that the server has forgotten, so that it may be asked for a new one. */
-  async #forgetForgotten(signal: AbortSignal): Promise<boolean> {
-    const { setForgottenAside } = await import('./receipts-held.ts');
-    return (await setForgottenAside(this.#device, signal).catch(() => 0)) > 0;
-  }
-
-  async #commitFailed(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
-    const { queue, sources } = this.#device;
-    if (failure.code === 'packs_missing') {
-      const missing = new Set(failure.detail.missing as string[]);
-      queue.atomically(() => {
-        for (const pack of queue.packsOf(backup.id))
-          if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
-        queue.advance(backup.id, 'packs-missing');
-      });
-    } else if (BASE_IS_WRONG.has(failure.code) || failure.code === 'fingerprint_damaged') {
-      queue.atomically(() => {
-        queue.advance(backup.id, 'refused');
-        sources.forgetBase(backup.source_id);
-        sources.failed(backup.source_id, failure.code, failure.message);
-      });
-      await abandon(this.#device, backup, 'refused');
-      this.#events.onReadAgain?.(backup.source_id);
-      return;
-    } else {
-      sources.failed(backup.source_id, failure.code, failure.message);
-      if (failure.detail.forgotten === true && (await this.#forgetForgotten(signal)))
-        return queue.postponeBackup(backup.id, failure.code, 1, 0);
-    }
-    const attempts = queue.backup(backup.id)!.attempts + 1;
-    await this.#postpone(failure, attempts, (count, at) =>
-      queue.postponeBackup(backup.id, failure.code, count, at),
-    );
-  }
-}
-
-/** Whether a request failed because the server's name could not be looked up. */
-function isUnresolved({ cause }: Failure): boolean {
-  return ['ENOTFOUND', 'EAI_AGAIN'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
 }
