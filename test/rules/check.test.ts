@@ -1,7 +1,7 @@
 // npm run check is green, and a planted mistake of each kind makes it red: rules that can't fail are no rules.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { appendFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { tempDir } from '../support/temp-dir.ts';
@@ -25,29 +25,42 @@ function copyOfTree(): string {
   return copy;
 }
 
-function check(tree: string): { status: number | null; said: string } {
-  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'check'], {
-    cwd: tree,
-    encoding: 'utf8',
-  });
+function run(tree: string, program: string, ...words: string[]): { status: number | null; said: string } {
+  const PATH = `${join(root, 'node_modules', '.bin')}${delimiter}${process.env.PATH}`;
+  const options = { cwd: tree, encoding: 'utf8', env: { ...process.env, PATH } } as const;
+  const { status, stdout, stderr } = spawnSync(program, words, options);
   return { status, said: stdout + stderr };
 }
 
+/** The programs of `npm run check`, one after another: where one of them ends red, all of it does. */
+const STEPS = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).scripts.check as string)
+  .split(' && ')
+  .map((step) => step.split(' '));
+
 test('the tree as it is', () => {
-  const { status, said } = check(copyOfTree());
+  const { status, said } = run(copyOfTree(), 'npm', 'run', '--silent', 'check');
   expect(said).not.toMatch(/error TS|━━━ ?$/m);
   expect(status).toBe(0);
 }, 120_000);
 
-const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] = [
+test('every step stands for itself, and a mistake is planted for each', () => {
+  for (const step of STEPS) expect(step.join(' ')).toMatch(/^[\w. -]+$/);
+  const seen = new Set(PLANTED.map(({ by }) => by));
+  expect(STEPS.map((step) => step.slice(0, 2).join(' ')).filter((step) => !seen.has(step))).toEqual([]);
+});
+
+/** `by`: the beginning of the step that has to see it. */
+const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: RegExp }[] = [
   {
     what: 'a wrong type',
+    by: 'tsc --noEmit',
     plant: (tree) =>
       appendFileSync(join(tree, 'client/backoff.ts'), "\nexport const planted: number = 'text';\n"),
     sign: /TS2322/,
   },
   {
     what: 'Node in shared/',
+    by: 'tsc -p',
     plant: (tree) =>
       writeFileSync(
         join(tree, 'shared/planted.ts'),
@@ -57,12 +70,14 @@ const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] =
   },
   {
     what: 'a clock in shared/',
+    by: 'biome ci',
     plant: (tree) =>
       appendFileSync(join(tree, 'shared/merkle.ts'), '\nexport const planted = (): number => Date.now();\n'),
     sign: /noRestrictedGlobals/,
   },
   {
     what: 'the device importing the server',
+    by: 'biome ci',
     plant: (tree) =>
       appendFileSync(
         join(tree, 'client/backoff.ts'),
@@ -72,6 +87,7 @@ const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] =
   },
   {
     what: 'the server importing the device',
+    by: 'biome ci',
     plant: (tree) =>
       appendFileSync(
         join(tree, 'server/problem.ts'),
@@ -81,6 +97,7 @@ const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] =
   },
   {
     what: 'a cycle',
+    by: 'biome ci',
     plant: (tree) => {
       writeFileSync(
         join(tree, 'client/planted-a.ts'),
@@ -95,12 +112,14 @@ const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] =
   },
   {
     what: 'code that nothing uses',
+    by: 'knip',
     plant: (tree) =>
       writeFileSync(join(tree, 'client/planted.ts'), '// Planted.\nexport const planted = 1;\n'),
     sign: /planted\.ts/,
   },
   {
     what: 'another format',
+    by: 'biome ci',
     plant: (tree) => appendFileSync(join(tree, 'client/backoff.ts'), '\nexport   const planted = 1\n'),
     sign: /format/i,
   },
@@ -108,10 +127,11 @@ const PLANTED: { what: string; plant: (tree: string) => void; sign: RegExp }[] =
 
 test.each(PLANTED)(
   '$what makes it red',
-  ({ plant, sign }) => {
+  ({ by, plant, sign }) => {
+    const [program, ...words] = STEPS.find((step) => step.slice(0, 2).join(' ') === by)!;
     const tree = copyOfTree();
     plant(tree);
-    const { status, said } = check(tree);
+    const { status, said } = run(tree, program!, ...words);
     expect(status).not.toBe(0);
     expect(said).toMatch(sign);
   },
