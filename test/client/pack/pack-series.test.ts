@@ -1,57 +1,37 @@
 // Runs become packs: whatever is added comes out of the sealed files, byte for byte, with hashes that prove it.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { brotliDecompressSync } from 'node:zlib';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../../client/fingerprint/block-hashes.ts';
-import { frameSettings } from '../../../client/pack/frame-settings.ts';
-import type { SealedRuns, PackSeries as Series } from '../../../client/pack/pack-series.ts';
-import type { Packer as PackerOf } from '../../../client/pack/packer.ts';
+import { type FrameSettings, frameSettings } from '../../../client/pack/frame-settings.ts';
+import { PackSeries, type SealedRuns } from '../../../client/pack/pack-series.ts';
 import { COARSE } from '../../../shared/block.ts';
-import { toHex } from '../../../shared/byte-codec.ts';
-import { CODECS, frameHash, indexOffset, PACK_FOOTER_BYTES, parsePackTail } from '../../../shared/pack.ts';
+import { builtPacker } from '../../support/client/built-packer.ts';
+import { readPack } from '../../support/client/read-pack.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const dist = new URL('../../../dist/client/pack/', import.meta.url);
-const load = async (name: string) => import(pathToFileURL(fileURLToPath(new URL(name, dist))).href);
-
-/** The raw bytes of a pack file, every frame checked. */
-function rawOf(path: string, id: string): Buffer {
-  const file = readFileSync(path);
-  expect(toHex(sha256(file))).toBe(id);
-  const offset = indexOffset(file.subarray(-PACK_FOOTER_BYTES), file.length);
-  const frames = parsePackTail(file.subarray(offset), offset, sha256);
-  return Buffer.concat(
-    frames.map((frame) => {
-      const stored = file.subarray(frame.storedOffset, frame.storedOffset + frame.storedLength);
-      const raw = frame.codec === CODECS.stored ? stored : brotliDecompressSync(stored);
-      expect(frameHash(raw, sha256)).toEqual(Buffer.from(frame.hash));
-      return raw;
-    }),
-  );
+/** A series through the built worker, its packs in a folder of its own. */
+async function seriesOf(settings: FrameSettings) {
+  const folder = tempDir();
+  const pathOf = (number: number) => join(folder, `${number}.pack`);
+  const sealed: SealedRuns[] = [];
+  const series = new PackSeries({
+    packer: await builtPacker(),
+    settings,
+    pathOf,
+    onSealed: async (pack) => {
+      sealed.push(pack);
+    },
+  });
+  return { folder, pathOf, sealed, series };
 }
 
 test.each([
   ['a day', 1_000_000, 1_000_000],
   ['a first backup', 1_000_000_000, 0],
 ])('%s', async (_name, size, baseSize) => {
-  // The worker is a program of its own: what is tested is what is built.
-  const { Packer } = (await load('packer.js')) as { Packer: new () => PackerOf };
-  const { PackSeries } = (await load('pack-series.js')) as { PackSeries: typeof Series };
-  const folder = tempDir();
-  const sealed: SealedRuns[] = [];
-  const packer = new Packer();
-  onTestFinished(() => packer.close());
-  const series = new PackSeries({
-    packer,
-    settings: frameSettings(size, baseSize),
-    pathOf: (number) => join(folder, `${number}.pack`),
-    onSealed: async (pack) => {
-      sealed.push(pack);
-    },
-  });
+  const { folder, pathOf, sealed, series } = await seriesOf(frameSettings(size, baseSize));
   const random = seededRandom(size);
   const source = new Map<number, Buffer>();
   for (let block = 0; block < 700; block++) {
@@ -69,8 +49,8 @@ test.each([
   for (const { number, pack, runs, through: upTo } of sealed) {
     expect(upTo).toBeGreaterThan(through);
     through = upTo;
-    const raw = rawOf(join(folder, `${number}.pack`), pack.id);
-    expect(raw.length).toBe(pack.rawBytes);
+    const { id, bytes, raw } = readPack(pathOf(number));
+    expect(pack).toEqual({ id, bytes, rawBytes: raw.length });
     let offset = 0;
     for (const { at, length } of runs) {
       seen.set(at, raw.subarray(offset, offset + length));
@@ -82,4 +62,43 @@ test.each([
     Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes));
   expect(joined(seen).equals(joined(source))).toBe(true);
   expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
+});
+
+describe('packs are sealed', () => {
+  const MIB = 1_048_576;
+  const BULK = frameSettings(1_000_000_000, 0);
+
+  /** MiB of the packs that so many coarse blocks became, each of them what `next` gives. */
+  async function sizes(settings: FrameSettings, blocks: number, next: () => Buffer): Promise<number[]> {
+    const { sealed, series } = await seriesOf(settings);
+    for (let block = 0; block < blocks; block++) {
+      await series.add(block * COARSE, next());
+      series.blocksDone(block + 1);
+    }
+    await series.finish(blocks);
+    expect(sealed.map(({ number }) => number)).toEqual(sealed.map((_, index) => index));
+    return sealed.map(({ pack }) => pack.rawBytes / MIB);
+  }
+  const random = seededRandom(4);
+  /** What does not shrink counts the same, whether it is on its way or written. */
+  const noise = () => randomBytes(random, COARSE);
+
+  test.each([
+    ['in bulk, the first early, each after it twice as large', BULK, 50, [2, 4, 8, 16, 16, 4]],
+    ['the earlier the smaller the first is to be', { ...BULK, firstPackBytes: MIB }, 20, [1, 2, 4, 8, 5]],
+    ['at 16 MiB each where the first is no smaller', { ...BULK, firstPackBytes: 16 * MIB }, 35, [16, 16, 3]],
+    ['at 16 MiB where the first is to be larger', { ...BULK, firstPackBytes: 64 * MIB }, 17, [16, 1]],
+  ])('%s', async (_name, settings, mib, expected) => {
+    expect(await sizes(settings, (mib * MIB) / COARSE, noise)).toEqual(expected);
+  });
+
+  test('of a day at 16 MiB', async () => {
+    expect(await sizes(frameSettings(0, 0), (17 * MIB) / COARSE, noise)).toEqual([16, 1]);
+  });
+
+  test('at 128 MiB of what compresses to nothing', async () => {
+    const zeros = Buffer.alloc(COARSE);
+    const settings = { ...BULK, firstPackBytes: 16 * MIB };
+    expect(await sizes(settings, (130 * MIB) / COARSE, () => zeros)).toEqual([128, 2]);
+  });
 });
