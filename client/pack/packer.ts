@@ -105,11 +105,11 @@ export class Packer {
 
   /** The pack, on the disk under its name. Failure `staging_full` where there is no room for it. */
   seal(): Promise<SealedPack> {
-    const sealed = new Promise<SealedPack>((resolve, reject) => {
+    // First, since it throws after a failure: then nobody would hear of a promise that is rejected.
+    this.#send({ do: 'seal' });
+    return new Promise<SealedPack>((resolve, reject) => {
       this.#sealing.push({ resolve, reject });
     });
-    this.#send({ do: 'seal' });
-    return sealed;
   }
 
   /** Throws the open pack away, if there is one; what is still on its way to it too. */

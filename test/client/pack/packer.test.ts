@@ -1,7 +1,7 @@
 // The packer with its worker, as they are built: bytes come out as they went in, and trouble in the worker is a failure, never a hang.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { frameSettings } from '../../../client/pack/frame-settings.ts';
 import { Packer as UnbuiltPacker } from '../../../client/pack/packer.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';
@@ -121,6 +121,21 @@ describe('trouble', () => {
       expect.objectContaining({ code: 'internal' }),
     );
     expect(() => packer.abandon()).not.toThrow();
+  });
+
+  test('before a pack is sealed: sealing fails, and closing leaves no failure that nobody hears of', async () => {
+    const unheard: unknown[] = [];
+    const hear = (reason: unknown) => unheard.push(reason);
+    process.on('unhandledRejection', hear);
+    onTestFinished(() => void process.off('unhandledRejection', hear));
+    const packer = await builtPacker();
+    packer.open(join(tempDir(), 'none', '0.pack'), BULK);
+    await vi.waitFor(() => expect(packer.failed).toBe(true), 20_000);
+    expect(() => packer.seal()).toThrow(expect.objectContaining({ code: 'internal' }));
+    await packer.close();
+    // Node tells of such a failure once its turn of the event loop is over.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unheard).toEqual([]);
   });
 
   test('while a reader waits for room reaches the reader', async () => {
