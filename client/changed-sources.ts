@@ -20,6 +20,8 @@ export interface Looked {
   readonly groups: readonly Group[];
   /** As they were at their receipt. */
   readonly unchanged: number;
+  /** Their state, or an older one that goes first, is on its way. */
+  readonly waiting: readonly Source[];
 }
 
 /** Looks at the live files; `fail` is told of each source that can't be looked at. */
@@ -29,6 +31,7 @@ export async function changedSources(
   options: { snapshot: SnapshotChoice; fail: (source: Source, error: unknown) => void },
 ): Promise<Looked> {
   const groups = new Map<string, Group>();
+  const waiting: Source[] = [];
   let unchanged = 0;
   /** Has a source read from the volume of `path`. */
   const add = async (source: Source, path = source.path) => {
@@ -50,6 +53,7 @@ export async function changedSources(
     try {
       const need = await needOf(device, source);
       if (need === 'unchanged') unchanged++;
+      if (need === 'waits') waiting.push(source);
       if (need === 'read') await add(source);
     } catch (error) {
       options.fail(source, error);
@@ -58,12 +62,13 @@ export async function changedSources(
   for (const set of sets) {
     const need = await needOfSet(device, set);
     if (need === 'unchanged') unchanged += set.members.length;
+    if (need === 'waits') waiting.push(...set.members, set.list);
     if (need !== 'read') continue;
     for (const source of set.members) await add(source);
     // Last, when it is known what came of the others.
     await add(set.list, set.members[0]!.path);
   }
-  return { groups: [...groups.values()], unchanged };
+  return { groups: [...groups.values()], unchanged, waiting };
 }
 
 /** read: it changed. waits: its state, or an older one that goes first, is on its way. unchanged: it is as its receipt says. */

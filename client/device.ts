@@ -17,7 +17,7 @@ import { reapSnapshots, type SnapshotProvider } from './snapshot.ts';
 import { SnapshotJournal } from './snapshot-journal.ts';
 import { SourceRegistry } from './source-registry.ts';
 import { Staging } from './staging.ts';
-import { type Identity, loadIdentity, lockState, type StatePaths } from './state-directory.ts';
+import { credentialOf, type Identity, loadIdentity, lockState, type StatePaths } from './state-directory.ts';
 
 /** Time, chance and a way to stop: what the main file hands in. */
 export interface Surroundings {
@@ -83,7 +83,9 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     closing.push(() => line.close());
     const http: HttpClient = new HttpClient({ line });
     closing.push(() => http.close());
-    const server: ServerClient = new ServerClient(http, identity.server, identity.credential);
+    const server: ServerClient = new ServerClient(http, identity.server, identity.credential, () =>
+      credentialOf(paths, identity.device),
+    );
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);

@@ -63,6 +63,8 @@ interface Attempt {
   readonly source: Source;
   readonly backup?: string;
   readonly failure?: Failure;
+  /** It was on its way before: what the source is now has still to be looked at. */
+  readonly earlier?: boolean;
 }
 
 function sourceOf({ source }: Attempt): Source {
@@ -157,8 +159,12 @@ class Run {
       attempts.push({ source, failure });
     };
     const { snapshot } = this.#options;
-    const { groups, unchanged } = await changedSources(device, sources, { snapshot, fail });
+    const { groups, unchanged, waiting } = await changedSources(device, sources, { snapshot, fail });
     this.#unchanged += unchanged;
+    for (const source of waiting) {
+      const [first] = device.queue.activeOf(source.id);
+      if (first) attempts.push({ source, backup: first.id, earlier: true });
+    }
     for (const group of groups) {
       if (device.stop.aborted) break;
       await takeGroup(group, {
@@ -183,10 +189,10 @@ class Run {
     const { queue, sources, stop } = this.#device;
     if (stop.aborted) return [];
     const again: Source[] = [];
-    for (const { source, backup, failure } of attempts) {
+    for (const { source, backup, failure, earlier } of attempts) {
       const row = backup ? queue.backup(backup) : undefined;
       const receipted = row?.state === 'receipted';
-      if (receipted && row.complete === 1) {
+      if (receipted && row.complete === 1 && !earlier) {
         this.#failed.delete(source.path);
         this.#versions.push(row.id);
         continue;
@@ -197,11 +203,11 @@ class Run {
         this.#fail(source, { path: source.path, code: code as FailureCode, message: messageOf(now) });
       } else if (this.#comesForward(source, { receipted, failure })) {
         again.push(now);
-      } else if (!failure) {
+      } else {
         // It has no receipt, and nothing more is tried: that is never told as done.
         const why = now.lastFailure?.code;
         const told = isFailureCode(why) ? why : 'internal';
-        this.#fail(source, { path: source.path, code: told, message: messageOf(now) });
+        this.#fail(source, failure ?? { path: source.path, code: told, message: messageOf(now) });
       }
     }
     return again;

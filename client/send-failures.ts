@@ -6,7 +6,6 @@ import type { Backup, WaitingPack } from './queue.ts';
 import { abandon } from './seal-checkpoint.ts';
 import { LONGEST_WAIT_MS } from './send-plan.ts';
 import { fileDigest } from './staged-digest.ts';
-import { loadIdentity } from './state-directory.ts';
 
 /** Failures of a commit after which the server's word on what it holds replaces ours: the next backup starts from there. */
 const BASE_IS_WRONG = new Set([
@@ -65,9 +64,13 @@ export class SendFailures {
       });
       return 'recorded';
     }
+    if (failure.code === 'unauthorized' && (await server.renew())) {
+      queue.postponePack(pack, failure.code, 0, 0);
+      return 'recorded';
+    }
     if (failure.retry === 'never') sources.failed(backup.source_id, failure.code, failure.message);
     // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
-    await this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
+    this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
       queue.postponePack(pack, failure.code, attempts, at),
     );
     return 'recorded';
@@ -98,19 +101,14 @@ export class SendFailures {
         return queue.postponeBackup(backup.id, failure.code, 1, 0);
     }
     const attempts = queue.backup(backup.id)!.attempts + 1;
-    await this.#postpone(failure, attempts, (count, at) =>
+    this.#postpone(failure, attempts, (count, at) =>
       queue.postponeBackup(backup.id, failure.code, count, at),
     );
   }
 
   /** Decides when to try again; `attempts`: those that failed in a row, this one too. */
-  async #postpone(
-    failure: Failure,
-    attempts: number,
-    record: (attempts: number, at: number) => void,
-  ): Promise<void> {
+  #postpone(failure: Failure, attempts: number, record: (attempts: number, at: number) => void): void {
     const { now, chance, progress, line } = this.#device;
-    if (failure.code === 'unauthorized' && (await this.#renewCredential())) return record(0, 0);
     // While the machine wakes up, names can't be looked up yet: that is no attempt.
     const counted = line.waking && isUnresolved(failure) ? 1 : attempts;
     const asked = Math.min(LONGEST_WAIT_MS, Number(failure.detail.retryAfterMs ?? 0));
@@ -118,15 +116,6 @@ export class SendFailures {
     if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
     this.#troubled ||= attempts > 0;
     record(counted, now() + wait);
-  }
-
-  /** Takes up a credential that was put in place of the one in use since this process started; whether there was one. */
-  async #renewCredential(): Promise<boolean> {
-    const { paths, identity, server } = this.#device;
-    const now = await loadIdentity(paths).catch(() => identity);
-    const renewed = now.device === identity.device && now.credential !== server.credential;
-    if (renewed) server.useCredential(now.credential);
-    return renewed;
   }
 
   /** Whether receipts were set aside that the server has forgotten, so that it may be asked for a new one. */

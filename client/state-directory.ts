@@ -84,6 +84,12 @@ export async function loadIdentity(paths: StatePaths): Promise<Identity> {
   throw new Failure('state_unusable', `${paths.identity} is not what enrolling wrote.`);
 }
 
+/** The credential that is kept for `device` now; null where another device is, or none that can be read. */
+export async function credentialOf(paths: StatePaths, device: string): Promise<string | null> {
+  const identity = await loadIdentity(paths).catch(() => null);
+  return identity?.device === device ? identity.credential : null;
+}
+
 /** What was kept, with its secrets in the clear; as it is where nothing was sealed. */
 async function unsealed(kept: unknown, keeper: SecretKeeper | undefined): Promise<unknown> {
   if (typeof kept !== 'object' || kept === null || !('sealed' in kept)) return kept;

@@ -1,5 +1,6 @@
 // At start: what the vault knows and the catalogue does not is brought in. So a catalogue restored from an older copy heals by itself.
 import type { Logger } from 'pino';
+import { toHex } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { recountDamage } from './damage.ts';
@@ -30,7 +31,11 @@ export async function catchUp({ catalogue, vault, scratch, signer, log }: CatchU
   const rows = new Map((await catalogue.enrolment.devices()).map((row) => [row.id, row]));
   for (const [id, row] of rows) {
     const kept = await keptDevice(id, vault, signer);
-    if (kept?.revokedAt && !row.revokedAt) await catalogue.enrolment.revoke(id, kept.revokedAt);
+    const isOlder = kept && (kept.credential !== toHex(row.credential) || kept.revokedAt !== row.revokedAt);
+    if (isOlder) {
+      const credential = Buffer.from(kept.credential, 'hex');
+      await catalogue.enrolment.takeOver(id, { credential, revokedAt: kept.revokedAt });
+    }
     // Not of one that a rebuild recovered: its credential is nobody's.
     if (!kept && row.createdAt !== '') await keepDevice(vault, signer, row);
   }

@@ -55,7 +55,7 @@ export async function main(argv: string[]): Promise<number> {
     .description('Makes a token with which a device enrols. The server may be running.')
     .addOption(dataOption())
     .option('--uses <n>', 'devices it is good for (1)')
-    .option('--expires <span>', 'how long it is good for, such as 15m, 12h, 30d', '30d')
+    .option('--expires <span>', 'how long it is good for, such as 15m, 12h, 30d (30d, with --renew 1d)')
     .option(
       '--renew <device>',
       'for a new credential of this device instead; the one it has is then good for nothing',

@@ -89,7 +89,7 @@ export function report(
   if (failed.length === 0) return result.live.length > 0 ? EXIT.partial : EXIT.ok;
   if (result.versions.length + unchanged > 0) return EXIT.partial;
   const codes = new Set(failed.map(({ code }) => exitCode(code)));
-  return codes.size === 1 ? [...codes][0]! : EXIT.failed;
+  return waited && codes.size === 1 ? [...codes][0]! : EXIT.failed;
 }
 
 /** How a receipted version is told. */

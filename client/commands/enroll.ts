@@ -1,16 +1,17 @@
 // mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, renameSync } from 'node:fs';
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
 import { openDeviceDb, putAside } from '../device-db.ts';
+import { makeDirectory } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { SourceRegistry } from '../source-registry.ts';
-import { loadIdentity, saveIdentity } from '../state-directory.ts';
+import { loadIdentity, type StatePaths, saveIdentity } from '../state-directory.ts';
 
 export interface EnrollOptions {
   readonly server?: string;
@@ -23,7 +24,8 @@ export interface EnrollOptions {
  * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
  * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
  * `state_unusable` where a device is enrolled already, `not_enrolled` where none is to be renewed, `token_refused`, those of
- * the network; nothing on this machine is changed by any of them.
+ * the network; nothing on this machine is changed by any of them. Where the line breaks after the server answered, the token is spent and
+ * another one is needed.
  */
 export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
   const { settings } = await loadSettings(context.machine, {
@@ -32,7 +34,11 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
   });
   const { server, enrolmentToken: token } = settings;
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
-  if (options.renew) return renew(context, token);
+  if (options.renew) {
+    if (options.server !== undefined || options.name !== undefined)
+      throw new Failure('usage', '--renew keeps server and name: leave --server and --name out.');
+    return renew(context, token);
+  }
   if (!server)
     throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
   return become(context, { server: server.replace(/\/+$/, ''), token, name: options.name });
@@ -42,7 +48,7 @@ async function become(
   { machine, terminal, paths }: Context,
   { server, token, name }: { server: string; token: string; name: string | undefined },
 ): Promise<number> {
-  if (existsSync(paths.identity)) {
+  if (await isReadable(paths)) {
     throw new Failure(
       'state_unusable',
       `A device is enrolled in ${paths.root} already; use another --state, or --renew for a new credential of it.`,
@@ -51,8 +57,12 @@ async function become(
   const answer = await spend(server, token, name ?? machine.hostname);
   const { device, credential, receiptKey, renewed } = answer;
   const secret = randomBytes(32).toString('hex');
+  const now = machine.surroundings.now();
+  // One that can't be read, such as one that another machine sealed, is kept.
+  if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
+  await makeDirectory(paths.root);
+  newDatabase(paths.db, now, renewed ?? false);
   await saveIdentity(paths, { server, device, credential, receiptKey, secret });
-  newDatabase(paths.db, machine.surroundings.now(), renewed ?? false);
   terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
   return EXIT.ok;
 }
@@ -60,6 +70,8 @@ async function become(
 async function renew({ terminal, paths }: Context, token: string): Promise<number> {
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
+  // Whether it can be kept is known before the token is spent: the server has no second answer to it.
+  await saveIdentity(paths, identity);
   const answer = await spend(server, token, 'renewed', device);
   // A server that does not know what was asked for would have made a new device of it.
   if (answer.device !== device || answer.receiptKey !== identity.receiptKey)
@@ -67,6 +79,15 @@ async function renew({ terminal, paths }: Context, token: string): Promise<numbe
   await saveIdentity(paths, { ...identity, credential: answer.credential });
   terminal.result(`Device ${device} has a new credential.`, { device, server });
   return EXIT.ok;
+}
+
+/** Whether a device is enrolled here that can go on being it. */
+async function isReadable(paths: StatePaths): Promise<boolean> {
+  if (!existsSync(paths.identity)) return false;
+  return loadIdentity(paths).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function spend(server: string, token: string, name: string, device?: string): Promise<EnrolResponse> {

@@ -15,24 +15,31 @@ export class ServerClient {
   readonly #http: HttpClient;
   readonly #server: string;
   #credential: string | null;
+  readonly #newCredential: () => Promise<string | null>;
 
-  constructor(http: HttpClient, server: string, credential: string | null) {
+  /** `newCredential`: asked where the server refuses the one in use; one that was put in its place since, or null. */
+  constructor(
+    http: HttpClient,
+    server: string,
+    credential: string | null,
+    newCredential: () => Promise<string | null> = async () => null,
+  ) {
     this.#http = http;
     this.#server = server.replace(/\/+$/, '');
     this.#credential = credential;
+    this.#newCredential = newCredential;
   }
 
   url(route: string): string {
     return this.#server + route;
   }
 
-  get credential(): string | null {
-    return this.#credential;
-  }
-
-  /** From now on asks as whoever holds this credential. */
-  useCredential(credential: string): void {
+  /** Takes up a credential that was put in place of the one in use; whether there was one. */
+  async renew(): Promise<boolean> {
+    const credential = await this.#newCredential();
+    if (credential === null || credential === this.#credential) return false;
     this.#credential = credential;
+    return true;
   }
 
   /** Whether the server answers in `ms`, on a connection of its own, so that a dead one does not speak for the line. */
@@ -73,7 +80,9 @@ export class ServerClient {
     });
     if (response.status < 400) return response;
     const { failureOf } = await import('./failure-of-answer.ts');
-    throw failureOf(response.status, response.headers, await readText(response, 1_048_576));
+    const failure = failureOf(response.status, response.headers, await readText(response, 1_048_576));
+    if (failure.code === 'unauthorized' && (await this.renew())) return this.request(method, route, options);
+    throw failure;
   }
 
   /** The parsers are loaded with the first answer: a look that finds nothing new needs none, and they take longer than it. */

@@ -25,7 +25,7 @@ export class Enrolment {
 
   /**
    * Makes a token valid `uses` times until `expiresAt` (milliseconds since 1970): for new devices, or for a new credential of the
-   * device `device`.
+   * device `device`, in place of any that was made for it before.
    */
   async addToken(
     hash: Uint8Array,
@@ -33,10 +33,13 @@ export class Enrolment {
     expiresAt: number,
     device: string | null = null,
   ): Promise<void> {
-    await this.#db
-      .insertInto('tokens')
-      .values({ hash, uses_left: uses, expires_at: expiresAt, device })
-      .execute();
+    await this.#db.transaction().execute(async (db) => {
+      if (device !== null) await withdrawTokens(db, device);
+      await db
+        .insertInto('tokens')
+        .values({ hash, uses_left: uses, expires_at: expiresAt, device })
+        .execute();
+    });
   }
 
   /**
@@ -64,6 +67,7 @@ export class Enrolment {
       if (!taken || (by !== undefined && by !== taken.device))
         throw new Failure('token_refused', 'The enrolment token is not valid.');
       const renewed = taken.device !== null;
+      if (renewed) await withdrawTokens(db, taken.device!);
       const device = renewed
         ? await renewCredential(db, taken.device!, asked.credential)
         : await addDevice(db, asked);
@@ -81,14 +85,42 @@ export class Enrolment {
       .execute();
   }
 
-  /** From now on the credential of device `id` opens nothing. Idempotent: the first time counts. */
-  async revoke(id: string, at: string): Promise<void> {
-    await this.#db
-      .updateTable('devices')
-      .set({ revoked_at: at })
-      .where('id', '=', id)
-      .where('revoked_at', 'is', null)
-      .execute();
+  /**
+   * From now on neither the credential of device `id` nor a token made for it until now opens anything. Idempotent: the first time
+   * counts. `keep` is called with the device as it will be; where it fails, nothing is recorded.
+   */
+  async revoke(
+    id: string,
+    at: string,
+    keep: (device: DeviceRow) => Promise<void> = async () => undefined,
+  ): Promise<DeviceRow> {
+    return this.#db.transaction().execute(async (db) => {
+      await withdrawTokens(db, id);
+      const row = await db
+        .updateTable('devices')
+        .set((row) => ({ revoked_at: row.fn.coalesce('revoked_at', row.val(at)) }))
+        .where('id', '=', id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      const device = deviceOfRow(row);
+      await keep(device);
+      return device;
+    });
+  }
+
+  /** Takes over what the vault, which is always written first, says of a device: tokens made for it before that are good for nothing. */
+  async takeOver(
+    id: string,
+    { credential, revokedAt }: Pick<DeviceRow, 'credential' | 'revokedAt'>,
+  ): Promise<void> {
+    await this.#db.transaction().execute(async (db) => {
+      await withdrawTokens(db, id);
+      await db
+        .updateTable('devices')
+        .set({ credential, revoked_at: revokedAt })
+        .where('id', '=', id)
+        .execute();
+    });
   }
 
   /** All devices, in the order they were enrolled. */
@@ -116,6 +148,10 @@ export class Enrolment {
     const rows = await this.#db.selectFrom('devices').select('id').execute();
     return rows.map((row) => row.id);
   }
+}
+
+async function withdrawTokens(db: Kysely<Schema>, device: string): Promise<void> {
+  await db.deleteFrom('tokens').where('device', '=', device).execute();
 }
 
 async function addDevice(db: Kysely<Schema>, device: Omit<DeviceRow, 'revokedAt'>): Promise<DeviceRow> {

@@ -40,22 +40,18 @@ export async function revokeDevice(
   { now }: Pick<Capabilities, 'now'>,
 ): Promise<void> {
   const { enrolment } = catalogue;
-  const device = await findDevice(enrolment, wanted);
-  const revokedAt = device.revokedAt ?? new Date(now()).toISOString();
+  const { id } = await findDevice(enrolment, wanted);
   const signer = await openReceiptSigner(directory, () => {
     throw new Failure('state_unusable', `receipt-key.pem is not in ${directory}.`);
   });
   const vault = new FileVault(join(directory, 'vaults'));
   try {
     // The vault first: a catalogue that is made again, or restored from an older copy, must not let it in again.
-    await keepDevice(vault, signer, { ...device, revokedAt });
+    const { name, revokedAt } = await enrolment.revoke(id, new Date(now()).toISOString(), (device) =>
+      keepDevice(vault, signer, device),
+    );
+    result(console, [`revoked: ${id} (${name}); its versions stay`], { device: id, name, revokedAt });
   } finally {
     await vault.close();
   }
-  await enrolment.revoke(device.id, revokedAt);
-  result(console, [`revoked: ${device.id} (${device.name}); its versions stay`], {
-    device: device.id,
-    name: device.name,
-    revokedAt,
-  });
 }

@@ -9,12 +9,14 @@ import { findDevice } from './device.ts';
 
 export interface TokenOptions {
   readonly uses?: string;
-  readonly expires: string;
+  readonly expires?: string;
   /** The id of a device, or its beginning: the token is good for a new credential of that one, once. */
   readonly renew?: string;
 }
 
 const MOST_USES = 1_000_000;
+/** How long a token is good for: for many machines a month, for the vault of one a day. */
+const LIFE = { enrol: '30d', renew: '1d' };
 
 /** The options as they are meant; a Failure `usage` names what is not. */
 export function tokenUse({ uses = '1', expires, renew }: TokenOptions): { uses: number; lifeMs: number } {
@@ -22,7 +24,7 @@ export function tokenUse({ uses = '1', expires, renew }: TokenOptions): { uses: 
   if (count < 1 || count > MOST_USES) throw new Failure('usage', `"${uses}" is no number of uses.`);
   if (renew !== undefined && count !== 1)
     throw new Failure('usage', 'A token that renews a credential is good for one use.');
-  return { uses: count, lifeMs: parseDuration(expires) };
+  return { uses: count, lifeMs: parseDuration(expires ?? (renew === undefined ? LIFE.enrol : LIFE.renew)) };
 }
 
 /** Prints a new token. A Failure `not_found` where it is for a device that there is not. */

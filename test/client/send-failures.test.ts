@@ -6,19 +6,11 @@ import { openDeviceDb } from '../../client/device-db.ts';
 import { Queue } from '../../client/queue.ts';
 import { SendFailures } from '../../client/send-failures.ts';
 import { SourceRegistry } from '../../client/source-registry.ts';
-import { saveIdentity, statePaths } from '../../client/state-directory.ts';
 import { Failure } from '../../shared/failure.ts';
 import { backupRow, packRow } from '../support/client/rows.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const NOW = 1_000_000;
-const IDENTITY = {
-  server: 'http://x',
-  device: 'd',
-  credential: 'old',
-  receiptKey: 'k',
-  secret: '0'.repeat(64),
-};
 const SEALED = { complete: 1, size: 1_000, sha256: 'a', root: 'b', fingerprint: 'c', fingerprint_file: 'a' };
 
 function device({ waking = false, knows = false }: { waking?: boolean; knows?: boolean } = {}) {
@@ -30,20 +22,11 @@ function device({ waking = false, knows = false }: { waking?: boolean; knows?: b
   queue.begin(backupRow('a', source));
   queue.addPack(packRow('a', 0));
   const said: string[] = [];
-  const server = {
-    credential: 'old',
-    useCredential(credential: string) {
-      this.credential = credential;
-    },
-    knowsPack: async () => knows,
-  };
-  const paths = statePaths(root);
+  const server = { renewed: false, renew: async () => server.renewed, knowsPack: async () => knows };
   const made = {
     sources,
     queue,
     server,
-    paths,
-    identity: IDENTITY,
     now: () => NOW,
     chance: () => 0,
     line: { waking },
@@ -57,7 +40,7 @@ function device({ waking = false, knows = false }: { waking?: boolean; knows?: b
     failures.ofSend(pack(), { failure, moved, path: '/none', signal: new AbortController().signal });
   const commit = (failure: Failure) =>
     failures.ofCommit(queue.backup('a')!, failure, new AbortController().signal);
-  return { queue, sources, source, server, paths, said, readAgain, failures, pack, send, commit };
+  return { queue, sources, source, server, said, readAgain, failures, pack, send, commit };
 }
 
 test.each<[string, Failure, { moved?: boolean; waking?: boolean }, number, number]>([
@@ -120,19 +103,13 @@ test('what only a person can mend is told of the source, too; what mends itself 
   expect(sources.get(source).lastFailure).toEqual({ code: 'unauthorized', message: 'Not let in.' });
 });
 
-test('a credential that was renewed on the disk is taken up at once; that of another device is not', async () => {
-  const { send, server, paths, pack } = device();
-  await saveIdentity(paths, { ...IDENTITY, device: 'other', credential: 'foreign' });
+test('where there is a new credential, being refused is no attempt and nobody is told', async () => {
+  const { send, server, pack, sources, source, said } = device();
+  server.renewed = true;
   await send(new Failure('unauthorized', 'Not let in.'));
-  expect([server.credential, pack().attempts]).toEqual(['old', 1]);
-  await saveIdentity(paths, { ...IDENTITY, credential: 'new' });
-  await send(new Failure('unauthorized', 'Not let in.'));
-  expect([server.credential, attemptOf(pack())]).toEqual(['new', { attempts: 0, at: 0 }]);
+  expect(pack()).toMatchObject({ attempts: 0, next_attempt_at: 0 });
+  expect([sources.get(source).lastFailure, said]).toEqual([null, []]);
 });
-
-function attemptOf({ attempts, next_attempt_at: at }: { attempts: number; next_attempt_at: number }) {
-  return { attempts, at };
-}
 
 test('an upload that is gone: known where its pack arrived before, begun anew where it did not', async () => {
   const gone = new Failure('upload_gone', 'Gone.');

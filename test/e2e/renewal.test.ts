@@ -1,8 +1,8 @@
 // A device whose credential is refused gets a new one, and a new machine takes the place of a lost one: neither sends anything twice.
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { mailferry, mailferryOk, type RunningServer, serverAndDevice, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -63,10 +63,31 @@ it('renews the credential of a device, by a token made for it and no other', {
   // And the old one is let in no more.
   changed.fill(3, 0, 100_000);
   await writeFile(store, changed);
-  const refused = await mailferry('backup', store, '--snapshot', 'live', '--state', state, '--wait', '--json')
-    .ended;
-  expect(refused.code).toBe(12);
-  expect(refused.json).toMatchObject({ versions: [], failed: [{ path: store, code: 'unauthorized' }] });
+  for (const _ of ['queued now', 'queued before']) {
+    const refused = await backup(state);
+    expect(refused.code).toBe(12);
+    expect(refused.json).toMatchObject({ versions: [], failed: [{ path: store, code: 'unauthorized' }] });
+  }
+
+  // Until it is renewed while its agent runs: what waited goes on by itself.
+  const agent = mailferry('agent', '--snapshot', 'live', '--state', state);
+  let heard = '';
+  for (const stream of [agent.child.stdout, agent.child.stderr])
+    stream?.on('data', (text) => (heard += text));
+  await vi.waitFor(() => expect(heard).toContain('--renew'), { timeout: 30_000 });
+  expect((await enroll(state, await tokenFor(device.device), '--renew')).code).toBe(0);
+  await vi.waitFor(() => expect(heard).toContain('Receipt for'), { timeout: 90_000 });
+  await stop(agent);
+
+  expect((await enroll(state, 'x', '--renew', '--server', server.url)).code).toBe(2);
+  const twice = await enroll(state, 'x', '--server', server.url);
+  expect(twice.stdout + twice.stderr).toContain('--renew');
+  await writeFile(join(state, 'identity.json'), 'rotten');
+  expect((await enroll(state, await tokenFor(device.device), '--server', server.url)).code).toBe(0);
+  expect((await readdir(state)).filter((name) => name.startsWith('identity.json.unreadable'))).toHaveLength(
+    1,
+  );
+  expect((await backup(state)).json).toMatchObject({ failed: [] });
 });
 
 it('asks for a token of one use, for a device that there is', { timeout: 60_000 }, async () => {

@@ -1,4 +1,6 @@
 // Enrolment over HTTP: a token serves as often as it says and as long, however many ask at once.
+import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestServer } from './support/test-server.ts';
 
@@ -130,5 +132,33 @@ describe('a token that is bound to a device', () => {
   it('is no path: what is no id of a device is refused as malformed', async () => {
     const answer = await enrol({ token: 't', name: 'n', device: '../x' });
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([400, 'malformed']);
+  });
+
+  it('is good for nothing once its device was revoked, had another made, or was renewed by another', async () => {
+    const device = await server.enrol();
+    const { enrolment } = server.running.catalogue;
+    const tokenFor = () => server.token(1, 60_000, device.device);
+    const status = async (token: string) => (await enrol({ token, name: 'n' })).status;
+    const leaked = await tokenFor();
+    await enrolment.revoke(device.device, '2026-01-01T00:00:00.000Z');
+    expect(await status(leaked)).toBe(403);
+    const [first, second] = [await tokenFor(), await tokenFor()];
+    expect([await status(first), await status(second)]).toEqual([403, 201]);
+  });
+
+  it('has its effect kept by the vault: an older catalogue lets the old credential in no more, and no older token serves', async () => {
+    const device = await server.enrol();
+    const token = await server.token(1, 60_000, device.device);
+    await server.stop();
+    const catalogue = join(server.directory, 'catalogue.db');
+    copyFileSync(catalogue, `${catalogue}.old`);
+    await server.start();
+    const { credential } = (await (await enrol({ token, name: 'n' })).json()) as { credential: string };
+    await server.stop();
+    for (const ending of ['-wal', '-shm']) rmSync(catalogue + ending, { force: true });
+    renameSync(`${catalogue}.old`, catalogue);
+    await server.start();
+    expect([await versionsWith(device.credential), await versionsWith(credential)]).toEqual([401, 200]);
+    expect((await enrol({ token, name: 'n' })).status).toBe(403);
   });
 });
