@@ -1,4 +1,4 @@
-// The thread that checks packs: answers come to whoever asked, and bad packs leave no memory behind.
+// The thread that checks packs: answers come to whoever asked, also where it is replaced in between.
 
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
