@@ -40,18 +40,11 @@ export type CheckAnswer =
   | { readonly raw: number }
   | { readonly failure: { readonly code: FailureCode; readonly message: string } };
 
-/**
- * Refused packs after which the thread is replaced: a decoder that stopped at a bad frame keeps its memory until V8 collects everything.
- * That is a part of what refused packs leave behind, and not the larger one: a server still grew by 60 MB and more over 10,000 of them.
- */
-const REFUSALS_OF_A_THREAD = 256;
-
-/** One thread for all devices. It is started when it is first needed, and again should it ever die or have refused many packs. */
+/** One thread for all devices. It is started when it is first needed, and again should it ever die. */
 export class CheckThread {
   readonly #program: URL;
   readonly #onStart: () => void;
   #worker: Worker | undefined;
-  #refusals = 0;
   /** Answers come in the order of the questions. */
   #waiting: { resolve: (raw: number) => void; reject: (error: Error) => void }[] = [];
 
@@ -73,14 +66,12 @@ export class CheckThread {
     worker.on('online', this.#onStart);
     worker.on('message', (answer: CheckAnswer) => {
       const waiting = this.#waiting.shift();
-      if ('raw' in answer) return waiting?.resolve(answer.raw);
-      if (++this.#refusals >= REFUSALS_OF_A_THREAD && this.#waiting.length === 0) this.#retire();
-      waiting?.reject(new Failure(answer.failure.code, answer.failure.message));
+      if ('raw' in answer) waiting?.resolve(answer.raw);
+      else waiting?.reject(new Failure(answer.failure.code, answer.failure.message));
     });
     worker.on('error', (error) => this.#died(worker, error));
     worker.on('exit', () => this.#died(worker, new Failure('internal', 'The checking thread ended.')));
     this.#worker = worker;
-    this.#refusals = 0;
     return worker;
   }
 
@@ -88,12 +79,6 @@ export class CheckThread {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     for (const { reject } of this.#waiting.splice(0)) reject(error);
-  }
-
-  /** Lets a thread go that nobody waits for. */
-  #retire(): void {
-    void this.#worker?.terminate();
-    this.#worker = undefined;
   }
 
   async close(): Promise<void> {
