@@ -29,9 +29,9 @@ export class Line {
     this.#ends = [
       watchWake(options, () => {
         this.#wokeAt = this.#monotonic();
-        this.#tell('woke');
+        this.#changed('woke');
       }),
-      watchNetwork(options.interfaces, () => this.#tell('network')),
+      watchNetwork(options.interfaces, () => this.#changed('network')),
     ];
   }
 
@@ -54,6 +54,12 @@ export class Line {
   /** Whether the machine woke so lately that what fails now may only be not awake yet. */
   get waking(): boolean {
     return this.#monotonic() - this.#wokeAt < WAKING_MS;
+  }
+
+  /** What is begun at once may still go into a line that is not back yet: the first answer to a probe is a sign of its own. */
+  #changed(sign: 'woke' | 'network'): void {
+    this.#probes.suspect(true);
+    this.#tell(sign);
   }
 
   #tell(sign: Sign): void {

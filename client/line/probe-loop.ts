@@ -23,6 +23,9 @@ export class ProbeLoop {
   /** Counts signs of life, so that a probe that began before one does not speak after it. */
   #signs = 0;
   #timer: NodeJS.Timeout | undefined;
+  #asked = 0;
+  /** Numbers of the probes that nobody answered yet. */
+  readonly #open = new Set<number>();
 
   /** `onBack` is called when a probe is answered after the line was seen to be down. */
   constructor(options: { probe: () => Promise<boolean>; onBack: () => void; chance: () => number }) {
@@ -44,6 +47,7 @@ export class ProbeLoop {
     this.#signs++;
     this.#down = false;
     this.#running = false;
+    this.#open.clear();
     clearTimeout(this.#timer);
   }
 
@@ -57,16 +61,21 @@ export class ProbeLoop {
     this.#timer.unref();
   }
 
+  /** The next one does not wait for this one: it may have gone into a line that comes back the moment after. */
   async #ask(count: number): Promise<void> {
     const signs = this.#signs;
+    const number = this.#asked++;
+    this.#open.add(number);
+    this.#next(count + 1);
     const answered = await this.#probe().catch(() => false);
     if (signs !== this.#signs) return;
+    this.#open.delete(number);
     if (!answered) {
       this.#down = true;
-      this.#next(count + 1);
       return;
     }
-    const wasDown = this.#down;
+    const isOvertaking = [...this.#open].some((other) => other < number);
+    const wasDown = this.#down || isOvertaking;
     this.trust();
     if (wasDown) this.#onBack();
   }

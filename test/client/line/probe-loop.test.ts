@@ -79,3 +79,47 @@ test('the pace is a second for two minutes, then grows to a quarter of a minute 
   expect(later.at(-1)).toBe(15_000);
   expect(probeWaitMs(500, 0)).toBe(7_500);
 });
+
+/** A loop whose probes are answered by hand. */
+function slowLoop() {
+  const answers: ((yes: boolean) => void)[] = [];
+  const onBack = vi.fn();
+  const probe = () =>
+    new Promise<boolean>((resolve) => {
+      answers.push(resolve);
+    });
+  return { probes: new ProbeLoop({ probe, onBack, chance: () => 0 }), answers, onBack };
+}
+
+test('a probe into a dead line keeps none waiting: the next one finds the line back, a second later', async () => {
+  const { probes, answers, onBack } = slowLoop();
+  probes.suspect(true);
+  await seconds(2);
+  expect(answers).toHaveLength(2);
+  answers[1]!(true);
+  await seconds(0);
+  expect(onBack).toHaveBeenCalledTimes(1);
+  answers[0]!(false);
+  await seconds(30);
+  expect(onBack).toHaveBeenCalledTimes(1);
+  expect(answers).toHaveLength(2);
+});
+
+test('a probe that overtakes another says that the line was down', async () => {
+  const { probes, answers, onBack } = slowLoop();
+  probes.suspect(false);
+  await seconds(2);
+  answers[1]!(true);
+  await seconds(0);
+  expect(onBack).toHaveBeenCalledTimes(1);
+});
+
+test('a line that is only slow answers in turn, and nothing is told', async () => {
+  const { probes, answers, onBack } = slowLoop();
+  probes.suspect(false);
+  await seconds(2);
+  answers[0]!(true);
+  await seconds(30);
+  expect(onBack).not.toHaveBeenCalled();
+  expect(answers).toHaveLength(2);
+});
