@@ -11,6 +11,7 @@ import type { Interfaces } from './line/network-watch.ts';
 import type { Progress } from './progress.ts';
 import { Queue } from './queue.ts';
 import type { Registry } from './registry.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { snapshotProviders } from './snapshot/providers.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { reapSnapshots, type SnapshotProvider } from './snapshot.ts';
@@ -69,6 +70,7 @@ const PROBE_MS = 2_000;
 /** Opens the device's state for this process alone, hands it to `use`, and closes it. */
 export async function withDevice<T>(options: OpenOptions, use: (device: Device) => Promise<T>): Promise<T> {
   const { paths, surroundings, progress, quota } = options;
+  keepHeapSmall();
   const identity = await loadIdentity(paths);
   const unlock = lockState(paths);
   const closing: (() => void)[] = [unlock];

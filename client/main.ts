@@ -10,7 +10,6 @@ import { runCli } from './cli.ts';
 import { EXIT, exitCode } from './exit-code.ts';
 import { registryOf } from './registry/this-registry.ts';
 import { hostBeside } from './service/windows-service.ts';
-import { keepHeapSmall } from './small-heap.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot, type SecretKeeper } from './state-directory.ts';
 import { dpapiKeeper } from './windows/dpapi.ts';
@@ -51,7 +50,6 @@ async function main(words: string[]): Promise<number> {
       return exitCode(failure.code);
     }
   }
-  keepHeapSmall();
   const stop = new AbortController();
   const end = () => {
     stop.abort();

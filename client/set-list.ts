@@ -1,5 +1,5 @@
 // The list of a set, kept as a source of its own: which files were there together, so that a restore brings back one state of them.
-import { z } from 'zod';
+import * as z from '../shared/schema.ts';
 
 /**
  * JSON, versions of a source whose path is `set:` and the set's name:

@@ -1,6 +1,7 @@
 // For commands that only ask the server: identity and connection, no lock on the state, so that they run beside the agent.
 import { HttpClient } from './http/http-client.ts';
 import { ServerClient } from './http/server-client.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { type Identity, loadIdentity, type StatePaths } from './state-directory.ts';
 
 /** Connects as this device, hands the connection to `use`, and closes it. */
@@ -8,6 +9,7 @@ export async function withServer<T>(
   paths: StatePaths,
   use: (server: ServerClient, identity: Identity) => Promise<T>,
 ): Promise<T> {
+  keepHeapSmall();
   const identity = await loadIdentity(paths);
   const http = new HttpClient();
   try {

@@ -1,6 +1,7 @@
 // What the vault keeps of a device besides its data: enough to let it in again when the catalogue is lost.
-import { z } from 'zod';
+
 import { Failure } from '../shared/failure.ts';
+import * as z from '../shared/schema.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 
 /*

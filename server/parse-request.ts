@@ -1,7 +1,8 @@
 // The edge where what a client sent becomes a typed value, or a Failure `malformed` that lists every mistake.
-import type { z } from 'zod';
+
 import { Failure } from '../shared/failure.ts';
 import { PackId, VersionId } from '../shared/protocol.ts';
+import type * as z from '../shared/schema.ts';
 import { notFound } from './problem.ts';
 
 /** Mistakes named in an answer. */

@@ -1,8 +1,9 @@
 // What an upload asks to become, read from its tus metadata before a byte is written. Pure: refusals are Failures.
-import { z } from 'zod';
+
 import { Failure } from '../shared/failure.ts';
 import { MAX_PACK_STORED, PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../shared/pack.ts';
 import { MAX_PATH, PackId } from '../shared/protocol.ts';
+import * as z from '../shared/schema.ts';
 
 /** A header, an index that says "no frames", a footer. */
 const SMALLEST_PACK = PACK_HEADER_BYTES + 1 + PACK_FOOTER_BYTES;

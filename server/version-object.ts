@@ -1,8 +1,9 @@
 // The version object: what the vault keeps of each version beside the packs, so that the catalogue can be made again.
-import { z } from 'zod';
+
 import { Failure } from '../shared/failure.ts';
 import { CommitRequest, PackId, VersionId } from '../shared/protocol.ts';
 import { type Receipt, type ReceiptStatement, readReceipt } from '../shared/receipt.ts';
+import * as z from '../shared/schema.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 
 /*

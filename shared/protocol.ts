@@ -1,6 +1,7 @@
 // Every body on the wire, as both sides parse it. The routes are in routes.ts; the upload protocol itself is tus 1.0.
-import { z } from 'zod';
+
 import type { Receipt } from './receipt.ts';
+import * as z from './schema.ts';
 
 /** Most bytes of a commit's body: hashes of some 250 GiB at once, where scattered runs take next to nothing. */
 export const MAX_COMMIT_BYTES = 268_435_456;

@@ -1,6 +1,7 @@
 // The receipt: the server's durable, signed statement that a version is complete and restorable, chained per device.
-import { z } from 'zod';
+
 import { Failure } from './failure.ts';
+import * as z from './schema.ts';
 
 /*
  * A receipt is two texts: `statement`, a JSON object in one line with its keys in the order below, and `signature`, the

@@ -1,8 +1,9 @@
 // The device's view of the server: every call but the uploads, answers parsed, problems turned into Failures.
-import type { z } from 'zod';
+
 import { Failure } from '../../shared/failure.ts';
 import type { CommitRequest, EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
+import type * as z from '../../shared/schema.ts';
 import { HttpClient, type HttpResponse, readText } from './http-client.ts';
 
 type Schemas = typeof import('../../shared/protocol.ts');

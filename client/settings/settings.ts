@@ -1,6 +1,7 @@
 // Settings of the device: what they are, how they are checked, and which place wins. Pure: the places are handed in as values.
-import { z } from 'zod';
+
 import { Failure } from '../../shared/failure.ts';
+import * as z from '../../shared/schema.ts';
 import { DEFAULTS } from './defaults.ts';
 
 const MINUTES_A_DAY = 1_440;

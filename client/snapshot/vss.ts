@@ -1,7 +1,7 @@
 // Snapshot provider for Windows: shadow copies of NTFS volumes, by Win32_ShadowCopy through Windows PowerShell.
 import type { PlatformPath } from 'node:path';
-import type { z } from 'zod';
 import { Failure } from '../../shared/failure.ts';
+import type * as z from '../../shared/schema.ts';
 import type { Frozen, SnapshotProvider, Volume } from '../snapshot.ts';
 import type { JournalEntry } from '../snapshot-journal.ts';
 import { Created, Deleted, Found, Look, type Problem } from './vss/answer.ts';

@@ -1,5 +1,5 @@
 // What Windows PowerShell wrote, made into an answer or into a sentence that says what went wrong. Pure.
-import { z } from 'zod';
+import * as z from '../../../shared/schema.ts';
 
 /** A shadow copy as the script tells it. */
 export const Shadow = z.object({

@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { win32 } from 'node:path';
-import type { z } from 'zod';
 import { Failure } from '../../../shared/failure.ts';
+import type * as z from '../../../shared/schema.ts';
 import { type Ended, readAnswer } from './answer.ts';
 
 export interface PowerShell {
