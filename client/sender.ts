@@ -52,8 +52,10 @@ export class Sender {
     this.#progress = new SendProgress(device);
     this.#failures = new SendFailures(device, (sourceId) => events.onReadAgain?.(sourceId));
     this.#endSigns = device.line.onSign(() => this.#startOver());
-    device.stop.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    this.#stop.signal.addEventListener('abort', () => this.notify(), { once: true });
+    // Let go with the sender: an agent that opens its state anew has many of them for one stop.
+    const { signal } = this.#stop;
+    device.stop.addEventListener('abort', () => this.#stop.abort(), { once: true, signal });
+    signal.addEventListener('abort', () => this.notify(), { once: true });
     if (device.stop.aborted) this.#stop.abort();
   }
 
