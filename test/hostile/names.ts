@@ -3,7 +3,7 @@
 const RESERVED = ['CON', 'PRN', 'AUX', 'NUL', 'CONIN$', 'CONOUT$'].concat(
   ...['COM', 'LPT'].map((port) => ['1', '2', '9', '\u00b9', '\u00b2', '\u00b3'].map((digit) => port + digit)),
 );
-const ENDINGS = ['', '.pst', '.', ' ', '.txt.pst'];
+const ENDINGS = ['', '.pst', '.', ' ', '.txt.pst', ' .pst', '. .'];
 const WAYS_OUT = [
   '..',
   '../x',
