@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../shared/byte-codec.ts';
 import { Failure } from '../shared/failure.ts';
-import { CHAIN_START, chainText, readReceipt } from '../shared/receipt.ts';
+import { CHAIN_START, chainText, type ReceiptStatement, readReceipt } from '../shared/receipt.ts';
 import { CATALOGUE, Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import { checkSqlite } from './catalogue/sqlite.ts';
@@ -45,6 +45,7 @@ export interface VerifiedDevice {
 }
 
 const AT_ONCE = 200;
+const REBUILD = '`mailferry server rebuild --overwrite` makes it again.';
 
 /**
  * Verifies the vaults of a data directory. Changes nothing but with `repair`. Failures: `state_unusable` where catalogue or key are
@@ -147,9 +148,7 @@ async function verifyVersions(
           await reader.pages(entries.slice(at, at + AT_ONCE));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        trouble.push(
-          `version ${map.id}: ${error.message} \`mailferry server rebuild --overwrite\` makes it again.`,
-        );
+        trouble.push(`version ${map.id}: ${error.message} ${REBUILD}`);
       }
     }
     if (page.length < AT_ONCE) break;
@@ -170,6 +169,12 @@ async function verifyReceipts(rows: DeviceCatalogue, signer: ReceiptSigner): Pro
         if (statement.sequence !== receipt.sequence || statement.previous !== previous) {
           trouble.push(`receipt ${receipt.sequence} does not follow the one before it`);
         }
+        const wrong = differences(receipt, statement);
+        if (wrong.length > 0) {
+          trouble.push(
+            `version ${statement.version}: the catalogue has another ${wrong.join(', ')} than its receipt. ${REBUILD}`,
+          );
+        }
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         trouble.push(`receipt ${receipt.sequence}: ${error.message}`);
@@ -178,4 +183,31 @@ async function verifyReceipts(rows: DeviceCatalogue, signer: ReceiptSigner): Pro
     }
     if (page.length < AT_ONCE) return trouble;
   }
+}
+
+type ReceiptRow = Awaited<ReturnType<DeviceCatalogue['versions']['receiptsAfter']>>[number];
+
+/** In what the row of a version says something else than the receipt that was given for it: a row has no check of its own. */
+function differences(row: ReceiptRow, statement: ReceiptStatement): string[] {
+  const stated = {
+    id: statement.version,
+    path: statement.path,
+    size: statement.size,
+    'SHA-256': statement.sha256,
+    root: statement.root,
+    completeness: statement.complete,
+    'time of receipt': statement.committedAt,
+  };
+  const found: typeof stated = {
+    id: row.id,
+    path: row.path,
+    size: row.size,
+    'SHA-256': row.sha256 ?? '',
+    root: row.root,
+    completeness: row.complete === 1,
+    'time of receipt': row.received_at,
+  };
+  return Object.entries(stated)
+    .filter(([what, value]) => found[what as keyof typeof found] !== value)
+    .map(([what]) => what);
 }

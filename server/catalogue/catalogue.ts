@@ -1,8 +1,10 @@
 // The catalogue: what the server knows, in SQLite. What belongs to a device is reached through that device alone.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type Database from 'better-sqlite3';
 import { Kysely, sql } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
+import { codeOf } from '../disk-failure.ts';
 import { DeviceCatalogue } from './device-catalogue.ts';
 import { Enrolment } from './enrolment.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -27,14 +29,7 @@ export class Catalogue {
         `The catalogue in ${directory} is gone, but there are vaults: run \`mailferry server rebuild --data ${directory}\`.`,
       );
     }
-    const sqlite = openSqlite(join(directory, file));
-    try {
-      migrate(sqlite, MIGRATIONS);
-    } catch (error) {
-      sqlite.close();
-      throw error;
-    }
-    this.#db = new Kysely<Schema>({ dialect: new ImmediateSqliteDialect(sqlite) });
+    this.#db = new Kysely<Schema>({ dialect: new ImmediateSqliteDialect(openWhole(directory, file)) });
     this.enrolment = new Enrolment(this.#db);
   }
 
@@ -50,6 +45,23 @@ export class Catalogue {
 
   async close(): Promise<void> {
     await this.#db.destroy();
+  }
+}
+
+function openWhole(directory: string, file: string): Database.Database {
+  let sqlite: Database.Database | undefined;
+  try {
+    sqlite = openSqlite(join(directory, file));
+    migrate(sqlite, MIGRATIONS);
+    return sqlite;
+  } catch (error) {
+    sqlite?.close();
+    if (!/^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(codeOf(error))) throw error;
+    throw new Failure(
+      'state_unusable',
+      `The catalogue in ${directory} can't be read (${(error as Error).message}): run \`mailferry server rebuild --data ${directory}\`.`,
+      { cause: error },
+    );
   }
 }
 

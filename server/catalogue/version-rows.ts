@@ -112,14 +112,24 @@ export class VersionRows {
       .execute();
   }
 
-  /** The receipts of all versions, in the order of their sequence, from the one after `sequence` on. */
-  async receiptsAfter(sequence: number, limit: number): Promise<(Receipt & { sequence: number })[]> {
+  /**
+   * The receipts of all versions with what the versions' own rows say of the same, in the order of their sequence, from the one after
+   * `sequence` on.
+   */
+  async receiptsAfter(sequence: number, limit: number) {
     return this.#db
       .selectFrom('receipts')
-      .select(['sequence', 'statement', 'signature'])
-      .where('device', '=', this.#device)
-      .where('sequence', '>', sequence)
-      .orderBy('sequence')
+      .innerJoin('versions', (join) =>
+        join
+          .onRef('versions.device', '=', 'receipts.device')
+          .onRef('versions.sequence', '=', 'receipts.sequence'),
+      )
+      .select(['receipts.sequence', 'receipts.statement', 'receipts.signature'])
+      .select(['versions.id', 'versions.path', 'versions.size', 'versions.sha256', 'versions.root'])
+      .select(['versions.complete', 'versions.received_at'])
+      .where('receipts.device', '=', this.#device)
+      .where('receipts.sequence', '>', sequence)
+      .orderBy('receipts.sequence')
       .limit(limit)
       .execute();
   }

@@ -6,10 +6,12 @@
  * CAMPAIGN_NTH     which one, from 1
  * CAMPAIGN_EFFECT   before (dies instead of the call), after (dies behind it), or the number of an error the call fails with
  * CAMPAIGN_EVER    1: every later one fails, too
+ * CAMPAIGN_MARK    path of a file that is made when the call is met
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -25,6 +27,7 @@ static int ever;
 static int error;
 static int dies;
 static atomic_long seen;
+static const char *mark;
 
 __attribute__((constructor)) static void configure(void) {
   const char *call = getenv("CAMPAIGN_CALL");
@@ -33,6 +36,7 @@ __attribute__((constructor)) static void configure(void) {
   const char *repeat = getenv("CAMPAIGN_EVER");
   if (!call || !number || !effect) return;
   wanted = call;
+  mark = getenv("CAMPAIGN_MARK");
   nth = atol(number);
   ever = repeat && repeat[0] == '1';
   dies = strcmp(effect, "before") == 0 ? 1 : strcmp(effect, "after") == 0 ? 2 : 0;
@@ -42,6 +46,10 @@ __attribute__((constructor)) static void configure(void) {
 static int hit(const char *call) {
   if (strcmp(wanted, call) != 0) return 0;
   long at = atomic_fetch_add(&seen, 1) + 1;
+  if (at == nth && mark) {
+    int file = open(mark, O_WRONLY | O_CREAT, 0600);
+    if (file >= 0) close(file);
+  }
   return at == nth || (ever && at > nth);
 }
 

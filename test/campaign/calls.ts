@@ -1,8 +1,8 @@
 // Faults in system calls: a small library that is loaded into a process before its own (calls.c), compiled when it is first needed.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { built, type Launch } from './program.ts';
 
 /** Calls that make something durable, visible or gone. */
@@ -28,17 +28,31 @@ export interface CallFault {
   readonly ever?: boolean;
 }
 
+/** A start that meets a fault, if its process comes as far as that. */
+interface FaultyLaunch extends Launch {
+  /** Whether the process met it, and when it is asked again, whether it did since. */
+  takeMet(): boolean;
+}
+
 let library: string | undefined;
+let marks = 0;
 
 /** What a process is started with so that it meets a fault. */
-export function withFault({ call, nth, effect, ever }: CallFault): Launch {
+export function withFault({ call, nth, effect, ever }: CallFault): FaultyLaunch {
   if (!library || !existsSync(library)) {
     library = join(mkdtempSync(join(tmpdir(), 'mailferry-calls-')), 'calls.so');
     const source = built('../test/campaign/calls.c');
     execFileSync('gcc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']);
   }
+  const mark = join(dirname(library), `met-${marks++}`);
   return {
+    takeMet() {
+      const met = existsSync(mark);
+      rmSync(mark, { force: true });
+      return met;
+    },
     env: {
+      CAMPAIGN_MARK: mark,
       LD_PRELOAD: library,
       CAMPAIGN_CALL: call,
       CAMPAIGN_NTH: String(nth),

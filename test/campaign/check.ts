@@ -141,10 +141,10 @@ const NO_CONTENT = 'an answer';
 
 /** The SHA-256 of what the server gives for a version, or what it says instead. */
 export async function contentOf(world: World, version: string): Promise<string> {
-  const response = await get(world, `/v1/versions/${version}/content`);
-  if (response.status !== 200) return `${NO_CONTENT} ${response.status}: ${await response.text()}`;
   const hash = createHash('sha256');
   try {
+    const response = await get(world, `/v1/versions/${version}/content`);
+    if (response.status !== 200) return `${NO_CONTENT} ${response.status}: ${await response.text()}`;
     for await (const part of response.body!) hash.update(part as Uint8Array);
   } catch (error) {
     return `${NO_CONTENT} that broke (${error})`;

@@ -37,9 +37,16 @@ test('goals are those of the issue', () => {
     FAULTS.filter(({ name }) => name.startsWith(beginning)).reduce((sum, fault) => sum + fault.goal, 0);
   expect(goal('kill -9 of the device')).toBe(500);
   expect(goal('kill -9 of the server')).toBe(500);
-  expect(goal('kill -9 at')).toBe(200);
+  expect(goal('kill -9 at the n-th rename')).toBe(200);
   expect(goal('power cut')).toBeGreaterThanOrEqual(200);
+  expect(goal('connection reset')).toBe(400);
+  expect(goal('black hole')).toBe(100);
+  expect(goal('reply lost after commit')).toBe(100);
+  expect(goal('suspend')).toBe(40);
+  expect(goal('full disk')).toBe(60);
   expect(goal('damaged')).toBeGreaterThanOrEqual(500);
+  expect(goal('clock jump')).toBe(60);
+  expect(goal('EIO or ENOSPC')).toBe(100);
 });
 
 test('the table counts by interruption, and sums', () => {

@@ -263,6 +263,15 @@ export class World {
     return ended;
   }
 
+  /** The operator has the catalogue made again from the vaults; the server is down. That it fails is a Violation. */
+  async rebuildServer(): Promise<void> {
+    const words = ['server', 'rebuild', '--overwrite', '--data', this.data, '--json'];
+    const ended = await mailferry(words, this.#words('server', {})).ended;
+    this.oracle.note('catalogue rebuilt', ended);
+    if (ended.code !== 0)
+      throw new Violation(`the catalogue was not rebuilt: ${ended.code}: ${ended.stdout}${ended.stderr}`);
+  }
+
   // Clocks and power
 
   /** Shifts the wall clock of a side by `ms` from that of this machine. */

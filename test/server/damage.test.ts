@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { verifyVaults } from '../../server/verify-vaults.ts';
 import type { BuiltPack } from './support/build-pack.ts';
@@ -236,5 +237,22 @@ describe('verify', () => {
     await writeFile(packFile(base.pack.id), base.pack.bytes);
     expect((await verify(true))[0]!.damagedPacks).toEqual([{ id: base.pack.id, state: 'healed' }]);
     expect(await damagedVersions()).toEqual([]);
+  });
+
+  it.each([
+    ['path', "path || 'x'", 'path'],
+    ['size', 'size + 1', 'size'],
+    ['sha256', "replace(sha256, substr(sha256, 1, 1), 'g')", 'SHA-256'],
+    ['root', "replace(root, substr(root, 1, 1), 'g')", 'root'],
+    ['complete', '0', 'completeness'],
+    ['received_at', "'1999' || substr(received_at, 5)", 'time of receipt'],
+  ])('names a version whose row has another %s than its receipt', async (column, value, what) => {
+    const base = await back(randomBytes(COARSE), null);
+    const catalogue = new Database(join(server.directory, 'catalogue.db'));
+    catalogue.prepare(`UPDATE versions SET ${column} = ${value}`).run();
+    catalogue.close();
+    expect((await verify(true))[0]!.trouble).toContainEqual(
+      expect.stringContaining(`version ${base.id}: the catalogue has another ${what} than its receipt`),
+    );
   });
 });

@@ -143,6 +143,24 @@ describe('a catalogue that is gone', () => {
     expect(() => new Catalogue(server.directory)).toThrow(expect.objectContaining(unusable));
   });
 
+  it.each([
+    ['cut short', (bytes: Buffer) => bytes.subarray(0, 5_000)],
+    ['no database', (bytes: Buffer) => Buffer.alloc(bytes.length, 7)],
+    [
+      'zeroed in its first page',
+      (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 100), Buffer.alloc(3_996), bytes.subarray(4_096)]),
+    ],
+  ])('is asked for where the catalogue is %s', async (_what, damaged) => {
+    await server.stop();
+    const file = join(server.directory, 'catalogue.db');
+    for (const companion of ['-wal', '-shm']) await rm(file + companion, { force: true });
+    await writeFile(file, damaged(await readFile(file)));
+    const unusable = { code: 'state_unusable', message: expect.stringContaining('mailferry server rebuild') };
+    await expect(server.start()).rejects.toMatchObject(unusable);
+    await rebuild();
+    await server.start();
+  });
+
   it('leaves packs of a backup under way known, if they are what they claim', async () => {
     const good = buildPack([randomBytes(70_000)]);
     const bad = buildPack([randomBytes(70_000)]);

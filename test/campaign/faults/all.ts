@@ -1,6 +1,7 @@
 // Every kind of fault there is.
 import type { Fault } from '../fault.ts';
 import {
+  damagedCatalogue,
   damagedDatabase,
   damagedFingerprint,
   damagedStaging,
@@ -8,20 +9,22 @@ import {
   damagedVault,
 } from './damage.ts';
 import { failingCall, fullDisk } from './disks.ts';
-import { killAtCall, killDevice, killServer } from './kills.ts';
-import { blackHole, lostReply, resets } from './line.ts';
+import { killAtDecisiveCall, killAtOtherCall, killDevice, killServer } from './kills.ts';
+import { blackHole, lostCommitReply, lostUploadReply, resets } from './line.ts';
 import { cutDevice, cutServer } from './power-cuts.ts';
 import { clockJump, suspend } from './sleep.ts';
 
 export const FAULTS: readonly Fault[] = [
   killDevice,
   killServer,
-  killAtCall,
+  killAtDecisiveCall,
+  killAtOtherCall,
   cutServer,
   cutDevice,
   resets,
   blackHole,
-  lostReply,
+  lostCommitReply,
+  lostUploadReply,
   suspend,
   fullDisk,
   damagedStaging,
@@ -29,6 +32,7 @@ export const FAULTS: readonly Fault[] = [
   damagedUpload,
   damagedVault,
   damagedDatabase,
+  damagedCatalogue,
   clockJump,
   failingCall,
 ];

@@ -173,7 +173,8 @@ export const damagedDatabase: Fault = {
   destroys: true,
   async run(world, random) {
     const wanted = between(random, 1, 3);
-    for (let damaged = 0; damaged < wanted; damaged++) {
+    let damaged = 0;
+    for (let time = 0; time < wanted; time++) {
       await world.change(random);
       world.proxy.set({ rate: 4_000_000 });
       const before = world.oracle.bodyBytes;
@@ -185,11 +186,44 @@ export const damagedDatabase: Fault = {
         await world.deviceEnds(20_000);
       }
       const files = filesBelow(world.state, (name) => name.startsWith('device.db') && !name.endsWith('-shm'));
-      damageSome(world, random, files, 1);
+      damaged += damageSome(world, random, files, 1).length;
       world.startDevice();
       world.faultOver();
       await world.deviceEnds(20_000);
     }
-    return wanted;
+    return damaged;
+  },
+};
+
+export const damagedCatalogue: Fault = {
+  name: 'damaged catalogue of the server',
+  goal: 50,
+  destroys: true,
+  async run(world, random) {
+    await world.change(random);
+    world.proxy.set({ rate: 4_000_000 });
+    const before = world.oracle.bodyBytes;
+    world.startDevice();
+    if (random() < 0.6)
+      await world.until(() => world.oracle.bodyBytes > before + random() * 1_000_000, 2_000);
+    else await world.deviceEnds(20_000);
+    await world.killServer();
+    const files = filesBelow(world.data, (name) => name === 'catalogue.db' || name === 'catalogue.db-wal');
+    const damaged = damageSome(
+      world,
+      random,
+      files.filter((path) => statSync(path).size > 0),
+      1,
+    );
+    // It may not come up, and must not give out anything wrong where it does; then the operator does what it is told.
+    if (await world.tryStartServer()) {
+      await neverWrong(world);
+      await world.deviceEnds(random() * 1_000);
+    }
+    await world.killServer();
+    await world.rebuildServer();
+    await world.startServer();
+    world.faultOver();
+    return damaged.length;
   },
 };

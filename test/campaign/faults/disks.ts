@@ -37,8 +37,9 @@ export const failingCall: Fault = {
   name: 'EIO or ENOSPC from a system call',
   goal: 100,
   async run(world, random) {
-    const wanted = between(random, 1, 3);
-    for (let done = 0; done < wanted; done++) {
+    const attempts = between(random, 1, 3);
+    let met = 0;
+    for (let attempt = 0; attempt < attempts; attempt++) {
       await world.change(random);
       const side = anySide(random);
       const fault: CallFault = {
@@ -48,21 +49,23 @@ export const failingCall: Fault = {
         ever: random() < 0.3,
       };
       world.oracle.note('fault', { side, ...fault });
+      const launch = withFault(fault);
       if (side === 'device') {
-        world.startDevice(withFault(fault));
+        world.startDevice(launch);
         await world.deviceEnds(2_500);
         await world.killDevice();
       } else {
         await world.killServer();
-        await world.tryStartServer(withFault(fault));
+        await world.tryStartServer(launch);
         world.startDevice();
         await world.deviceEnds(2_000);
         await world.killServer();
         await world.startServer();
       }
+      if (launch.takeMet()) met++;
       world.faultOver();
       await world.deviceEnds(10_000);
     }
-    return wanted;
+    return met;
   },
 };

@@ -85,40 +85,66 @@ const USUAL: Readonly<Record<(typeof CALLS)[number], number>> = {
   pwritev: 10,
 };
 
-export const killAtCall: Fault = {
-  name: 'kill -9 at the n-th system call',
+/** What turns something into what counts from then on, or removes it. */
+const DECISIVE = [
+  'rename',
+  'fsync',
+  'fdatasync',
+  'unlink',
+] as const satisfies readonly (typeof CALLS)[number][];
+
+export const killAtDecisiveCall: Fault = {
+  name: 'kill -9 at the n-th rename, fsync or unlink',
   goal: 200,
-  async run(world, random) {
-    let hits = 0;
-    for (let attempt = 0; attempt < 4; attempt++) {
-      await world.change(random);
-      const side = anySide(random);
-      const call = pick(random, CALLS);
-      const fault: CallFault = {
-        call,
-        nth: between(random, 1, USUAL[call]),
-        effect: pick(random, ['before', 'after'] as const),
-      };
-      world.oracle.note('fault', { side, ...fault });
-      if (side === 'device') {
-        const device = world.startDevice(withFault(fault));
-        await world.deviceEnds(20_000);
-        if (device.end?.signal === 'SIGKILL') hits++;
-        world.startDevice();
-      } else {
-        await world.killServer();
-        await world.tryStartServer(withFault(fault));
-        const { server } = world;
-        world.startDevice();
-        await world.until(() => server?.end !== null, 20_000);
-        if (server?.end?.signal === 'SIGKILL') hits++;
-        // One that was not hit goes on without the fault.
-        await world.killServer();
-        await world.startServer();
-      }
-      world.faultOver();
-      await world.deviceEnds(20_000);
-    }
-    return hits;
-  },
+  run: (world, random) => killAtCalls(world, random, DECISIVE),
 };
+
+export const killAtOtherCall: Fault = {
+  name: 'kill -9 at the n-th mkdir, rmdir, ftruncate or pwrite',
+  goal: 60,
+  run: (world, random) =>
+    killAtCalls(
+      world,
+      random,
+      CALLS.filter((call) => !DECISIVE.some((decisive) => decisive === call)),
+    ),
+};
+
+/** Kills at calls of some kinds; how often there was one to kill at. */
+async function killAtCalls(
+  world: World,
+  random: Random,
+  calls: readonly CallFault['call'][],
+): Promise<number> {
+  let hits = 0;
+  for (let attempt = 0; attempt < 4; attempt++) {
+    await world.change(random);
+    const side = anySide(random);
+    const call = pick(random, calls);
+    const fault: CallFault = {
+      call,
+      nth: between(random, 1, USUAL[call]),
+      effect: pick(random, ['before', 'after'] as const),
+    };
+    world.oracle.note('fault', { side, ...fault });
+    if (side === 'device') {
+      const device = world.startDevice(withFault(fault));
+      await world.deviceEnds(20_000);
+      if (device.end?.signal === 'SIGKILL') hits++;
+      world.startDevice();
+    } else {
+      await world.killServer();
+      await world.tryStartServer(withFault(fault));
+      const { server } = world;
+      world.startDevice();
+      await world.until(() => server?.end !== null, 20_000);
+      if (server?.end?.signal === 'SIGKILL') hits++;
+      // One that was not hit goes on without the fault.
+      await world.killServer();
+      await world.startServer();
+    }
+    world.faultOver();
+    await world.deviceEnds(20_000);
+  }
+  return hits;
+}

@@ -1,9 +1,10 @@
 // Bad lines: connections that are reset, lines that swallow everything, answers that never arrive.
 import { setTimeout as pause } from 'node:timers/promises';
-import { between, pick } from '../chance.ts';
+import { between, pick, type Random } from '../chance.ts';
 import { deviceAtWork, SLOW } from '../device-at-work.ts';
 import type { Fault } from '../fault.ts';
 import type { Exchange } from '../http-watch.ts';
+import type { World } from '../world.ts';
 
 export const resets: Fault = {
   name: 'connection reset',
@@ -48,29 +49,39 @@ export const blackHole: Fault = {
   },
 };
 
-const KINDS: readonly ((exchange: Exchange) => boolean)[] = [
-  ({ method, path }) => method === 'PUT' && path.startsWith('/v1/versions/'),
+type Kind = (exchange: Exchange) => boolean;
+
+const COMMIT: Kind = ({ method, path }) => method === 'PUT' && path.startsWith('/v1/versions/');
+const OF_UPLOADS: readonly Kind[] = [
   ({ method, path }) => method === 'POST' && path === '/v1/uploads',
   ({ method }) => method === 'PATCH',
   ({ method, path }) => method === 'HEAD' && path.startsWith('/v1/uploads/'),
 ];
 
-export const lostReply: Fault = {
+export const lostCommitReply: Fault = {
   name: 'reply lost after commit',
   goal: 100,
-  async run(world, random) {
-    await world.change(random);
-    const kind = random() < 0.5 ? KINDS[0]! : pick(random, KINDS);
-    const wanted = between(random, 1, 3);
-    let lost = 0;
-    world.judge = (exchange) => {
-      if (lost >= wanted || !kind(exchange) || exchange.status! >= 300) return 'pass';
-      lost++;
-      world.faultOver();
-      return 'lose';
-    };
-    world.startDevice();
-    await world.until(() => lost >= wanted, 10_000);
-    return lost;
-  },
+  run: (world, random) => loseReplies(world, random, COMMIT),
 };
+
+export const lostUploadReply: Fault = {
+  name: 'reply of an upload lost',
+  goal: 100,
+  run: (world, random) => loseReplies(world, random, pick(random, OF_UPLOADS)),
+};
+
+/** The server did what was asked, and the device never hears of it; how many answers were lost. */
+async function loseReplies(world: World, random: Random, kind: Kind): Promise<number> {
+  await world.change(random);
+  const wanted = between(random, 1, 3);
+  let lost = 0;
+  world.judge = (exchange) => {
+    if (lost >= wanted || !kind(exchange) || exchange.status! >= 300) return 'pass';
+    lost++;
+    world.faultOver();
+    return 'lose';
+  };
+  world.startDevice();
+  await world.until(() => lost >= wanted, 10_000);
+  return lost;
+}

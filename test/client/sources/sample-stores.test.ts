@@ -19,7 +19,14 @@ test('three stores, of the sizes that are documented', async () => {
   expect([pst, ...osts].every((file) => path.isAbsolute(file))).toBe(true);
 });
 
-test('null where the package is not installed', () => {
+test('null where the package can not be resolved', async () => {
+  // One that exports nothing hides whatever may be installed further up.
+  const installed = path.join(folder, 'node_modules', 'pst-extractor');
+  await mkdir(installed, { recursive: true });
+  await writeFile(
+    path.join(installed, 'package.json'),
+    '{"name":"pst-extractor","version":"0.0.0","exports":{}}',
+  );
   expect(sampleStores(pathToFileURL(path.join(folder, 'main.js')))).toBeNull();
 });
 
