@@ -16,6 +16,7 @@ import { tus } from './peers/tus.ts';
 import { legend, reportTable } from './report.ts';
 import { scale, scaleTable } from './scale.ts';
 import { LEAST, type Row, sideBySide } from './side-by-side.ts';
+import { summaryTable } from './summary.ts';
 
 const PEERS: readonly Peer[] = [mailferry, mailferryDirect, restic, rsync, rsync8k, tus];
 /** The days, the working copy, five peers' stores and a restored file; --scale needs as much. */
@@ -93,7 +94,15 @@ async function runSideBySide(options: Options, room: Room): Promise<number> {
     );
   } else {
     console.log(
-      [where, ...workloads.map((each) => JSON.stringify(each)), '', reportTable(rows), ''].join('\n'),
+      [
+        where,
+        ...workloads.map((each) => JSON.stringify(each)),
+        '',
+        reportTable(rows),
+        '',
+        summaryTable(rows),
+        '',
+      ].join('\n'),
     );
     console.log(legend(peers, noLeast === undefined));
   }

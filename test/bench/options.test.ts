@@ -2,20 +2,20 @@
 import { expect, it } from 'vitest';
 import { parseOptions } from './options.ts';
 
-it('asks all peers for a GiB of a fresh store by default', () => {
+it('asks all peers for a GiB of a fresh and of an aged store by default', () => {
   expect(parseOptions([])).toMatchObject({
     size: 2 ** 30,
-    policies: ['dense'],
+    policies: ['dense', 'frag'],
     days: 3,
     peers: ['mailferry', 'mailferry-direct', 'restic', 'rsync', 'rsync8k', 'tus', 'least'],
   });
 });
 
-it('takes sizes, both policies and some of the peers', () => {
-  const options = parseOptions(['--size', '1.5MiB', '--policy', 'both', '--peers', 'restic,least', '--json']);
+it('takes sizes, one policy and some of the peers', () => {
+  const options = parseOptions(['--size', '1.5MiB', '--policy', 'frag', '--peers', 'restic,least', '--json']);
   expect(options).toMatchObject({
     size: 1_572_864,
-    policies: ['dense', 'frag'],
+    policies: ['frag'],
     peers: ['restic', 'least'],
     json: true,
   });

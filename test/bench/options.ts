@@ -23,7 +23,7 @@ export type Options = {
 export const USAGE = `npm run bench -- [options]      (after npm run build)
 
   --size SIZE          of the generated PST: 1GiB (default), 64MiB ...
-  --policy POLICY      dense (a fresh store, default), frag (an aged one, writes scatter) or both
+  --policy POLICY      dense (a fresh store), frag (an aged one, writes scatter) or both (default)
   --seed N             of the generator (default 1): the same seed makes the same files
   --days N             how many days follow the first backup (default 3)
   --files DIR          DIR/day0.pst, day1.pst ... made elsewhere, such as by pstgen.py
@@ -40,7 +40,7 @@ export function parseOptions(args: readonly string[]): Options {
     args: [...args],
     options: {
       size: { type: 'string', default: '1GiB' },
-      policy: { type: 'string', default: 'dense' },
+      policy: { type: 'string', default: 'both' },
       seed: { type: 'string', default: '1' },
       days: { type: 'string', default: '3' },
       files: { type: 'string' },
