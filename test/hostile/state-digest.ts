@@ -1,6 +1,6 @@
-// What a server holds, as one hash: every row of its catalogue and every file of its vaults. Two of them tell whether anything changed.
+// What a server holds, as one hash: every row of its catalogue and every byte of the files in its vaults. Two of them tell whether anything changed.
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
@@ -23,6 +23,9 @@ export function stateDigest(directory: string): string {
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
-  for (const file of files) hash.update(`${file} ${statSync(file).size}\n`);
+  for (const file of files) {
+    const bytes = readFileSync(file);
+    hash.update(`${file} ${bytes.length}\n`).update(bytes);
+  }
   return hash.digest('hex');
 }
