@@ -4,17 +4,20 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 
-const TABLES = ['tokens', 'devices', 'uploads', 'packs', 'map_pages', 'versions', 'receipts'];
+const TABLES = ['tokens', 'devices'];
+const TABLES_OF_DEVICES = ['uploads', 'packs', 'map_pages', 'versions', 'receipts'];
 
-export function stateDigest(directory: string): string {
+/** `without`: the device whose rows and files are left out. */
+export function stateDigest(directory: string, without: string): string {
   const hash = createHash('sha256');
   const db = new Database(join(directory, 'catalogue.db'), { readonly: true });
   try {
-    for (const table of TABLES) {
-      for (const row of db.prepare(`SELECT * FROM ${table} ORDER BY 1, 2`).raw().iterate()) {
-        hash.update(`${table}${JSON.stringify(row)}\n`);
-      }
-    }
+    const add = (table: string, where: string, ...values: string[]): void => {
+      const rows = db.prepare(`SELECT * FROM ${table} ${where} ORDER BY 1, 2`).raw();
+      for (const row of rows.iterate(...values)) hash.update(`${table}${JSON.stringify(row)}\n`);
+    };
+    for (const table of TABLES) add(table, '');
+    for (const table of TABLES_OF_DEVICES) add(table, 'WHERE device != ?', without);
   } finally {
     db.close();
   }
@@ -22,6 +25,7 @@ export function stateDigest(directory: string): string {
   const files = readdirSync(vaults, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((file) => !file.startsWith(join(vaults, without)))
     .sort();
   for (const file of files) {
     const bytes = readFileSync(file);

@@ -1,4 +1,4 @@
-// What is attacked: a server with two devices, of which one is honest and has a version, and the other is not.
+// What is attacked: a server with three devices. Two have a version each, and the second is hostile; the third works all the time.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { buildPack } from '../server/support/build-pack.ts';
@@ -7,8 +7,16 @@ import { allBlocks, commitOf, DeviceClient } from '../server/support/device-clie
 export interface Target {
   readonly url: string;
   readonly port: number;
-  readonly healthy: { readonly credential: string; readonly version: string; readonly pack: string };
-  readonly hostile: { readonly credential: string; readonly version: string; readonly pack: string };
+  readonly healthy: Attacked;
+  readonly hostile: Attacked;
+  /** What it keeps changes: it alone is left out where the state of the server is compared. */
+  readonly working: { readonly device: string; readonly credential: string; readonly receiptKey: string };
+}
+
+interface Attacked {
+  readonly credential: string;
+  readonly version: string;
+  readonly pack: string;
 }
 
 export interface Told {
@@ -19,7 +27,7 @@ export interface Told {
 
 const VERSION_BYTES = 2_000_000;
 
-/** Enrols both and gives each a version. `token` makes an enrolment token. */
+/** Enrols the devices and gives the first two a version. `token` makes an enrolment token. */
 export async function prepare(url: string, token: () => Promise<string>): Promise<Target> {
   const enrol = async (name: string) => {
     const answer = await fetch(`${url}/v1/devices`, {
@@ -27,8 +35,11 @@ export async function prepare(url: string, token: () => Promise<string>): Promis
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ token: await token(), name }),
     });
-    const { device, credential, receiptKey } = (await answer.json()) as Record<string, string>;
-    const client = new DeviceClient(() => url, device!, credential!, receiptKey!);
+    return (await answer.json()) as Target['working'];
+  };
+  const withVersion = async (name: string): Promise<Attacked> => {
+    const { device, credential, receiptKey } = await enrol(name);
+    const client = new DeviceClient(() => url, device, credential, receiptKey);
     const bytes = randomBytes(VERSION_BYTES);
     const pack = buildPack([bytes]);
     await client.sendPack(pack);
@@ -36,13 +47,14 @@ export async function prepare(url: string, token: () => Promise<string>): Promis
     const runs = [{ at: 0, length: bytes.length, pack: pack.id, offset: 0 }];
     const committed = await client.putVersion(version, commitOf(bytes, null, runs, allBlocks(bytes.length)));
     if (committed.status !== 201) throw new Error(`the version of ${name} was answered ${committed.status}`);
-    return { credential: credential!, version, pack: pack.id };
+    return { credential, version, pack: pack.id };
   };
   return {
     url,
     port: Number(new URL(url).port),
-    healthy: await enrol('healthy'),
-    hostile: await enrol('hostile'),
+    healthy: await withVersion('healthy'),
+    hostile: await withVersion('hostile'),
+    working: await enrol('working'),
   };
 }
 
