@@ -99,7 +99,7 @@ describe('a line', () => {
     const done = await running.ended;
     expect(done.json.versions, done.stdout).toHaveLength(1);
     expect(way.proxy.counted.cuts).toBeGreaterThan(0);
-    expect(most).toBeLessThan(140_000_000);
+    expect(most).toBeLessThanOrEqual(100_000_000);
     await expectRestorable({ ...way, source }, done.json.versions[0].sha256);
   }, 400_000);
 });
