@@ -8,6 +8,7 @@ import type { VersionSummary } from '../shared/protocol.ts';
 import { ROUTES } from '../shared/routes.ts';
 import { backoffMs } from './backoff.ts';
 import { syncDirectory } from './durable-file.ts';
+import { cutName } from './file-name.ts';
 import type { ServerClient } from './http/server-client.ts';
 import { pause } from './pause.ts';
 import type { Progress } from './progress.ts';
@@ -21,7 +22,7 @@ export interface Restore {
 
 /** What goes on in a cut restore: named by version, so that no other restore goes on with it. */
 function partPath(target: string, version: string): string {
-  return join(dirname(target), `.${basename(target).slice(0, 100)}.${version}.mailferry-part`);
+  return join(dirname(target), `.${cutName(basename(target), 100)}.${version}.mailferry-part`);
 }
 
 /**

@@ -6,6 +6,7 @@ import { constants, copyFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory } from '../durable-file.ts';
+import { cutName, NAME_BYTES } from '../file-name.ts';
 import { type Restore, restoreVersion } from '../restore.ts';
 import type { Placement, There } from './plan.ts';
 
@@ -21,8 +22,9 @@ export interface Restored {
 
 /** What is at a place, compared with a version: read only where the size is the same. */
 export async function lookAtPlace(to: string, version: VersionSummary): Promise<There> {
-  const there = await stat(to).catch(() => null);
-  if (!there) return 'nothing';
+  const there = await stat(to).catch((error) => error as NodeJS.ErrnoException);
+  // Nothing but that it is not there says so: a folder above it may be a file, or not be ours to look into.
+  if (there instanceof Error) return there.code === 'ENOENT' ? 'nothing' : 'other';
   if (!there.isFile() || there.size !== version.size || version.sha256 === null) return 'other';
   const hash = createHash('sha256');
   for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 })) hash.update(bytes as Buffer);
@@ -46,7 +48,7 @@ export async function carryOut(
 export async function keepAside(file: string, folder: string): Promise<string> {
   await makeDirectory(folder);
   for (let number = 1; ; number++) {
-    const copy = join(folder, `${String(number).padStart(3, '0')} ${basename(file)}`);
+    const copy = join(folder, cutName(`${String(number).padStart(3, '0')} ${basename(file)}`, NAME_BYTES));
     try {
       await copyFile(file, copy, constants.COPYFILE_EXCL);
       return copy;

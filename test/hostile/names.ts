@@ -139,6 +139,7 @@ const LONG = [
   '\u{1f600}'.repeat(63),
   `${'y'.repeat(251)}.pst`,
   '\u0301'.repeat(127),
+  '\u6f22'.repeat(85),
 ];
 const SCRIPTS = [
   '\u65e5\u672c\u8a9e.pst',
