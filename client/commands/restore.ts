@@ -1,9 +1,12 @@
 // mailferry restore: a version back into a file, or everything of a kind back to where it belongs on this machine.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path, { join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
+import { printable } from '../../shared/printable.ts';
 import { SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import type { Context, Machine } from '../cli.ts';
+import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { isRegistryPath } from '../registry.ts';
@@ -12,6 +15,7 @@ import { assertNotInProfile, type KindResult, restoreKind } from '../restoring/r
 import { resolveSets } from '../restoring/sets.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { SetList } from '../set-list.ts';
+import { SourceRegistry } from '../source-registry.ts';
 import { userHere } from '../sources/this-machine.ts';
 import { bytesText } from '../terminal.ts';
 import { processList } from '../triggers/process-list.ts';
@@ -56,11 +60,16 @@ export async function restore(context: Context, words: string[], options: Restor
         terminal.say(`${set}: no state of it is whole on the server, so nothing of it is restored.`);
       if (newest.length === 0)
         throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
-      return toPlaces(context, restoring, newest, { ...options, kind, sets });
+      return toPlaces(context, restoring, newest, { ...options, kind, sets, own: takenHere(state.db) });
     }
     const version = await oneVersion(server, { word, id: options.version, at });
     if (options.to === undefined || options.dryRun)
-      return toPlaces(context, restoring, [version], { ...options, kind: version.kind, sets: new Map() });
+      return toPlaces(context, restoring, [version], {
+        ...options,
+        kind: version.kind,
+        sets: new Map(),
+        own: new Set([version.path]),
+      });
     assertNotInProfile(version, options.to, { path });
     const { to, overwrite = false } = options;
     const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
@@ -96,19 +105,42 @@ async function oneVersion(
   return chooseVersion(await server.versions({ path }), { path, id, at });
 }
 
+/**
+ * The paths that this device has receipts for: what the server told it of is not among them. None where its database is lost: a
+ * restore is for such days too.
+ */
+function takenHere(dbPath: string): ReadonlySet<string> {
+  if (!existsSync(dbPath)) return new Set();
+  try {
+    const db = openDeviceDb(dbPath, { readonly: true });
+    try {
+      const taken = new SourceRegistry(db).all().filter(({ lastReceiptAt }) => lastReceiptAt !== null);
+      return new Set(taken.map((source) => source.path));
+    } finally {
+      db.close();
+    }
+  } catch {
+    return new Set();
+  }
+}
+
 /** Each version to where it belongs here, or all below --to. */
 async function toPlaces(
   { machine, terminal, paths: state }: Context,
   restoring: Restore,
   versions: Parameters<typeof restoreKind>[1],
-  options: RestoreOptions & { kind: SourceKind; sets: ReadonlyMap<string, string> },
+  options: RestoreOptions & {
+    kind: SourceKind;
+    sets: ReadonlyMap<string, string>;
+    own: ReadonlySet<string>;
+  },
 ): Promise<number> {
   return withScratch(async (scratch) => {
     const { registry, user, signatures } = await userHere(machine, scratch);
     const result = await restoreKind(
       {
         ...restoring,
-        here: { path, user, signatures },
+        here: { path, user, signatures, isOwn: (path) => options.own.has(path) },
         registry,
         processes: processList(machine.platform, machine.env),
         keepIn: join(state.root, 'replaced', stampOf(machine)),
@@ -134,12 +166,12 @@ async function toPlaces(
 const stampOf = ({ now }: Pick<Machine, 'now'>) => new Date(now()).toISOString().replaceAll(':', '-');
 
 function textOf({ restored, left, kept }: KindResult, { dryRun }: RestoreOptions): string {
-  const lines = restored.map(({ to, bytes }) => `restored  ${to} (${bytesText(bytes)}, verified)`);
+  const lines = restored.map(({ to, bytes }) => `restored  ${printable(to)} (${bytesText(bytes)}, verified)`);
   for (const { path, to, action, note } of left) {
     const word = dryRun ? `would ${action}` : action;
-    lines.push(`${word.padEnd(9)} ${to ?? path}${note === '' ? '' : ` (${note})`}`);
+    lines.push(`${word.padEnd(9)} ${printable(to ?? path)}${note === '' ? '' : ` (${printable(note)})`}`);
   }
-  for (const file of kept) lines.push(`kept      ${file}`);
+  for (const file of kept) lines.push(`kept      ${printable(file)}`);
   if (dryRun) lines.push('This was a dry run: nothing was written.');
   return lines.join('\n');
 }

@@ -4,12 +4,18 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import { isRegistryPath } from '../registry.ts';
 import type { SearchedUser } from '../sources/finder.ts';
 import { type SettingsTake, settingsPlace } from '../sources/outlook-settings.ts';
+import { exactBelow } from './foreign-path.ts';
 
-/** Whoever restores: their folders, and what their Outlook calls the folder of signatures. */
+/** Whoever restores: their folders, what their Outlook calls the folder of signatures, and which paths elsewhere are theirs. */
 export interface Here {
   readonly path: PlatformPath;
   readonly user: Pick<SearchedUser, 'name' | 'sid' | 'home' | 'roaming' | 'local' | 'documents'>;
   readonly signatures: string;
+  /**
+   * Whether a place outside of the user's folders is known by more than the server's word: it was named by who restores, or this
+   * device has taken it from there.
+   */
+  readonly isOwn: (path: string) => boolean;
 }
 
 export interface Place {
@@ -18,35 +24,50 @@ export interface Place {
   readonly take?: SettingsTake;
 }
 
-/** Where to put a version; null where its kind has a place that is not known here. Not for registry keys. */
-export function placeHere({ kind, path }: Pick<VersionSummary, 'kind' | 'path'>, here: Here): Place | null {
-  if (kind === 'outlook-settings' || kind === 'nk2') return settingsPlace(path, here.user, here.signatures);
-  return { to: inFoldersOf(path, here) };
+/** Where to put a version, or why it has no place here. Not for registry keys. */
+export function placeHere(
+  { kind, path }: Pick<VersionSummary, 'kind' | 'path'>,
+  here: Here,
+): Place | { readonly refused: string } {
+  if (kind !== 'outlook-settings' && kind !== 'nk2') return inFoldersOf(path, here);
+  const found = settingsPlace(path, here.user, here.signatures);
+  if (!found) return { refused: 'It has no place in the folders of Outlook.' };
+  const place = exactBelow(found.base, found.names, here.path);
+  return 'refused' in place ? place : { ...place, take: found.take };
 }
 
 type Folder = 'roaming' | 'local' | 'documents' | 'home';
 
 /** Folders of users as Windows has laid them out since XP, the more special first. */
 const WINDOWS_FOLDERS: readonly [RegExp, Folder][] = [
-  [/^[a-z]:\\Users\\[^\\]+\\AppData\\Roaming\\(.+)$/i, 'roaming'],
-  [/^[a-z]:\\Users\\[^\\]+\\AppData\\Local\\(.+)$/i, 'local'],
-  [/^[a-z]:\\Documents and Settings\\[^\\]+\\Local Settings\\Application Data\\(.+)$/i, 'local'],
-  [/^[a-z]:\\Documents and Settings\\[^\\]+\\Application Data\\(.+)$/i, 'roaming'],
-  [/^[a-z]:\\Users\\[^\\]+\\Documents\\(.+)$/i, 'documents'],
-  [/^[a-z]:\\Documents and Settings\\[^\\]+\\My Documents\\(.+)$/i, 'documents'],
-  [/^[a-z]:\\(?:Users|Documents and Settings)\\[^\\]+\\(.+)$/i, 'home'],
+  [/^[a-z]:\\Users\\[^\\]+\\AppData\\Roaming\\(.+)$/is, 'roaming'],
+  [/^[a-z]:\\Users\\[^\\]+\\AppData\\Local\\(.+)$/is, 'local'],
+  [/^[a-z]:\\Documents and Settings\\[^\\]+\\Local Settings\\Application Data\\(.+)$/is, 'local'],
+  [/^[a-z]:\\Documents and Settings\\[^\\]+\\Application Data\\(.+)$/is, 'roaming'],
+  [/^[a-z]:\\Users\\[^\\]+\\Documents\\(.+)$/is, 'documents'],
+  [/^[a-z]:\\Documents and Settings\\[^\\]+\\My Documents\\(.+)$/is, 'documents'],
+  [/^[a-z]:\\(?:Users|Documents and Settings)\\[^\\]+\\(.+)$/is, 'home'],
 ];
 const OTHER_FOLDERS: readonly [RegExp, Folder][] = [
-  [/^\/home\/[^/]+\/(.+)$/, 'home'],
-  [/^\/Users\/[^/]+\/(.+)$/, 'home'],
+  [/^\/home\/[^/]+\/(.+)$/s, 'home'],
+  [/^\/Users\/[^/]+\/(.+)$/s, 'home'],
 ];
 
-function inFoldersOf(path: string, { path: { sep, join }, user }: Here): string {
+function inFoldersOf(path: string, here: Here): Place | { readonly refused: string } {
+  const { sep } = here.path;
   for (const [pattern, folder] of sep === '\\' ? WINDOWS_FOLDERS : OTHER_FOLDERS) {
     const rest = pattern.exec(path)?.[1];
-    if (rest !== undefined) return join(user[folder], rest);
+    if (rest !== undefined) return exactBelow(here.user[folder], rest.split(sep), here.path);
   }
-  return path;
+  for (const folder of [here.user.roaming, here.user.local, here.user.documents, here.user.home]) {
+    const start = folder + sep;
+    const isBelow =
+      sep === '\\' ? path.toLowerCase().startsWith(start.toLowerCase()) : path.startsWith(start);
+    if (isBelow) return exactBelow(folder, path.slice(start.length).split(sep), here.path);
+  }
+  return here.isOwn(path)
+    ? { to: path }
+    : { refused: 'Its place is outside of your folders: name its path alone to restore it there.' };
 }
 
 /** Whose a path was, as far as it tells: a name of a user's folder, or the id of a registry's user; null: nobody's. */
@@ -54,14 +75,4 @@ export function ownerOf(path: string): string | null {
   if (isRegistryPath(path)) return /^HKEY_USERS\\(S-[\d-]+)\\/i.exec(path)?.[1] ?? null;
   const windows = /^[a-z]:\\(?:Users|Documents and Settings)\\([^\\]+)\\/i.exec(path);
   return (windows ?? /^\/(?:home|Users)\/([^/]+)\//.exec(path))?.[1] ?? null;
-}
-
-/** A path as one below `folder`: nothing in it leads out of there, whatever machine it came from. */
-export function belowFolder(path: string, folder: string, { join }: Pick<PlatformPath, 'join'>): string {
-  const parts = path
-    .replace(/^\\\\\?\\/, '')
-    .split(/[\\/]+/)
-    .map((part) => part.replace(/[<>:"|?*]/g, '_').replace(/[. ]+$/, ''))
-    .filter((part) => part !== '');
-  return join(folder, ...parts);
 }

@@ -1,8 +1,10 @@
 // What a restore of a kind will do, decided before anything is done: which version goes where, what is left, and why.
 import { Failure } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
+import { cutName, NAME_BYTES } from '../file-name.ts';
 import { chooseVersion } from '../restore.ts';
-import { belowFolder, type Here, ownerOf, placeHere } from './place.ts';
+import { placesBelow } from './foreign-path.ts';
+import { type Here, ownerOf, placeHere } from './place.ts';
 
 /** What is at a place now. */
 export type There = 'nothing' | 'same' | 'other';
@@ -83,25 +85,57 @@ export async function planRestore(
   versions: readonly VersionSummary[],
   options: PlanOptions,
 ): Promise<Placement[]> {
+  const { here, into } = options;
   const plan: Placement[] = [];
   const taken = new Set<string>();
+  const folders = new Set<string>();
+  const below =
+    into === null
+      ? null
+      : placesBelow(
+          versions.map(({ path }) => path),
+          into,
+          here.path,
+        );
   // The newest first: of two that belong to one place it is the one to have.
   const newestFirst = [...versions].sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt));
   for (const version of newestFirst) {
-    const placement = await place(version, options);
-    const key = placement.to?.toLowerCase();
-    if (key !== undefined && taken.has(key)) {
-      plan.push({ ...placement, action: 'refused', note: 'a newer version goes to the same place' });
-      continue;
+    const placement = await place(version, options, below);
+    const { to } = placement;
+    if (to !== null) {
+      const key = keyOf(to, here);
+      const above = foldersAbove(key, here);
+      if (taken.has(key) || folders.has(key) || above.some((folder) => taken.has(folder))) {
+        const note = 'a newer version goes to the same place; restore it below a folder with --to';
+        plan.push({ ...placement, action: 'refused', note });
+        continue;
+      }
+      taken.add(key);
+      for (const folder of above) folders.add(folder);
     }
-    if (key !== undefined) taken.add(key);
     plan.push(placement);
   }
   return plan.sort((a, b) => (a.version.path < b.version.path ? -1 : 1));
 }
 
-async function place(version: VersionSummary, options: PlanOptions): Promise<Placement> {
-  const { here, into, overwrite, look } = options;
+/** Equal for places that are one file here: Windows goes by no case. */
+function keyOf(to: string, { path }: Here): string {
+  return path.sep === '\\' ? to.toLowerCase() : to;
+}
+
+function foldersAbove(to: string, { path }: Here): string[] {
+  const above: string[] = [];
+  for (let at = path.dirname(to); at !== above.at(-1); at = path.dirname(at)) above.push(at);
+  return above;
+}
+
+/** `below`: the place of each path below the folder that everything goes to; null: each goes to its own. */
+async function place(
+  version: VersionSummary,
+  options: PlanOptions,
+  below: ReadonlyMap<string, string> | null,
+): Promise<Placement> {
+  const { here, overwrite, look } = options;
   const refused = (note: string): Placement => ({
     version,
     to: null,
@@ -122,14 +156,14 @@ async function place(version: VersionSummary, options: PlanOptions): Promise<Pla
       closed: false,
     };
   };
-  if (into !== null) {
-    const to = belowFolder(version.path, into, here.path);
+  if (below) {
+    const to = below.get(version.path)!;
     return decided(to, await look(to, version), false);
   }
   if (version.kind === 'ost')
     return refused('an OST never goes into a profile, where Outlook makes its own; name a place with --to');
   const found = placeHere(version, here);
-  if (!found) return refused('it has no place in the folders of Outlook; name one with --to');
+  if ('refused' in found) return refused(`${found.refused} Or name a folder with --to.`);
   if (found.take?.id === 'autocomplete') return stream(version, found.to, options);
   const there = await look(found.to, version);
   const closed = found.take?.closed ?? version.kind === 'mail-client';
@@ -150,7 +184,8 @@ async function place(version: VersionSummary, options: PlanOptions): Promise<Pla
 export function besideName(to: string, { takenAt }: VersionSummary, { path }: Pick<Here, 'path'>): string {
   const { dir, name, ext } = path.parse(to);
   const when = new Date(takenAt).toISOString().slice(0, 16).replace('T', ' ').replace(':', '');
-  return path.join(dir, `${name} (${when})${ext}`);
+  const more = ` (${when})${ext}`;
+  return path.join(dir, cutName(name, NAME_BYTES - Buffer.byteLength(more)) + more);
 }
 
 /** Outlook only reads the stream that it made itself for the account, whose name it finds by means of its own. */

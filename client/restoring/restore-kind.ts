@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../../shared/failure.ts';
+import { Failure, type FailureCode } from '../../shared/failure.ts';
 import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory } from '../durable-file.ts';
 import { decodeRegFile } from '../registry/reg-file.ts';
@@ -46,6 +46,8 @@ export interface KindResult {
     readonly to: string | null;
     readonly action: string;
     readonly note: string;
+    /** Where it was refused. */
+    readonly code?: FailureCode;
   }[];
   /** Files that hold what was here before. */
   readonly kept: readonly string[];
@@ -72,7 +74,13 @@ export async function restoreKind(
 
 const WRITES = new Set<Placement['action']>(['write', 'replace', 'beside']);
 
-const told = ({ version, to, action, note }: Placement) => ({ path: version.path, to, action, note });
+const told = ({ version, to, action, note }: Placement): KindResult['left'][number] => ({
+  path: version.path,
+  to,
+  action,
+  note,
+  ...(action === 'refused' ? { code: 'target_refused' } : {}),
+});
 
 async function restoreFiles(
   context: KindRestore,

@@ -228,29 +228,31 @@ async function* filesOf(search: Search, take: SettingsTake, folder: string) {
 }
 
 /**
- * Where a file of Outlook's settings belongs on this machine, by what it is and not by whose folder it came from; null where
- * no row of the table knows it. `signatures` is the name of this machine's signature folder.
+ * Where a file of Outlook's settings belongs on this machine, by what it is and not by whose folder it came from: a folder of the
+ * user, and the names from there down, as they came; null where no row of the table knows it. `signatures` is the name of this
+ * machine's signature folder.
  */
 export function settingsPlace(
   path: string,
   user: Pick<SearchedUser, 'roaming' | 'local' | 'documents'>,
   signatures = 'Signatures',
-): { readonly take: SettingsTake; readonly to: string } | null {
-  const { join } = win32;
+): { readonly take: SettingsTake; readonly base: string; readonly names: readonly string[] } | null {
+  const name = path.split('\\').at(-1)!;
   for (const take of SETTINGS_TAKES) {
     if (take.folder === '' || take.folder === SIGNATURES) continue;
-    const at = path.toLowerCase().lastIndexOf(`\\${take.folder.toLowerCase()}\\`);
-    if (at === -1) continue;
-    const rest = path.slice(at + take.folder.length + 2);
-    const name = win32.basename(path);
+    const start = `.*\\${take.folder}\\`.replaceAll('\\', '\\\\');
+    const rest = new RegExp(`^${start}(.+)$`, 'is').exec(path)?.[1];
+    if (rest === undefined) continue;
     if (take.names.test(name) && (take.deep || name === rest))
-      return { take, to: join(user[take.base], take.folder, rest) };
+      return { take, base: user[take.base], names: [...take.folder.split('\\'), ...rest.split('\\')] };
   }
   const byId = (id: string) => SETTINGS_TAKES.find((take) => take.id === id)!;
   // Of the folders below Microsoft only the signatures' has a name that is translated.
-  const signature = /\\Microsoft\\[^\\]+\\(.+)$/i.exec(path);
-  if (signature)
-    return { take: byId('signatures'), to: join(user.roaming, 'Microsoft', signatures, signature[1]!) };
+  const signature = /\\Microsoft\\[^\\]+\\(.+)$/is.exec(path)?.[1];
+  if (signature !== undefined) {
+    const names = ['Microsoft', signatures, ...signature.split('\\')];
+    return { take: byId('signatures'), base: user.roaming, names };
+  }
   const rules = byId('rules-exported');
-  return rules.names.test(path) ? { take: rules, to: join(user.documents, win32.basename(path)) } : null;
+  return rules.names.test(path) ? { take: rules, base: user.documents, names: [name] } : null;
 }

@@ -1,14 +1,14 @@
 // Every name is data: on the server, in a list, in a download's header, on a disk, and on a terminal.
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Machine, runCli } from '../../client/cli.ts';
-import type { DeviceClient } from '../server/support/device-client.ts';
+import { DeviceClient } from '../server/support/device-client.ts';
 import { TestServer } from '../server/support/test-server.ts';
-import { mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
+import { mailferryOk, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { HOSTILE_NAMES, LINUX_NAMES } from './names.ts';
 
@@ -92,6 +92,116 @@ describe('on Linux, through the program', () => {
     expect(readdirSync(root).sort()).toEqual(before);
     await stop(server);
   }, 180_000);
+});
+
+/** What lies in a folder and below, but for `except`, and when each was last written. */
+function everythingIn(folder: string, except: readonly string[]): string[] {
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, String(name)))
+    .filter((path) => !except.some((one) => path === one || path.startsWith(`${one}/`)))
+    .map((path) => `${path} ${lstatSync(path).mtimeMs}`)
+    .sort();
+}
+
+interface KindResult {
+  readonly restored: readonly { readonly path: string; readonly to: string }[];
+  readonly left: readonly { readonly path: string; readonly action: string; readonly code?: string }[];
+}
+
+describe('on Linux, by restore --kind', () => {
+  const KINDS = ['file', 'pst'];
+
+  /** A home with a folder that names of all kinds belong to, among things that none may touch. */
+  async function homeAmongOthers() {
+    const root = tempDir();
+    const home = join(root, 'home');
+    const folder = join(home, 'mail');
+    const out = join(root, 'out');
+    mkdirSync(folder, { recursive: true });
+    for (const other of ['x', 'passwd', 'etc/passwd', 'home/x', 'home/b']) {
+      mkdirSync(dirname(join(root, other)), { recursive: true });
+      writeFileSync(join(root, other), 'not to be touched');
+    }
+    const { server, state } = await serverAndDevice(root);
+    const run = async (command: string, ...words: string[]) => {
+      const all = [PROGRAM, command, '--state', state, ...words];
+      const ended = await start(process.execPath, all, { HOME: home }).ended;
+      // Machines get every name as it is; people see what is safe to show.
+      const shown = words.includes('--json') ? ended.stderr : ended.stdout + ended.stderr;
+      expect(UNSAFE.test(shown.replaceAll('\n', ''))).toBe(false);
+      return ended;
+    };
+    const outside = () => [
+      ...everythingIn(root, [folder, out, state, server.data, home]),
+      ...everythingIn(home, [folder]),
+      ...readdirSync(process.cwd()),
+    ];
+    return { folder, out, server, state, run, outside };
+  }
+
+  it('each comes back to its place under its name, and below a folder at a place of its own', async () => {
+    const { folder, out, server, run, outside } = await homeAmongOthers();
+    const paths = LINUX_NAMES.map((name) => join(folder, name));
+    for (const name of LINUX_NAMES) writeFileSync(join(folder, name), contentOf(name));
+    const before = outside();
+    expect(await run('backup', '--wait', '--snapshot', 'live', '--', ...paths)).toMatchObject({ code: 0 });
+    rmSync(folder, { recursive: true });
+    const places: string[] = [];
+    for (const kind of KINDS) {
+      expect(await run('restore', '--kind', kind)).toMatchObject({ code: 0 });
+      const below = await run('restore', '--kind', kind, '--to', out, '--json');
+      expect(below).toMatchObject({ code: 0, json: { left: [] } });
+      for (const { path, to } of (below.json as KindResult).restored) {
+        places.push(to);
+        const bytes = contentOf(path.slice(folder.length + 1));
+        expect([path, readFileSync(to).equals(bytes)]).toEqual([path, true]);
+      }
+    }
+    expect(readdirSync(folder).sort()).toEqual([...LINUX_NAMES].sort());
+    for (const name of LINUX_NAMES)
+      expect([name, readFileSync(join(folder, name)).equals(contentOf(name))]).toEqual([name, true]);
+    expect(new Set(places).size).toBe(LINUX_NAMES.length);
+    for (const to of places) expect(to.startsWith(`${out}/`)).toBe(true);
+    expect(outside()).toEqual(before);
+    await stop(server);
+  }, 180_000);
+
+  it('a server that names what was never backed up writes in the folder only, or nowhere', async () => {
+    const { folder, out, server, state, run, outside } = await homeAmongOthers();
+    const { device, credential, receiptKey } = JSON.parse(readFileSync(join(state, 'identity.json'), 'utf8'));
+    const client = new DeviceClient(() => server.url, device, credential, receiptKey);
+    const inside = HOSTILE_NAMES.map((name) => `${folder}/${name}`);
+    const elsewhere = HOSTILE_NAMES.flatMap((name) => [name, `C:\\Users\\jan\\Documents\\${name}`]);
+    for (const path of [...inside, ...elsewhere]) {
+      const sent = await client.upload({ kind: 'file', path }, contentOf(path));
+      expect([path, sent.status]).toEqual([path, 204]);
+    }
+    const before = outside();
+    const restored = new Map<string, string>();
+    const refused: string[] = [];
+    const below = new Map<string, string>();
+    for (const kind of KINDS) {
+      const own = (await run('restore', '--kind', kind, '--json')).json as KindResult;
+      for (const { path, to } of own.restored) restored.set(path, to);
+      expect(own.left.filter(({ code }) => code !== 'target_refused')).toEqual([]);
+      refused.push(...own.left.map(({ path }) => path));
+      const copies = await run('restore', '--kind', kind, '--to', out, '--json');
+      expect(copies).toMatchObject({ code: 0, json: { left: [] } });
+      for (const { path, to } of (copies.json as KindResult).restored) below.set(path, to);
+    }
+    const isPlain = (name: string) => !name.split('/').some((part) => ['', '.', '..'].includes(part));
+    const placed = HOSTILE_NAMES.filter(isPlain).map((name) => `${folder}/${name}`);
+    expect([...restored.keys()].sort()).toEqual([...placed].sort());
+    expect(refused.sort()).toEqual([...inside, ...elsewhere].filter((path) => !restored.has(path)).sort());
+    for (const [path, to] of restored) expect(to).toBe(path);
+    expect([...below.keys()].sort()).toEqual([...inside, ...elsewhere].sort());
+    expect(new Set(below.values()).size).toBe(below.size);
+    for (const to of below.values()) expect(to.startsWith(`${out}/`)).toBe(true);
+    for (const [path, to] of [...restored, ...below])
+      expect([path, readFileSync(to).equals(contentOf(path))]).toEqual([path, true]);
+    expect(outside()).toEqual(before);
+    await stop(server);
+  }, 240_000);
 });
 
 /** A machine for the command line in this process, and what it said on its streams. */

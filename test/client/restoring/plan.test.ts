@@ -1,13 +1,14 @@
 // Where things go on another machine, and what a restore decides: tables, without a disk.
 import { posix, win32 } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { belowFolder, type Here, ownerOf, placeHere } from '../../../client/restoring/place.ts';
+import { type Here, ownerOf, placeHere } from '../../../client/restoring/place.ts';
 import { newestOfEach, ofOneUser, planRestore, type There } from '../../../client/restoring/plan.ts';
 import type { SourceKind, VersionSummary } from '../../../shared/protocol.ts';
 
 const here: Here = {
   path: win32,
   signatures: 'Signatures',
+  isOwn: (path) => path === 'D:\\Poczta\\żółta.pst',
   user: {
     name: 'Nowak',
     sid: 'S-1-5-21-1-2-3-1001',
@@ -99,21 +100,87 @@ describe('the place of', () => {
       'R:\\Roaming\\Thunderbird\\Profiles\\x\\Mail\\Local Folders\\Inbox',
     ],
   ])('%s %s', (kind, path, to) => {
-    expect(placeHere({ kind, path }, here)?.to ?? null).toBe(to);
+    const place = placeHere({ kind, path }, here);
+    expect('to' in place ? place.to : null).toBe(to);
   });
 
   test('a translated signature folder here', () => {
     const path = `${roaming}\\Microsoft\\Signatures\\a.htm`;
     const place = placeHere({ kind: 'outlook-settings', path }, { ...here, signatures: 'Podpisy' });
-    expect(place?.to).toBe('R:\\Roaming\\Microsoft\\Podpisy\\a.htm');
+    expect(place).toMatchObject({ to: 'R:\\Roaming\\Microsoft\\Podpisy\\a.htm' });
   });
 
   test('a profile of another home folder on Linux', () => {
     const user = { ...here.user, home: '/home/nowak', roaming: '/home/nowak', local: '/home/nowak' };
     const path = '/home/jan/.thunderbird/x/prefs.js';
-    expect(placeHere({ kind: 'mail-client', path }, { ...here, path: posix, user })?.to).toBe(
-      '/home/nowak/.thunderbird/x/prefs.js',
-    );
+    expect(placeHere({ kind: 'mail-client', path }, { ...here, path: posix, user })).toEqual({
+      to: '/home/nowak/.thunderbird/x/prefs.js',
+    });
+  });
+});
+
+describe('a place that a server names is refused where it is', () => {
+  const jan = 'C:\\Users\\jan';
+  test.each<[string, SourceKind, string]>([
+    ['above the home folder', 'pst', `${jan}\\..\\..\\Windows\\a.pst`],
+    ['above it by other separators', 'mail-client', `${jan}\\Documents/../../../Windows/a`],
+    ['above the signatures', 'outlook-settings', `${jan}\\Microsoft\\Signatures\\..\\..\\a.bat`],
+    ['above the stationery', 'outlook-settings', `${jan}\\Microsoft\\Stationery\\..\\..\\..\\a.exe`],
+    ['a stream of a file', 'pst', `${jan}\\Desktop\\a.pst:evil`],
+    ['a stream of a setting', 'outlook-settings', `${jan}\\Microsoft\\Outlook\\a.xml:b.xml`],
+    ['a device', 'mail-client', `${jan}\\Desktop\\NUL`],
+    ['a device with an ending', 'outlook-settings', `${jan}\\Microsoft\\Signatures\\com1.htm`],
+    ['a folder that is a device', 'mail-client', `${jan}\\CON\\a`],
+    ['another name by a dot', 'pst', `${jan}\\Desktop\\a.pst.`],
+    ['another name by a space', 'pst', `${jan}\\Desktop \\a.pst`],
+    ['no name', 'mail-client', `${jan}\\Desktop\\\\a`],
+    ['a control character', 'mail-client', `${jan}\\Desktop\\a\nb`],
+    ['a pattern', 'mail-client', `${jan}\\Desktop\\*`],
+    ['past the rules of names', 'pst', '\\\\?\\C:\\Windows\\a.pst'],
+    ['a raw device', 'file', '\\\\.\\PhysicalDrive0'],
+    ['on another machine', 'pst', '\\\\host\\share\\a.pst'],
+    ['in a folder of the system', 'pst', 'C:\\Windows\\a.pst'],
+    ['in the folder it happens to run in', 'file', 'a.pst'],
+    ['above that', 'file', '..\\a'],
+    ['of another system', 'file', '/home/jan/a'],
+  ])('%s', async (_, kind, path) => {
+    expect(placeHere({ kind, path }, here)).toEqual({ refused: expect.stringMatching(/^[^\n]+\.$/) });
+    const [only] = await plan([version(path, kind)]);
+    expect(only).toMatchObject({ action: 'refused', to: null });
+    expect(only!.note).toContain('--to');
+  });
+
+  const onLinux = { ...here, path: posix, user: { ...here.user, home: '/home/nowak' } };
+  test.each([
+    '/home/jan/../../etc/cron.d/a',
+    '/home/jan/a/../b',
+    '/home/jan/.',
+    '/home/jan/a//b',
+    '/home/jan/a\0b',
+    '/home/nowak/../root/a',
+    '/etc/cron.d/a',
+    'a',
+    '../a',
+    'C:\\Users\\jan\\a',
+  ])('on Linux: %j', (path) => {
+    expect(placeHere({ kind: 'file', path }, onLinux)).toEqual({ refused: expect.any(String) });
+  });
+
+  test.each(['a:b', 'CON', 'a\nb', 'a\\..\\b', 'a.', '...', 'evil\u202egpj.exe'])(
+    'but not for what is a name on Linux: %j',
+    (name) => {
+      for (const home of ['/home/jan', '/home/nowak'])
+        expect(placeHere({ kind: 'file', path: `${home}/x/${name}` }, onLinux)).toEqual({
+          to: `/home/nowak/x/${name}`,
+        });
+    },
+  );
+
+  test('a letter that is longer in lower case moves nothing', () => {
+    const path = 'C:\\İİİ\\Microsoft\\Stationery\\a\\x.jpg';
+    expect(placeHere({ kind: 'outlook-settings', path }, here)).toMatchObject({
+      to: 'R:\\Roaming\\Microsoft\\Stationery\\a\\x.jpg',
+    });
   });
 });
 
@@ -126,17 +193,6 @@ test.each([
   ['D:\\Poczta\\a.pst', null],
 ])('%s is of %s', (path, owner) => {
   expect(ownerOf(path)).toBe(owner);
-});
-
-test.each([
-  ['C:\\Users\\jan\\a.pst', '/to/C_/Users/jan/a.pst'],
-  ['/home/jan/a.pst', '/to/home/jan/a.pst'],
-  ['..\\..\\etc\\passwd', '/to/etc/passwd'],
-  ['/../../etc/passwd', '/to/etc/passwd'],
-  ['\\\\?\\D:\\a. . \\b', '/to/D_/a/b'],
-  ['HKEY_USERS\\S-1\\x', '/to/HKEY_USERS/S-1/x'],
-])('%s below a folder is %s', (path, to) => {
-  expect(belowFolder(path, '/to', posix)).toBe(to);
 });
 
 const plan = (
@@ -257,6 +313,27 @@ describe('a restore decides', () => {
     expect(more).toEqual([]);
     expect(only).toMatchObject(expected);
     if (only?.action === 'refused' || only?.action === 'exists') expect(only.note).not.toBe('');
+  });
+
+  test.each<[string, string, string]>([
+    ['a name in another case', 'C:\\Users\\jan\\Desktop\\A.PST', pst],
+    ['a folder of the name', `${pst}\\b`, pst],
+    ['a file of the name', pst, `${pst}\\b`],
+  ])('of two that take each other the place, the newer goes there: %s', async (_, newer, older) => {
+    const old = version(older, 'mail-client', { takenAt: '2025-01-01T00:00:00.000Z' });
+    const decided = await plan([old, version(newer, 'mail-client')]);
+    const actionOf = (path: string) => decided.find((one) => one.version.path === path)?.action;
+    expect([actionOf(newer), actionOf(older)]).toEqual(['write', 'refused']);
+    const below = await plan([old, version(newer, 'mail-client')], { into: 'C:\\to' });
+    expect(below.map(({ action }) => action)).toEqual(['write', 'write']);
+  });
+
+  test('beside a name that is as long as one can be', async () => {
+    const long = `C:\\Users\\jan\\Desktop\\${'é'.repeat(125)}.pst`;
+    const there = { [long.replace('jan', 'Nowak')]: 'other' as const };
+    const [only] = await plan([version(long, 'pst')], { there });
+    expect(only!.action).toBe('beside');
+    expect(Buffer.byteLength(win32.basename(only!.to!))).toBeLessThanOrEqual(255);
   });
 
   test('of two streams only the newest goes over the one that is there', async () => {
