@@ -9,6 +9,7 @@ import type { Finding } from './finding.ts';
 
 /** Integrity levels in `whoami /groups` (well-known SIDs): high is an elevated administrator, system is LocalSystem. */
 const ELEVATED = /S-1-16-(12288|16384)\b/;
+const ANY_LEVEL = /S-1-16-\d+/;
 /** Time for a look: ms. PowerShell itself takes seconds on a busy laptop. */
 const LOOK_MS = 60_000;
 /** Shadow copies need some hundred MB to begin with (Microsoft's figure is 320 MB for volumes above 500 MB). */
@@ -24,7 +25,7 @@ export async function rightsFinding(run: Run, systemRoot = 'C:\\Windows'): Promi
     'csv',
     '/nh',
   ]);
-  if (code !== 0)
+  if (code !== 0 || !ANY_LEVEL.test(said))
     return { check: 'rights', state: 'skipped', said: 'Which rights this process has can not be told here.' };
   if (ELEVATED.test(said))
     return { check: 'rights', state: 'ok', said: 'This process may make shadow copies.' };

@@ -70,8 +70,9 @@ export function windowsTask({ folder }: { folder: string }): ServiceKind {
       ),
     ],
     async state(run) {
-      const { code } = await run('schtasks.exe', ['/query', '/tn', AGENT_TASK]);
-      return { installed: code === 0, running: null };
+      const { code, said } = await run('schtasks.exe', ['/query', '/tn', AGENT_TASK, '/fo', 'list']);
+      // Where it names no task it has not looked, whatever its exit code claims.
+      return { installed: code === 0 && said.includes(AGENT_TASK), running: null };
     },
   };
 }

@@ -74,6 +74,8 @@ test.each([
   ['"Obowiązkowa etykieta\\Poziom systemu","Etykieta","S-1-16-16384"', 0, 'ok'],
   ['"Mandatory Label\\Medium Mandatory Level","Label","S-1-16-8192"', 0, 'warning'],
   ['', null, 'skipped'],
+  ['', 0, 'skipped'],
+  ['something else', 0, 'skipped'],
 ])('rights: %s', async (said, code, state) => {
   expect((await rightsFinding(async () => ({ code, said }))).state).toBe(state);
 });

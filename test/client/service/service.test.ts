@@ -108,6 +108,17 @@ describe('scheduled tasks', () => {
       'schtasks.exe /run /tn "Mailferry Agent"',
     ]);
   });
+
+  test.each([
+    ['there', { code: 0, said: 'Folder: \\\nNazwa zadania: \\Mailferry Agent\nStan: Ready' }, true],
+    ['not there', { code: 1, said: 'ERROR: The system cannot find the file specified.' }, false],
+    ['not looked for, which is told as a success', { code: 0, said: '' }, false],
+  ])('status: %s', async (_, said, installed) => {
+    expect(await kind.state(answers({ 'schtasks.exe /query /tn Mailferry Agent': said }))).toEqual({
+      installed,
+      running: null,
+    });
+  });
 });
 
 describe('a systemd unit', () => {
