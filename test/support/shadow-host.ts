@@ -44,6 +44,8 @@ export class ShadowHost {
   /** The words of each call. */
   readonly words: string[][] = [];
   readonly shadows: Shadow[] = [];
+  /** Ids of those that were there when they were asked to be deleted, and are gone since. */
+  readonly deleted: string[] = [];
   look: Omit<Look, 'shadows'>;
   outlook = false;
   readonly #options: HostOptions;
@@ -93,6 +95,7 @@ export class ShadowHost {
   clear(): void {
     this.asked.length = 0;
     this.words.length = 0;
+    this.deleted.length = 0;
     this.#faults.clear();
     for (const { id } of [...this.shadows]) this.lose(id);
   }
@@ -157,8 +160,11 @@ export class ShadowHost {
       }
       case 'find':
         return this.answer(asked, { shadow: this.shadows.find(({ id }) => id === asked.id) ?? null });
-      case 'delete':
-        return this.answer(asked, { deleted: this.lose(asked.id!) });
+      case 'delete': {
+        const deleted = this.lose(asked.id!);
+        if (deleted) this.deleted.push(asked.id!);
+        return this.answer(asked, { deleted });
+      }
       default:
         return this.problem(asked, 'an action that there is not');
     }

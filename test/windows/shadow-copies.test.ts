@@ -1,12 +1,13 @@
 // The whole device as Windows runs it, under Wine, against a server on this machine: a store that is held as Outlook holds it is
 // backed up out of a shadow copy and comes back byte for byte, whatever is cut or killed. PowerShell is a stand-in.
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ChaosProxy } from '../support/chaos-proxy.ts';
 import { changeMailFile, makeMailFile, sha256Of } from '../support/mail-file.ts';
 import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
 import { named } from '../support/programs.ts';
+import type { Fault } from '../support/shadow-host.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { WindowsMachine } from './shadow-copies.ts';
 import { lacksWine } from './wine.ts';
@@ -141,6 +142,103 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
     expect(windows.host.shadows).toMatchObject([{ id: foreign.id }]);
     await expectRestored(path, sum);
   });
+
+  test('killed while it reads, and again while the shadow copy goes: Windows deletes it once, and all goes on', async () => {
+    const { path, sum } = await heldStore(64 * MIB);
+    const staged = () => {
+      const staging = windows.wine.here('C:\\state\\staging');
+      return existsSync(staging) ? readdirSync(staging).length : 0;
+    };
+    const reading = windows.start(['backup', path, '--wait']);
+    await expect.poll(staged, { timeout: 90_000, interval: 10 }).toBeGreaterThan(0);
+    reading.child.kill('SIGKILL');
+    await reading.ended;
+    expect(windows.host.deletions).toEqual([]);
+    const [first] = windows.host.shadows;
+
+    let wentIt = () => {};
+    const went = new Promise<void>((resolve) => {
+      wentIt = resolve;
+    });
+    windows.host.fault('delete', async (asked, host) => {
+      await host.serve(asked);
+      wentIt();
+      return { hang: true };
+    });
+    const reaping = windows.start(['backup', path, '--wait']);
+    await went;
+    reaping.child.kill('SIGKILL');
+    await reaping.ended;
+
+    const again = await windows.run('backup', path, '--wait');
+    expect(again).toMatchObject({ code: 0, json: { failed: [] } });
+    expect(windows.host.shadows).toEqual([]);
+    expect(windows.host.deleted).toHaveLength(windows.host.count('create'));
+    expect(windows.host.deleted[0]).toBe(first!.id);
+    expect(new Set(windows.host.deleted).size).toBe(windows.host.deleted.length);
+    const { json } = await windows.run('versions', path);
+    expect(json.versions).toMatchObject([{ path, sha256: sum, snapshot: 'vss' }]);
+    await expectRestored(path, sum);
+  });
+
+  test('a shadow copy that is gone before it is read, and one with a lock in it: the third is read whole', async () => {
+    const { path, sum } = await heldStore(2 * MIB);
+    windows.host.fault(
+      'create',
+      async (asked, host) => {
+        const answer = await host.serve(asked);
+        host.lose(host.shadows[0]!.id);
+        return answer;
+      },
+      async (asked, host) => {
+        const answer = await host.serve(asked);
+        onTestFinished(await windows.hold(host.shadows[0]!.device + path.slice('C:'.length)));
+        return answer;
+      },
+    );
+    const backup = await windows.run('backup', path, '--wait');
+    expect(backup).toMatchObject({
+      code: 0,
+      json: { versions: [{ path, sha256: sum, snapshot: 'vss' }], failed: [] },
+    });
+    const said = backup.stdout + backup.stderr;
+    expect(said).toMatch(/The snapshot of C:.* went away/);
+    expect(said).toMatch(/The snapshot of C:.* was locked/);
+    expectEachDeletedOnce(3);
+    await expectRestored(path, sum);
+  });
+
+  test.each<[string, Fault, string, RegExp]>([
+    [
+      'no room for shadow copies',
+      (asked, host) => host.answer(asked, { returnValue: 6, outlook: false, id: null, device: null }),
+      'snapshot_storage',
+      /^There is no room for a shadow copy of C:/,
+    ],
+    [
+      'PowerShell ended by another program',
+      { kill: 'SIGKILL' },
+      'snapshot_failed',
+      /^Windows PowerShell .*ended/,
+    ],
+  ])(
+    '%s: said in a sentence, in the status and by the exit code; the next run is whole',
+    async (_, fault, code, sentence) => {
+      const { path, sum } = await heldStore(MIB);
+      windows.host.fault('create', fault);
+      const failed = await windows.run('backup', path, '--wait');
+      expect(failed).toMatchObject({ code: 1, json: { versions: [] } });
+      expect(failed.json.failed).toMatchObject([{ path, code, message: expect.stringMatching(sentence) }]);
+      const status = await windows.run('status');
+      expect(status.json.sources).toMatchObject([{ path, state: code, lastReceiptAt: null }]);
+      expect(windows.host.deletions).toEqual([]);
+
+      const again = await windows.run('backup', path, '--wait');
+      expect(again).toMatchObject({ code: 0, json: { versions: [{ path, sha256: sum, snapshot: 'vss' }] } });
+      expect(windows.host.deletions).toHaveLength(1);
+      expect(windows.host.shadows).toEqual([]);
+    },
+  );
 
   test('without administrator rights nothing is read and nothing claimed', async () => {
     const { path } = await heldStore(2 * MIB);

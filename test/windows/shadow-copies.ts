@@ -9,6 +9,9 @@ import { installDevice, Wine, type WineEnded, type WineRunning } from './wine.ts
 const DOUBLE = fileURLToPath(new URL('../support/powershell-double.mjs', import.meta.url));
 const POWERSHELL = 'C:\\windows\\system32\\WindowsPowerShell\\v1.0\\powershell.exe';
 
+/** Where Wine's own stays: it says nothing and ends as if all were well. */
+const OWN_POWERSHELL = `${POWERSHELL}.own`;
+
 /** A Windows machine with C: of NTFS; what lies in C:\Users is in its shadow copies. */
 export class WindowsMachine {
   readonly wine: Wine;
@@ -20,6 +23,7 @@ export class WindowsMachine {
     this.wine = wine;
     this.host = host;
     this.#main = installDevice(wine);
+    copyFileSync(wine.here(POWERSHELL), wine.here(OWN_POWERSHELL));
     copyFileSync(wine.program('powershell'), wine.here(POWERSHELL));
     mkdirSync(wine.here('C:\\standin'));
     copyFileSync(DOUBLE, wine.here('C:\\standin\\powershell.mjs'));
@@ -30,14 +34,16 @@ export class WindowsMachine {
     };
   }
 
-  static async start(): Promise<WindowsMachine> {
+  /** `frozen`: the folders of C: that are in shadow copies. */
+  static async start(frozen: readonly string[] = ['Users']): Promise<WindowsMachine> {
     const wine = new Wine();
     const folderOf = (number: number | string) =>
       join(wine.globalRoot, 'Device', `HarddiskVolumeShadowCopy${number}`);
     const host = await ShadowHost.start('C:\\', {
       copy: (_, number) => {
-        if (existsSync(wine.here('C:\\Users'))) {
-          cpSync(wine.here('C:\\Users'), join(folderOf(number), 'Users'), { recursive: true });
+        for (const folder of frozen) {
+          const here = wine.here(`C:\\${folder}`);
+          if (existsSync(here)) cpSync(here, join(folderOf(number), folder), { recursive: true });
         }
         return `\\\\?\\GLOBALROOT\\Device\\HarddiskVolumeShadowCopy${number}`;
       },
@@ -57,6 +63,11 @@ export class WindowsMachine {
 
   run(...words: string[]): Promise<WineEnded> {
     return this.start(words).ended;
+  }
+
+  /** From now on PowerShell is the one that Wine has. */
+  useOwnPowerShell(): void {
+    copyFileSync(this.wine.here(OWN_POWERSHELL), this.wine.here(POWERSHELL));
   }
 
   /** Holds a file open as Outlook does, sharing it with nobody, until the result is called. */
