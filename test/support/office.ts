@@ -206,6 +206,54 @@ export function plantedOnce(user: OfficeUser): Planted {
   return { files, keys, found, leftOut };
 }
 
+/** What looks like mail and is none: names that are almost right, right names in wrong places, and registry values that only look alike. */
+export function plantedDecoys(user: OfficeUser): Planted {
+  const { home, roaming, local, documents, key } = user;
+  const places = [
+    `${home}\\Desktop\\poczta.pst.bak`,
+    `${home}\\Desktop\\poczta_pst`,
+    `${home}\\Desktop\\pst`,
+    `${home}\\Desktop\\folder.pst\\list.txt`,
+    `${home}\\Desktop\\profil.nk2.old`,
+    `${documents}\\VbaProject.OTM`,
+    `${documents}\\Signatures\\podpis.htm`,
+    `${local}\\Programs\\Editor\\sample.pst`,
+    `${local}\\Microsoft\\Outlook\\Offline Address Books\\udetails.oab`,
+    `${local}\\Microsoft\\Outlook\\RoamCache\\Stream_Autocomplete_0.dat.bak`,
+    `${local}\\Microsoft\\Outlook\\mapisvc.inf`,
+    `${local}\\Microsoft\\Office\\16.0\\olkexplorer.officeUI`,
+    `${roaming}\\Microsoft\\Office\\Recent\\poczta.LNK`,
+    `${roaming}\\Microsoft\\Outlook\\frmcache.dat`,
+    `${roaming}\\Microsoft\\Outlook\\inside\\profil.srs`,
+    `${roaming}\\Microsoft\\Templates\\list.dotx`,
+    `${roaming}\\Microsoft\\Word\\CUSTOM.DIC`,
+    `${roaming}\\Thunderbird.old\\profiles.ini`,
+    `${roaming}\\Thunderbird Portable\\Profiles\\x.default\\Mail\\Inbox`,
+    `${roaming}\\eM Client Backup\\main.dat`,
+    `${roaming}\\The Bat\\messages.tbb`,
+    `${local}\\Microsoft\\Windows Mail Old\\WindowsMail.MSMessageStore`,
+    'C:\\Program Files\\eM Client\\main.dat',
+    'C:\\Inne\\nie nazwany.pst',
+    'C:\\Inne\\Mail.MSMessageStore',
+  ];
+  const files = Object.fromEntries(places.map((path) => [path, 'a decoy']));
+  const opens = [mapi('001f6700', 'C:\\Inne\\nie nazwany.pst')];
+  const keys: RegKey[] = [
+    // Of another program, of no version, of one before 2003, and beside the profiles.
+    { path: `${key}\\Software\\Microsoft\\Office\\16.0\\Word\\Profiles\\p\\1`, values: opens },
+    { path: `${key}\\Software\\Microsoft\\Office\\Outlook\\Profiles\\p\\1`, values: opens },
+    { path: `${key}\\Software\\Microsoft\\Office\\10.0\\Outlook\\Profiles\\p\\1`, values: opens },
+    { path: `${key}\\Software\\Microsoft\\Office\\16.0\\Outlook\\ProfilesOld\\p\\1`, values: opens },
+    {
+      path: `${key}\\Software\\Microsoft\\Office\\16.0\\Outlook\\Options`,
+      values: [text('C:\\Inne\\nie nazwany.pst', 'x')],
+    },
+    { path: `${key}\\Software\\Inny\\Outlook`, values: [text('ForcePSTPath', 'C:\\Inne')] },
+    { path: `${key}\\Software\\Microsoft\\Windows Mail Old`, values: [text('Store Root', 'C:\\Inne')] },
+  ];
+  return { files, keys, found: {}, leftOut: {} };
+}
+
 /** The other mail programs, all on one machine. */
 export function plantedClients(user: OfficeUser): Planted & { readonly sets: Record<string, string> } {
   const files: Record<string, string> = {};

@@ -11,6 +11,7 @@ import {
   type Planted,
   planted,
   plantedClients,
+  plantedDecoys,
   plantedOnce,
   regFile,
   text,
@@ -193,6 +194,15 @@ describe('one user', () => {
     };
     expect(await findSources(machine(parts, user), { caches: true })).toEqual({ items: [], leftOut: [] });
   });
+
+  test.each([false, true])(
+    'what only looks like mail, caches wanted: %s: nothing of it is taken',
+    async (caches) => {
+      const decoys = plantedDecoys(user);
+      const alone = together(decoys, { files: {}, keys: [listed(user)], found: {}, leftOut: {} });
+      expect((await findSources(machine(alone, user), { caches })).items).toEqual([]);
+    },
+  );
 
   test('a folder that can not be looked into is said, the rest is found', async () => {
     const closed = [`${user.roaming}\\Microsoft\\Stationery`, `${user.home}\\Desktop`];
