@@ -10,6 +10,8 @@ export interface Faults {
   readonly refuse?: boolean;
   /** Bytes a second that a connection carries to the server at most. */
   readonly rate?: number;
+  /** Bytes a second that a connection carries from the server at most. */
+  readonly rateDown?: number;
 }
 
 export class ChaosProxy {
@@ -92,9 +94,9 @@ export class ChaosProxy {
       if (this.#faults.frozen) return;
       count(bytes.length);
       if (!this.#pairs.has(pair) || to.destroyed) return;
-      const { rate } = this.#faults;
+      const rate = from === pair.up ? this.#faults.rate : this.#faults.rateDown;
       const full = !to.write(bytes);
-      if (!full && (!rate || from !== pair.up)) return;
+      if (!full && !rate) return;
       from.pause();
       const goOn = () => {
         if (!this.#faults.frozen) from.resume();
