@@ -1,5 +1,5 @@
 // The main job on the three real stores: one command, a receipt for each, and nothing to do the second time.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { samplePaths, sha256Of } from '../support/mail-file.ts';
@@ -92,6 +92,28 @@ describe('a server and a device', () => {
     expect(again.code).toBe(1);
     expect(again.json.error.code).toBe('target_exists');
     expect(readdirSync(root).filter((name) => name.includes('mailferry-part'))).toEqual([]);
+    await stop(server);
+  });
+
+  test('a store with a damaged header is kept, told, and given back as it is', async () => {
+    const root = tempDir();
+    const { server, state } = await serverAndDevice(root);
+    const path = join(root, 'damaged.pst');
+    const bytes = readFileSync(samplePaths()[0]!);
+    // A counter of the header, which its checksum covers.
+    bytes[40]! ^= 0xff;
+    writeFileSync(path, bytes);
+    const words = ['--state', state];
+    const done = await mailferryOk('backup', path, '--wait', '--snapshot', 'live', ...words, '--json');
+    expect(done.json).toMatchObject({ failed: [], versions: [{ path, health: 'needs-repair' }] });
+    expect(done.json.versions[0].receipt).toBeTruthy();
+    const listed = await mailferryOk('versions', path, ...words, '--json');
+    expect(listed.json.versions).toMatchObject([{ path, health: 'needs-repair' }]);
+    expect((await mailferryOk('versions', path, ...words)).stdout).toContain('needs repair (scanpst)');
+    const to = join(root, 'restored.pst');
+    await mailferryOk('restore', path, '--to', to, ...words);
+    expect(readFileSync(to).equals(bytes)).toBe(true);
+    expect((await mailferryOk('verify', '--all', ...words, '--json')).json.failed).toEqual([]);
     await stop(server);
   });
 
