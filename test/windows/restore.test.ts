@@ -99,6 +99,19 @@ describe.skipIf(reason)(named('settings and profiles under Wine', reason), () =>
     });
   }, 240_000);
 
+  test('profiles restored below a folder are files that reg.exe imports, for a user who may not read the state', async () => {
+    const key = `${user.key}\\Software\\Microsoft\\Office\\16.0\\Outlook\\Profiles`;
+    await reg('export', key, 'C:\\handed-before.reg', '/y');
+    const restored = await device('restore', '--kind', 'mapi-profiles', '--to', 'C:\\handed');
+    expect(restored).toMatchObject({ code: 0, json: { kept: [] } });
+    const { to } = restored.json.restored.find(({ path }: { path: string }) => path === key);
+    expect(to).toBe(`C:\\handed\\${key}`);
+    await reg('delete', key, '/f');
+    await reg('import', to);
+    await reg('export', key, 'C:\\handed-after.reg', '/y');
+    expect(readFileSync(here('C:\\handed-after.reg'))).toEqual(readFileSync(here('C:\\handed-before.reg')));
+  }, 240_000);
+
   test('settings go to this user’s folders, the autocomplete stream over the one that Outlook made', async () => {
     const cache = `${user.local}\\Microsoft\\Outlook\\RoamCache`;
     const stream = readdirSync(here(cache)).find(
