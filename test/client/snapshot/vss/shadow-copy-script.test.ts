@@ -1,6 +1,7 @@
 // The PowerShell script as text: it parses, and uses nothing that Constrained Language Mode, a policy or an antivirus would stop.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { Language, type Node, Parser } from 'web-tree-sitter';
@@ -41,6 +42,14 @@ const textsOf = (source: string, type: string) => [
       .map((node) => node!.text),
   ),
 ];
+
+test('is the only one: no other script of the product goes unseen', () => {
+  const client = fileURLToPath(new URL('../../../../client', import.meta.url));
+  const scripts = readdirSync(client, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(ps1|psm1|bat|cmd|vbs)$/i.test(name),
+  );
+  expect(scripts).toEqual([join('snapshot', 'vss', 'shadow-copy.ps1')]);
+});
 
 test('parses, and the parser can tell', () => {
   expect(rootOf(text).hasError).toBe(false);
