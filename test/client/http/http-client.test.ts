@@ -115,6 +115,7 @@ test('a server that acknowledges nothing gets its body too, and is remembered', 
 
 test.each([
   [401, {}, 'unreachable'],
+  [403, {}, 'unreachable'],
   [404, {}, 'unreachable'],
   [413, {}, 'too_large'],
   [429, { 'retry-after': '7' }, 'busy'],
@@ -129,6 +130,7 @@ test.each([
 
 test.each([
   [401, 'unauthorized'],
+  [403, 'unauthorized'],
   [404, 'not_found'],
   [410, 'upload_gone'],
 ])('an answer %d of ours without a body, as to HEAD', (status, code) => {

@@ -124,7 +124,7 @@ test('goes on where it was cut', async () => {
   expect(b.methods).toContain('HEAD');
 }, 30_000);
 
-test.each([401, 404, 410, 423, 429, 500, 503])(
+test.each([401, 403, 404, 410, 413, 423, 429, 500, 503, 507])(
   'a HEAD answered %d never starts a new upload',
   async (status) => {
     const b = await bench();
