@@ -91,7 +91,7 @@ describe.skipIf(missing)(named('on btrfs, while a program keeps writing', missin
       '--json',
     ]).ended;
     expect(backup.stderr).toBe('');
-    expect(backup.json.versions[0]).toMatchObject({ path: source, snapshot: 'btrfs' });
+    expect(backup.json).toMatchObject({ snapshots: 1, versions: [{ path: source, snapshot: 'btrfs' }] });
     writer.kill('SIGKILL');
     await pause(100);
     const touching = readFileSync(trace, 'utf8')
@@ -110,6 +110,19 @@ describe.skipIf(missing)(named('on btrfs, while a program keeps writing', missin
     expect(frozen).toBeTypeOf('number');
     expect(frozen).toBeGreaterThan(0);
     expect(frozen).toBeLessThan(written);
+    await stop(server);
+  });
+
+  test('a store that rests costs one snapshot, and none the second time', async () => {
+    const root = tempDir();
+    const source = join(btrfsVolume(root, 268_435_456), 'mail.pst');
+    makeMailFile(source, 10_000_000, 3);
+    const { server, state } = await serverAndDevice(root);
+    const words = ['backup', source, '--wait', '--state', state, '--json'];
+    const first = await mailferryOk(...words);
+    expect(first.json).toMatchObject({ snapshots: 1, unchanged: 0, versions: [{ snapshot: 'btrfs' }] });
+    const second = await mailferryOk(...words);
+    expect(second.json).toMatchObject({ snapshots: 0, unchanged: 1, versions: [] });
     await stop(server);
   });
 

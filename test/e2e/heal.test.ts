@@ -40,6 +40,10 @@ describe('a damaged pack on the server', () => {
     const to = join(root, 'restored');
     const refused = await mailferry('restore', source, '--to', to, '--state', state, '--json').ended;
     expect(refused.code).not.toBe(0);
+    const [damaged] = listed.json.versions;
+    const told = await mailferry('verify', '--all', '--state', state, '--json').ended;
+    expect(told.code).toBe(1);
+    expect(told.json).toMatchObject({ verified: 0, failed: [{ path: source, version: damaged.id }] });
 
     const healed = (await backup()).json;
     expect(healed.failed).toEqual([]);
@@ -51,6 +55,12 @@ describe('a damaged pack on the server', () => {
     const verified = await mailferryOk('verify', '--all', '--state', state, '--json');
     expect(verified.json).toEqual({ verified: 2, failed: [] });
     expect((await backup()).json).toMatchObject({ unchanged: 1, versions: [] });
+    const status = async () => (await mailferryOk('status', '--state', state, '--json')).json;
+    expect(await status()).toMatchObject({ server: { reachable: true } });
     await stop(server);
+    expect(await status()).toMatchObject({
+      server: { url: server.url, reachable: false },
+      sources: [{ path: source }],
+    });
   }, 120_000);
 });

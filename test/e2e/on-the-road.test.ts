@@ -228,19 +228,28 @@ describe('being asked to end', () => {
   );
 });
 
-test('two agents in one state directory: the second ends at once, whatever the first does', async () => {
-  const { state, server } = await serverAndDevice(tempDir());
+test('a state directory is one process’s: others end at once while it lives, and take it when it is dead', async () => {
+  const root = tempDir();
+  const { state, server } = await serverAndDevice(root);
+  const source = join(root, 'mail.pst');
+  makeMailFile(source, 1_000_000, 28);
   const first = mailferry('agent', '--state', state, '--json');
   onTestFinished(async () => {
     await stop(first);
     await stop(server);
   });
   await pause(3_000);
-  expect((await mailferry('agent', '--state', state).ended).code).toBe(11);
+  const codes = async () => [
+    (await mailferry('agent', '--state', state).ended).code,
+    (await backup({ source, state }, '--wait', ...LIVE).ended).code,
+  ];
+  expect(await codes()).toEqual([11, 11]);
   first.child.kill('SIGSTOP');
-  expect((await mailferry('agent', '--state', state).ended).code).toBe(11);
+  expect(await codes()).toEqual([11, 11]);
+  // Looking needs no lock.
+  expect((await mailferry('status', '--state', state).ended).code).toBe(0);
   first.child.kill('SIGKILL');
   await first.ended;
-  const third = mailferry('status', '--state', state);
-  expect((await third.ended).code).toBe(0);
+  const taken = await backup({ source, state }, '--wait', ...LIVE).ended;
+  expect([taken.code, taken.json.versions.length]).toEqual([0, 1]);
 }, 60_000);
