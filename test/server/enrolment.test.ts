@@ -1,5 +1,5 @@
 // Enrolment over HTTP: a token serves as often as it says and as long, however many ask at once.
-import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestServer } from './support/test-server.ts';
@@ -29,6 +29,27 @@ it('gives a device, a credential and the key of its receipts, once', async () =>
   expect(second.status).toBe(403);
   expect(second.headers.get('content-type')).toContain('application/problem+json');
   expect(await second.json()).toMatchObject({ code: 'token_refused', status: 403 });
+});
+
+it('keeps neither a token nor a credential in a form that anyone could use', async () => {
+  const unused = await server.token();
+  const used = await server.token();
+  const answer = await enrol({ token: used, name: 'kept nowhere' });
+  const { device, credential } = (await answer.json()) as Record<string, string>;
+  const files = readdirSync(server.directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  const named = (end: string) => files.filter((file) => file.endsWith(end));
+  expect([named('catalogue.db'), named('catalogue.db-wal')].flat()).toHaveLength(2);
+  expect(files.filter((file) => file.includes(join('vaults', device!)))).not.toEqual([]);
+  const kept = Buffer.concat(files.map((file) => readFileSync(file)));
+  // What is looked for would be found: the name of the device is there.
+  expect(kept.includes('kept nowhere')).toBe(true);
+  for (const secret of [unused, used, credential!]) {
+    const bytes = Buffer.from(secret, 'base64url');
+    for (const form of [secret, bytes, bytes.toString('hex'), bytes.toString('base64')])
+      expect(kept.includes(form)).toBe(false);
+  }
 });
 
 it('answers used up, expired and unknown tokens alike', async () => {

@@ -129,6 +129,28 @@ describe('creation', () => {
     expect(JSON.stringify(reply.headers)).not.toMatch(/evil|access-control/);
   });
 
+  it('lets no page of another origin read an answer, and nobody ask without a credential', async () => {
+    const origin = { origin: 'http://evil.example', 'access-control-request-method': 'PATCH' };
+    const tus = { ...origin, 'tus-resumable': '1.0.0' };
+    const location = (await device.createUpload({ kind: 'file', path: 'a' }, 10)).headers.get('location')!;
+    const chunk = { ...tus, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' };
+    const replies = [
+      await device.send('OPTIONS', '/v1/uploads', origin),
+      await device.send('OPTIONS', location, origin),
+      await device.send('HEAD', location, tus),
+      await device.send('PATCH', location, { ...chunk, 'upload-offset': '5' }, new Uint8Array(1)),
+      await device.send('PATCH', location, chunk, new Uint8Array(10)),
+    ];
+    expect(replies.slice(2).map(({ status }) => status)).toEqual([200, 409, 204]);
+    for (const { headers } of replies)
+      expect([...headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
+    for (const path of ['/v1/uploads', location]) {
+      const answer = await fetch(server.url + path, { method: 'OPTIONS', headers: origin });
+      expect(answer.status).toBe(401);
+      expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+  });
+
   it('speaks of what tus says in its own statuses, and always as a problem', async () => {
     const location = (await device.createUpload({ kind: 'file', path: 'a' }, 10)).headers.get('location')!;
     const tus = { 'tus-resumable': '1.0.0' };
