@@ -11,6 +11,8 @@ import type { Limits } from './limits.ts';
 
 /** Time for a request's headers: an honest client sends them at once. */
 const HEADERS_MS = 15_000;
+/** Between two looks at whether that time is over, at most. */
+const HEADERS_LOOK_MS = 5_000;
 /** Above the idle time of the clients and proxies in use, so that it is not the server that closes first. */
 const KEEP_ALIVE_MS = 65_000;
 /** Looks at each exchange in the time that it may be slow: late by a quarter at most. */
@@ -19,7 +21,10 @@ const LOOKS = 4;
 export type ServerLimits = Pick<
   Limits,
   'connections' | 'connectionsPerAddress' | 'stallMs' | 'leastBytesPerSecond'
->;
+> & {
+  /** Time for a request's headers, in milliseconds; 15 s where nothing is said. */
+  readonly headersMs?: number;
+};
 
 interface Exchange {
   readonly request: IncomingMessage;
@@ -31,12 +36,13 @@ interface Exchange {
 
 /** A server for `listener`. Node's limit on the whole request is off: it cuts uploads on slow lines. */
 export function createHttpServer(listener: RequestListener, limits: ServerLimits): Server {
+  const { headersMs = HEADERS_MS } = limits;
   const server = createServer(
     {
       requestTimeout: 0,
-      headersTimeout: HEADERS_MS,
+      headersTimeout: headersMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.min(HEADERS_LOOK_MS, Math.ceil(headersMs / 3)),
       noDelay: true,
     },
     listener,

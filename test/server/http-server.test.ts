@@ -1,8 +1,8 @@
 // The guards of the HTTP server: silence is cut, slowness and the server's own work are not.
 
 import type { RequestListener, Server } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { createHttpServer, type ServerLimits } from '../../server/http-server.ts';
 
 const IDLE_MS = 300;
@@ -46,6 +46,19 @@ function talk(
   });
 }
 
+/** Asks from an address of this machine and stays; what came first, or nothing where the connection was closed instead. */
+function open(port: number, localAddress: string): { socket: Socket; answered: Promise<string> } {
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
+  onTestFinished(() => void socket.destroy());
+  const answered = new Promise<string>((resolve) => {
+    socket.once('data', (data) => resolve(String(data)));
+    socket.on('error', () => resolve(''));
+    socket.once('close', () => resolve(''));
+  });
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  return { socket, answered };
+}
+
 const POST = 'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 20\r\n\r\n';
 
 describe('the server', () => {
@@ -83,6 +96,42 @@ describe('the server', () => {
     const count = await new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n)));
     expect(count).toBeLessThanOrEqual(10);
     for (const socket of idle) socket.destroy();
+  });
+
+  it('takes so many connections from one address, but from this machine’s own, where a proxy may be', async () => {
+    const port = await listen((_request, response) => response.end('served'), {
+      connections: 100,
+      connectionsPerAddress: 3,
+      stallMs: 10_000,
+    });
+    const served = async (localAddress: string, count: number) => {
+      const clients = Array.from({ length: count }, () => open(port, localAddress));
+      const said = await Promise.all(clients.map(({ answered }) => answered));
+      return { clients, served: said.filter((text) => text.includes('served')).length };
+    };
+    const foreign = await served('127.0.0.2', 5);
+    expect(foreign.served).toBe(3);
+    expect((await served('127.0.0.3', 2)).served).toBe(2);
+    expect((await served('127.0.0.1', 20)).served).toBe(20);
+    // One that went makes room for another.
+    expect((await served('127.0.0.2', 1)).served).toBe(0);
+    for (const { socket } of foreign.clients) socket.destroy();
+    await expect.poll(async () => (await served('127.0.0.2', 1)).served).toBe(1);
+  });
+
+  it('cuts one that does not come to the end of its headers, however often it says a little', async () => {
+    const port = await listen((_request, response) => response.end('served'), {
+      headersMs: 500,
+      stallMs: 10_000,
+    });
+    const head = ['GET / HTTP/1.1\r\n', ...Array.from({ length: 30 }, (_, n) => `x-${n}: y\r\n`)];
+    const began = Date.now();
+    const { text, isCut } = await talk(port, [...head, '\r\n'], 3_000);
+    expect([isCut, text.includes('served')]).toEqual([true, false]);
+    expect(Date.now() - began).toBeLessThan(1_500);
+    // Not even one that says nothing is kept.
+    expect((await talk(port, [], 3_000)).isCut).toBe(true);
+    expect((await talk(port, ['GET / HTTP/1.1\r\n', 'host: x\r\n\r\n'], 300)).text).toContain('served');
   });
 
   it('does not cut a client that waits for the server', async () => {
