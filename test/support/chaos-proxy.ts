@@ -4,6 +4,8 @@ import net from 'node:net';
 export interface Faults {
   /** Connections are reset once they carried this many bytes to the server. */
   readonly resetAfter?: number;
+  /** The same, by what they carried from it. */
+  readonly resetDownAfter?: number;
   /** Every byte of every connection vanishes, both ways, and nobody is told. */
   readonly frozen?: boolean;
   /** New connections are reset at once. */
@@ -72,14 +74,16 @@ export class ChaosProxy {
     }
     const pair = { up: client, down: net.connect(this.#target, '127.0.0.1') };
     this.#pairs.add(pair);
-    let carried = 0;
+    const carried = { up: 0, down: 0 };
     this.#pipe(pair, pair.up, pair.down, (length) => {
       this.counted.up += length;
-      carried += length;
-      if (carried >= (this.#faults.resetAfter ?? Number.POSITIVE_INFINITY)) this.#reset(pair);
+      carried.up += length;
+      if (carried.up >= (this.#faults.resetAfter ?? Number.POSITIVE_INFINITY)) this.#reset(pair);
     });
     this.#pipe(pair, pair.down, pair.up, (length) => {
       this.counted.down += length;
+      carried.down += length;
+      if (carried.down >= (this.#faults.resetDownAfter ?? Number.POSITIVE_INFINITY)) this.#reset(pair);
     });
   }
 
