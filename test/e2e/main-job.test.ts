@@ -31,6 +31,30 @@ describe('mailferry up --once', () => {
   });
 });
 
+describe('npm start -- --once', () => {
+  test('on a machine without mail: the sample stores, which it names, then nothing to do', async () => {
+    const [home, state] = [tempDir(), tempDir()];
+    const env = { HOME: home, USERPROFILE: home, XDG_CONFIG_HOME: home, MAILFERRY_STATE: state };
+    const words = ['start', '--silent', '--', '--once'];
+    const npm = (...more: string[]) => start('npm', [...words, ...more], env).ended;
+    const paths = samplePaths();
+    const first = await npm();
+    expect(first.code).toBe(0);
+    expect(first.stderr).toContain('No mail store was found on this machine');
+    const receipts = first.stdout.split('\n').filter((line) => line.includes('receipt'));
+    for (const path of paths) expect(receipts.filter((line) => line.includes(path))).toHaveLength(1);
+    const second = await npm('--json');
+    expect(second.code).toBe(0);
+    expect(second.json).toMatchObject({
+      versions: [],
+      unchanged: 3,
+      snapshots: 0,
+      failed: [],
+      queue: { packs: 0 },
+    });
+  });
+});
+
 describe('a server and a device', () => {
   test('restore, versions, status, sources and verify tell the same story', async () => {
     const root = tempDir();
