@@ -1,5 +1,5 @@
 // What the failure of a send or of a commit leads to: what is asked first, what is given up, and when it is tried again.
-import type { Failure } from '../shared/failure.ts';
+import type { Failure, FailureCode } from '../shared/failure.ts';
 import { backoffMs } from './backoff.ts';
 import type { Device } from './device.ts';
 import type { Backup, WaitingPack } from './queue.ts';
@@ -15,6 +15,9 @@ const BASE_IS_WRONG = new Set([
   'version_conflict',
   'fingerprint_damaged',
 ]);
+
+/** Failures of a send that a source is told to have: until a person made room, nothing of it gets further. */
+const NO_ROOM: ReadonlySet<FailureCode> = new Set(['server_full', 'quota_full']);
 
 export interface FailedSend {
   readonly failure: Failure;
@@ -68,7 +71,8 @@ export class SendFailures {
       queue.postponePack(pack, failure.code, 0, 0);
       return 'recorded';
     }
-    if (failure.retry === 'never') sources.failed(backup.source_id, failure.code, failure.message);
+    if (failure.retry === 'never' || NO_ROOM.has(failure.code))
+      sources.failed(backup.source_id, failure.code, failure.message);
     // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
     this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
       queue.postponePack(pack, failure.code, attempts, at),

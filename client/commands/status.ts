@@ -1,6 +1,7 @@
 // mailferry status: the queue, the sources and whether the server answers; runs beside the agent.
 
 import { existsSync } from 'node:fs';
+import { FAILURES, isFailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
 import { openDeviceDb } from '../device-db.ts';
@@ -20,6 +21,13 @@ function stateOf(source: Source, queued: boolean): string {
   return source.lastReceiptAt ? 'backed-up' : 'new';
 }
 
+/** What went wrong with a source last, and what to do about it. */
+function failureOf({ lastFailure }: Source): { message?: string; hint?: string } {
+  if (!lastFailure) return {};
+  const { code, message } = lastFailure;
+  return { message, hint: isFailureCode(code) ? FAILURES[code].hint : '' };
+}
+
 export async function status({ terminal, paths }: Context): Promise<number> {
   return withServer(paths, async (server, identity) => {
     const reachable = await server
@@ -33,10 +41,10 @@ export async function status({ terminal, paths }: Context): Promise<number> {
     const lines = [
       `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
-      ...sources.map(
-        ({ path, state, lastReceiptAt, snapshot }) =>
-          `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
-      ),
+      ...sources.flatMap(({ path, state, lastReceiptAt, snapshot, message, hint }) => [
+        `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
+        ...(message === undefined ? [] : [`  ${printable(`${message} ${hint}`)}`]),
+      ]),
     ];
     terminal.result(lines.join('\n'), { queue, sources, server: { url: identity.server, reachable } });
     return EXIT.ok;
@@ -54,7 +62,7 @@ function localState(path: string) {
       lastReceiptAt: source.lastReceiptAt,
       snapshot: source.lastSnapshot,
       state: stateOf(source, active.has(source.id)),
-      ...(source.lastFailure ? { message: source.lastFailure.message } : {}),
+      ...failureOf(source),
     }));
     return { queue: queue.staged(), sources };
   } finally {

@@ -99,9 +99,24 @@ test('what only a person can mend is told of the source, too; what mends itself 
   const { send, sources, source } = device();
   await send(new Failure('unreachable', 'No answer.'));
   expect(sources.get(source).lastFailure).toBe(null);
-  await send(new Failure('unauthorized', 'Not let in.'));
-  expect(sources.get(source).lastFailure).toEqual({ code: 'unauthorized', message: 'Not let in.' });
+  for (const code of ['unauthorized', 'server_full', 'quota_full'] as const) {
+    await send(new Failure(code, 'Not let in.'));
+    expect(sources.get(source).lastFailure).toEqual({ code, message: 'Not let in.' });
+  }
 });
+
+test.each(['unauthorized', 'quota_full', 'server_full', 'unreachable', 'busy'] as const)(
+  'a half-sent pack that %s keeps from being sent keeps its upload',
+  async (code) => {
+    const { send, queue, pack, server } = device();
+    queue.advancePack(pack(), 'created', '/v1/uploads/1');
+    for (const renewed of [false, true]) {
+      server.renewed = renewed;
+      await send(new Failure(code, 'No.'));
+      expect(pack()).toMatchObject({ state: 'sending', url: '/v1/uploads/1' });
+    }
+  },
+);
 
 test('where there is a new credential, being refused is no attempt and nobody is told', async () => {
   const { send, server, pack, sources, source, said } = device();
