@@ -115,13 +115,18 @@ export class Sender {
     });
   }
 
+  /** A person asks: what was postponed is tried at once, whatever it waits for. */
+  retryNow(): void {
+    this.#recording(() => this.#device.queue.retryNow());
+    this.notify();
+  }
+
   /** There is a line again, or another one: what is under way is taken up anew, and nothing waits any longer. */
   #startOver(): void {
     if (this.#stop.signal.aborted) return;
     this.#device.http.reset();
     for (const attempt of this.#busy.values()) attempt.abort();
-    this.#recording(() => this.#device.queue.retryNow());
-    this.notify();
+    this.retryNow();
   }
 
   /** Starts a task where fewer than AT_ONCE are under way; the end of one looks for the next. */

@@ -79,7 +79,10 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
   const lookout = new Lookout({ settings: pace, now: device.now, stop });
   const sender = new Sender(device, {
     onReceipt: ({ version, sent }) => {
-      terminal.say(`Receipt for ${version.path}: version ${version.id}, sent ${bytesText(sent)}.`);
+      const what = version.complete
+        ? `Receipt for ${version.path}: version ${version.id}`
+        : `A part of ${version.path} is on the server, to go on from`;
+      terminal.say(`${what}, sent ${bytesText(sent)}.`);
       // The rest of a source waits for its checkpoint, newer states for what was on its way.
       if (!version.complete || device.queue.staged().packs === 0) lookout.tell('queue');
     },
@@ -91,8 +94,12 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
     sender.notify();
     device.line.onSign((sign) => lookout.tell(sign === 'woke' ? 'resume' : 'network-up'));
     lookout.listen(...agentTriggers(context, { host }));
-    for (let first = true; (await lookout.next()).length > 0; first = false) {
+    for (let first = true; ; first = false) {
+      const reasons = await lookout.next();
+      if (reasons.length === 0) return;
       if (sender.broken) throw sender.broken;
+      // Somebody may have made room, or mended a line, of which this machine sees no sign.
+      if (reasons.includes('asked')) sender.retryNow();
       const began = device.now();
       await look(context, { device, sender, paths, settings, first });
       lookout.looked(began);
