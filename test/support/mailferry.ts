@@ -72,10 +72,10 @@ export interface RunningServer extends Running {
   readonly data: string;
 }
 
-/** Starts a server and waits until it listens; port 0: any. */
-export async function startServer(data: string, port = 0): Promise<RunningServer> {
+/** Starts a server and waits until it listens; port 0: any. `more`: further options. */
+export async function startServer(data: string, port = 0, ...more: string[]): Promise<RunningServer> {
   const words = ['server', '--data', data, '--listen', `127.0.0.1:${port}`, '--json', '--log-level', 'warn'];
-  const running = mailferry(...words);
+  const running = mailferry(...words, ...more);
   const lines = createInterface({ input: running.child.stdout! });
   const first = new Promise<string>((resolve) => {
     lines.once('line', resolve);
