@@ -2,8 +2,18 @@
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
-import { mailferry, mailferryOk, type RunningServer, serverAndDevice, stop } from '../support/mailferry.ts';
+import Database from 'better-sqlite3';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
+import { ChaosProxy } from '../support/chaos-proxy.ts';
+import {
+  enrol,
+  mailferry,
+  mailferryOk,
+  type RunningServer,
+  serverAndDevice,
+  startServer,
+  stop,
+} from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 let server: RunningServer | undefined;
@@ -88,6 +98,57 @@ it('renews the credential of a device, by a token made for it and no other', {
     1,
   );
   expect((await backup(state)).json).toMatchObject({ failed: [] });
+});
+
+it('keeps a half-sent pack where it is: after the renewal only the rest of it is sent', {
+  timeout: 120_000,
+}, async () => {
+  const root = tempDir();
+  const [data, state] = [join(root, 'data'), join(root, 'state')];
+  server = await startServer(data);
+  const proxy = await ChaosProxy.start(server.port);
+  onTestFinished(() => proxy.close());
+  const { device } = await enrol(data, proxy.url, state);
+  const store = join(root, 'mail.pst');
+  await writeFile(store, randomBytes(BYTES));
+  const backup = () =>
+    mailferry('backup', store, '--wait', '--snapshot', 'live', '--state', state, '--json').ended;
+  const uploads = () => {
+    const db = new Database(join(state, 'device.db'), { readonly: true });
+    try {
+      return db.prepare('SELECT id, url FROM packs WHERE url IS NOT NULL ORDER BY id').all();
+    } finally {
+      db.close();
+    }
+  };
+  proxy.set({ rate: 4_000_000 });
+  const first = backup();
+  await vi.waitFor(() => expect(proxy.counted.up).toBeGreaterThan(8_000_000), { timeout: 60_000 });
+  await mailferryOk('server', 'device', 'revoke', device, '--data', data);
+  proxy.cut();
+  proxy.set({});
+  expect(await first).toMatchObject({ code: 12, json: { failed: [{ code: 'unauthorized' }] } });
+  const half = uploads();
+  expect(half).not.toEqual([]);
+  const before = proxy.counted.up;
+  const { json } = await mailferryOk(
+    'server',
+    'token',
+    'create',
+    '--renew',
+    device,
+    '--data',
+    data,
+    '--json',
+  );
+  await mailferryOk('enroll', '--renew', '--token', json.token, '--state', state);
+  expect(uploads()).toEqual(half);
+  // What was queued goes first, and then the store is as the server has it.
+  expect((await backup()).json).toMatchObject({ unchanged: 1, failed: [], queue: { packs: 0 } });
+  const to = join(root, 'restored.pst');
+  await mailferryOk('restore', store, '--to', to, '--state', state);
+  expect((await readFile(to)).equals(await readFile(store))).toBe(true);
+  expect(proxy.counted.up - before).toBeLessThan(BYTES - 6_000_000);
 });
 
 it('asks for a token of one use, for a device that there is', { timeout: 60_000 }, async () => {
