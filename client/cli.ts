@@ -4,7 +4,7 @@ import { asFailure, Failure } from '../shared/failure.ts';
 import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
-import { type SecretKeeper, type StatePaths, statePaths } from './state-directory.ts';
+import { type SecretKeeper, type StatePaths, statePaths } from './state/state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
 import { WAKE_REASONS } from './triggers/wake-file.ts';
 

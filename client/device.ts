@@ -1,5 +1,5 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
-import { type DeviceDb, openDeviceDb, putAside } from './device-db.ts';
+
 import { isStateDamage } from './device-failure.ts';
 import { makeDirectory, removeDurably } from './durable-file.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
@@ -9,16 +9,23 @@ import { ServerClient } from './http/server-client.ts';
 import { Line } from './line/line.ts';
 import type { Interfaces } from './line/network-watch.ts';
 import type { Progress } from './progress.ts';
-import { Queue } from './queue.ts';
-import type { Registry } from './registry.ts';
+import type { Registry } from './registry/registry.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { snapshotProviders } from './snapshot/providers.ts';
+import { reapSnapshots, type SnapshotProvider } from './snapshot/snapshot.ts';
+import { SnapshotJournal } from './snapshot/snapshot-journal.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
-import { reapSnapshots, type SnapshotProvider } from './snapshot.ts';
-import { SnapshotJournal } from './snapshot-journal.ts';
-import { SourceRegistry } from './source-registry.ts';
-import { Staging } from './staging.ts';
-import { credentialOf, type Identity, loadIdentity, lockState, type StatePaths } from './state-directory.ts';
+import { type DeviceDb, openDeviceDb, putAside } from './state/device-db.ts';
+import { Queue } from './state/queue.ts';
+import { SourceRegistry } from './state/source-registry.ts';
+import { Staging } from './state/staging.ts';
+import {
+  credentialOf,
+  type Identity,
+  loadIdentity,
+  lockState,
+  type StatePaths,
+} from './state/state-directory.ts';
 
 /** Time, chance and a way to stop: what the main file hands in. */
 export interface Surroundings {

@@ -11,7 +11,7 @@ import { EXIT, exitCode } from './exit-code.ts';
 import { registryOf } from './registry/this-registry.ts';
 import { hostBeside } from './service/windows-service.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
-import { defaultStateRoot, type SecretKeeper } from './state-directory.ts';
+import { defaultStateRoot, type SecretKeeper } from './state/state-directory.ts';
 import { dpapiKeeper } from './windows/dpapi.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */

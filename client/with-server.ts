@@ -2,7 +2,7 @@
 import { HttpClient } from './http/http-client.ts';
 import { ServerClient } from './http/server-client.ts';
 import { keepHeapSmall } from './small-heap.ts';
-import { type Identity, loadIdentity, type StatePaths } from './state-directory.ts';
+import { type Identity, loadIdentity, type StatePaths } from './state/state-directory.ts';
 
 /** Connects as this device, hands the connection to `use`, and closes it. */
 export async function withServer<T>(

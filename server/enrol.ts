@@ -3,10 +3,10 @@ import { toHex } from '../shared/byte-codec.ts';
 import type { EnrolResponse } from '../shared/protocol.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { DeviceRow, Enrolment } from './catalogue/enrolment.ts';
-import { encodeDevice } from './device-object.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 import { sha256 } from './sha256.ts';
-import type { Vault } from './vault.ts';
+import { encodeDevice } from './vault/device-object.ts';
+import type { Vault } from './vault/vault.ts';
 
 const SECRET_BYTES = 32;
 const DEVICE_ID_BYTES = 16;

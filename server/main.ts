@@ -182,7 +182,7 @@ async function serve(options: ServeOptions): Promise<number> {
   };
   const stopListening = onStop((reason) => stop(reason));
   try {
-    const checkWorker = new URL('./check-worker.js', import.meta.url);
+    const checkWorker = new URL('./pack/check-worker.js', import.meta.url);
     const server = await startServer({
       checkWorker,
       threadStarted: keepHeapSmall,

@@ -3,18 +3,18 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Failure } from '../shared/failure.ts';
-import { type App, createApp } from './app.ts';
 import type { Capabilities } from './capabilities.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
-import { catchUp } from './catch-up.ts';
-import { CheckThread, checkHere } from './check-staged-pack.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf, isFatal } from './disk-failure.ts';
 import { makeDirectory } from './durable-file.ts';
-import { FrameScratch } from './frame-scratch.ts';
+import { catchUp } from './healing/catch-up.ts';
+import { finishComplete, removeOrphans } from './healing/sweep.ts';
+import { type App, createApp } from './http/app.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
+import { CheckThread, checkHere } from './pack/check-staged-pack.ts';
+import { FrameScratch } from './pack/frame-scratch.ts';
 import { openReceiptSigner } from './receipt-key.ts';
-import { finishComplete, removeOrphans } from './sweep.ts';
 import { FileVault } from './vault/file.ts';
 
 export interface ServerOptions {

@@ -8,7 +8,7 @@ interface Kind {
   readonly hint: string;
 }
 
-/** Every failure there is. The HTTP status of each is looked up in server/problem.ts, the exit code in client/exit-code.ts. */
+/** Every failure there is. The HTTP status of each is looked up in server/http/problem.ts, the exit code in client/exit-code.ts. */
 export const FAILURES = {
   // What was sent or stored is not what it should be.
   malformed: { retry: 'never', hint: 'Send it again as the protocol describes it.' },

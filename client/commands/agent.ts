@@ -1,21 +1,21 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
 
-import { chooseSources } from '../choose-sources.ts';
+import { chooseSources } from '../backup/choose-sources.ts';
+import { runBackup } from '../backup/run-backup.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
-import type { SnapshotChoice } from '../freezer.ts';
+import { learnLostVault, recover } from '../healing/recover.ts';
 import { pause } from '../pause.ts';
-import { learnLostVault, recover } from '../recover.ts';
-import { runBackup } from '../run-backup.ts';
-import { Sender } from '../sender.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { bytesText } from '../terminal.ts';
 import { agentTriggers } from '../triggers/agent-triggers.ts';
 import { Lookout } from '../triggers/lookout.ts';
+import { Sender } from '../upload/sender.ts';
 
 export interface AgentOptions {
   /** Minutes. */

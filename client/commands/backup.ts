@@ -1,16 +1,16 @@
 // mailferry backup: one run over the paths given, or over everything known and found.
 import { printable } from '../../shared/printable.ts';
 import { healthWords } from '../../shared/store-header.ts';
-import { chooseSources } from '../choose-sources.ts';
+import { chooseSources } from '../backup/choose-sources.ts';
+import { type RunResult, runBackup } from '../backup/run-backup.ts';
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
-import type { SnapshotChoice } from '../freezer.ts';
-import { learnLostVault, recover } from '../recover.ts';
-import { type RunResult, runBackup } from '../run-backup.ts';
-import { type Receipted, Sender } from '../sender.ts';
+import { learnLostVault, recover } from '../healing/recover.ts';
 import { loadSettings } from '../settings/load-settings.ts';
+import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { bytesText } from '../terminal.ts';
+import { type Receipted, Sender } from '../upload/sender.ts';
 
 export interface BackupOptions {
   readonly wait?: boolean;

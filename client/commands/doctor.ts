@@ -4,7 +4,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
 import type { Context } from '../cli.ts';
-import { openDeviceDb } from '../device-db.ts';
 import { type Finding, findingLine } from '../doctor/finding.ts';
 import { serverFindings } from '../doctor/server-check.ts';
 import { serviceFinding } from '../doctor/service-check.ts';
@@ -12,17 +11,18 @@ import { snapshotFindings } from '../doctor/snapshot-check.ts';
 import { stagingFinding } from '../doctor/staging-check.ts';
 import { powershellFindings, rightsFinding } from '../doctor/windows-check.ts';
 import { EXIT } from '../exit-code.ts';
-import { isRegistryPath } from '../registry.ts';
+import { isRegistryPath } from '../registry/registry.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { chooseService, type ServiceOptions } from '../service/choose-service.ts';
 import { runProgram } from '../service/step.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { resolveSettings, type Settings } from '../settings/settings.ts';
 import { snapshotProviders } from '../snapshot/providers.ts';
-import { SnapshotJournal } from '../snapshot-journal.ts';
-import { SourceRegistry } from '../source-registry.ts';
+import { SnapshotJournal } from '../snapshot/snapshot-journal.ts';
 import { findHere } from '../sources/this-machine.ts';
-import { loadIdentity } from '../state-directory.ts';
+import { openDeviceDb } from '../state/device-db.ts';
+import { SourceRegistry } from '../state/source-registry.ts';
+import { loadIdentity } from '../state/state-directory.ts';
 
 /** Exit code 0 where nothing failed; warnings are no failures. */
 export async function doctor(context: Context): Promise<number> {

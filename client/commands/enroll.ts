@@ -4,14 +4,14 @@ import { existsSync, renameSync } from 'node:fs';
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
-import { openDeviceDb, putAside } from '../device-db.ts';
 import { makeDirectory } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
 import { loadSettings } from '../settings/load-settings.ts';
-import { SourceRegistry } from '../source-registry.ts';
-import { loadIdentity, type StatePaths, saveIdentity } from '../state-directory.ts';
+import { openDeviceDb, putAside } from '../state/device-db.ts';
+import { SourceRegistry } from '../state/source-registry.ts';
+import { loadIdentity, type StatePaths, saveIdentity } from '../state/state-directory.ts';
 
 export interface EnrollOptions {
   readonly server?: string;

@@ -3,11 +3,11 @@
 import { existsSync } from 'node:fs';
 import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
-import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
-import { SourceRegistry } from '../source-registry.ts';
 import { takesOf } from '../sources/find-sources.ts';
 import { findHere } from '../sources/this-machine.ts';
+import { openDeviceDb } from '../state/device-db.ts';
+import { SourceRegistry } from '../state/source-registry.ts';
 
 export interface SourcesOptions {
   readonly caches?: boolean;

@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { FAILURES, isFailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
-import { openDeviceDb } from '../device-db.ts';
 import { EXIT } from '../exit-code.ts';
-import { Queue } from '../queue.ts';
-import { type Source, SourceRegistry } from '../source-registry.ts';
+import { openDeviceDb } from '../state/device-db.ts';
+import { Queue } from '../state/queue.ts';
+import { type Source, SourceRegistry } from '../state/source-registry.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 

@@ -9,9 +9,9 @@ import { readReceipt } from '../../shared/receipt.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { receiptVerifier } from '../healing/receipts-held.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import type { Progress } from '../progress.ts';
-import { receiptVerifier } from '../receipts-held.ts';
 import { withServer } from '../with-server.ts';
 
 export interface VerifyOptions {

@@ -2,7 +2,7 @@
 import { asFailure } from '../../shared/failure.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
-import type { Identity } from '../state-directory.ts';
+import type { Identity } from '../state/state-directory.ts';
 import type { Finding } from './finding.ts';
 
 /** How long the server may take: ms. */

@@ -2,8 +2,8 @@
 import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFailure, Failure } from '../../shared/failure.ts';
-import { freezerOf, type SnapshotChoice } from '../freezer.ts';
-import { type SnapshotProvider, type SnapshotSurroundings, withSnapshot } from '../snapshot.ts';
+import { freezerOf, type SnapshotChoice } from '../snapshot/freezer.ts';
+import { type SnapshotProvider, type SnapshotSurroundings, withSnapshot } from '../snapshot/snapshot.ts';
 import type { Finding } from './finding.ts';
 
 export interface RoundTripOptions {

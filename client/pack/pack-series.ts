@@ -1,6 +1,6 @@
 // The packs of one backup, one after another: runs go in, sealed packs come out in order, each with the runs it holds.
 import { COARSE } from '../../shared/block.ts';
-import { addRun, type SourceRun } from '../run-list.ts';
+import { addRun, type SourceRun } from '../backup/run-list.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackWriter } from './packer.ts';

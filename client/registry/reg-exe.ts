@@ -5,8 +5,8 @@ import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
-import type { Registry } from '../registry.ts';
 import { decodeRegFile } from './reg-file.ts';
+import type { Registry } from './registry.ts';
 
 const run = promisify(execFile);
 

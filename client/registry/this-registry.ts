@@ -1,7 +1,7 @@
 // The registry of this machine: Windows' own reg.exe.
 import { win32 } from 'node:path';
-import type { Registry } from '../registry.ts';
 import { regExe } from './reg-exe.ts';
+import type { Registry } from './registry.ts';
 
 /** How to get at it, given an existing folder that only its owner can look into; null where the machine has none. */
 export function registryOf(

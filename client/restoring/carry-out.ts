@@ -6,9 +6,9 @@ import { constants, copyFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory } from '../durable-file.ts';
-import { cutName, NAME_BYTES } from '../file-name.ts';
-import { type Restore, restoreVersion } from '../restore.ts';
+import { cutName, NAME_BYTES } from './file-name.ts';
 import type { Placement, There } from './plan.ts';
+import { type Restore, restoreVersion } from './restore.ts';
 
 export interface Restored {
   readonly path: string;

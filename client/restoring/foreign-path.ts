@@ -8,7 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { PlatformPath } from 'node:path';
-import { cutName, NAME_BYTES } from '../file-name.ts';
+import { cutName, NAME_BYTES } from './file-name.ts';
 
 export type Way = Pick<PlatformPath, 'sep' | 'join'>;
 

@@ -1,7 +1,7 @@
 // Where a version belongs on this machine: the same place, below the folders of the user who is here now.
 import type { PlatformPath } from 'node:path';
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { isRegistryPath } from '../registry.ts';
+import { isRegistryPath } from '../registry/registry.ts';
 import type { SearchedUser } from '../sources/finder.ts';
 import { type SettingsTake, settingsPlace } from '../sources/outlook-settings.ts';
 import { exactBelow } from './foreign-path.ts';

@@ -1,10 +1,10 @@
 // What a restore of a kind will do, decided before anything is done: which version goes where, what is left, and why.
 import { Failure } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { cutName, NAME_BYTES } from '../file-name.ts';
-import { chooseVersion } from '../restore.ts';
+import { cutName, NAME_BYTES } from './file-name.ts';
 import { placesBelow } from './foreign-path.ts';
 import { type Here, ownerOf, placeHere } from './place.ts';
+import { chooseVersion } from './restore.ts';
 
 /** What is at a place now. */
 export type There = 'nothing' | 'same' | 'other';

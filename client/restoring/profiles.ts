@@ -2,7 +2,7 @@
 import { Failure } from '../../shared/failure.ts';
 import { encodeRegFile, type RegKey } from '../registry/reg-file.ts';
 import { isWithin, keyAt } from '../registry/reg-value.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../registry/registry.ts';
 
 export interface ProfileChange {
   readonly profile: string;

@@ -7,8 +7,7 @@ import { Failure, type FailureCode } from '../../shared/failure.ts';
 import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory } from '../durable-file.ts';
 import { decodeRegFile } from '../registry/reg-file.ts';
-import { isRegistryPath, type Registry } from '../registry.ts';
-import { type Restore, restoreVersion } from '../restore.ts';
+import { isRegistryPath, type Registry } from '../registry/registry.ts';
 import type { SearchedUser } from '../sources/finder.ts';
 import type { ProcessList } from '../triggers/mail-programs.ts';
 import { carryOut, keepAside, lookAtPlace, type Restored } from './carry-out.ts';
@@ -16,6 +15,7 @@ import { assertClosed } from './closed.ts';
 import type { Here } from './place.ts';
 import { keepSetsWhole, ofOneUser, type Placement, planRestore } from './plan.ts';
 import { asUserOf, importProfiles, type ProfilePlan, planProfiles, profilesRoot } from './profiles.ts';
+import { type Restore, restoreVersion } from './restore.ts';
 
 export interface KindRestore extends Restore {
   readonly here: Here & { readonly user: SearchedUser };

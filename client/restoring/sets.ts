@@ -1,6 +1,6 @@
 // Restore of sets: the versions that were together in one snapshot, by the list that was taken with them.
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { isSetPath, type SetList } from '../set-list.ts';
+import { isSetPath, type SetList } from '../backup/set-list.ts';
 import { newestOfEach } from './plan.ts';
 
 export interface Resolved {

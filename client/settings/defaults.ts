@@ -1,5 +1,5 @@
 // What holds where no place says anything: apart from the checks of settings, which take longer to load than a look takes.
-import { DEFAULT_QUOTA } from '../staging.ts';
+import { DEFAULT_QUOTA } from '../state/staging.ts';
 import type { Values } from './settings.ts';
 
 /** A look at a locked store costs a snapshot: hence the minimum. */

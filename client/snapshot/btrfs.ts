@@ -4,7 +4,7 @@ import { lstat, stat, statfs } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
-import type { SnapshotProvider, Volume } from '../snapshot.ts';
+import type { SnapshotProvider, Volume } from './snapshot.ts';
 
 const run = promisify(execFile);
 

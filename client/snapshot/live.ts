@@ -1,6 +1,6 @@
 // The explicit non-snapshot: the live file. What is read here is trusted only if the file did not change meanwhile.
 import { parse } from 'node:path';
-import type { SnapshotProvider } from '../snapshot.ts';
+import type { SnapshotProvider } from './snapshot.ts';
 
 /** Freezes nothing; scan.ts accepts a live read only if size, time and header are the same after it as before. */
 export const liveFiles: SnapshotProvider = {

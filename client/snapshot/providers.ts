@@ -1,10 +1,10 @@
 // The snapshot providers of this machine, in the order they are asked.
 import { win32 } from 'node:path';
 import { pause } from '../pause.ts';
-import type { Registry } from '../registry.ts';
-import type { SnapshotProvider } from '../snapshot.ts';
+import type { Registry } from '../registry/registry.ts';
 import { btrfsSnapshots } from './btrfs.ts';
 import { liveFiles } from './live.ts';
+import type { SnapshotProvider } from './snapshot.ts';
 import type { PowerShell } from './vss/powershell.ts';
 
 export interface ProviderSurroundings {

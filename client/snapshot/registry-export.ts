@@ -6,8 +6,8 @@ import { Failure } from '../../shared/failure.ts';
 import { makeDirectory } from '../durable-file.ts';
 import { encodeRegSections } from '../registry/reg-file.ts';
 import { keyAt, valueNamed } from '../registry/reg-value.ts';
-import { isRegistryPath, type Registry } from '../registry.ts';
-import type { SnapshotProvider } from '../snapshot.ts';
+import { isRegistryPath, type Registry } from '../registry/registry.ts';
+import type { SnapshotProvider } from './snapshot.ts';
 
 /**
  * A volume is the key itself, and its frozen view is the exported file. What it holds is a secret: the file has mode 0600, lies in

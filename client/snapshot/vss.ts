@@ -2,8 +2,8 @@
 import type { PlatformPath } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type * as z from '../../shared/schema.ts';
-import type { Frozen, SnapshotProvider, Volume } from '../snapshot.ts';
-import type { JournalEntry } from '../snapshot-journal.ts';
+import type { Frozen, SnapshotProvider, Volume } from './snapshot.ts';
+import type { JournalEntry } from './snapshot-journal.ts';
 import { Created, Deleted, Found, Look, type Problem } from './vss/answer.ts';
 import { CREATE_DEADLINE_MS, waitBeforeNextTry } from './vss/create-plan.ts';
 import { whichIsOurs } from './vss/ours.ts';

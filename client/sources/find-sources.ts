@@ -1,7 +1,7 @@
 // Runs the finders of a platform over the users of a machine: everything there is to protect, each item once, and what was left out.
 import path from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
 import type { Finder, FoundItem, LeftOut, Search, SearchedUser, Take } from './finder.ts';
 import { emClient, theBat, windowsLiveMail, windowsMail } from './folder-client.ts';

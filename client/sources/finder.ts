@@ -1,6 +1,6 @@
 // The finder port: a finder knows one kind of mail on a machine, where it lies, why it is taken and how it is restored.
 import type { SourceKind } from '../../shared/protocol.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
 
 /** A row of the table of what is taken: one thing, told for people and for machines. README's table is made of these. */

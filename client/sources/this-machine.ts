@@ -2,8 +2,8 @@
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
+import type { Registry } from '../registry/registry.ts';
 import { registryOf } from '../registry/this-registry.ts';
-import type { Registry } from '../registry.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { type Found, findSources, plainUser, type SearchedMachine } from './find-sources.ts';
 import type { SearchedUser } from './finder.ts';

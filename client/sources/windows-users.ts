@@ -3,7 +3,7 @@ import { win32 } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
 import type { RegKey } from '../registry/reg-file.ts';
 import { keyAt, textNamed, textOf } from '../registry/reg-value.ts';
-import type { Registry } from '../registry.ts';
+import type { Registry } from '../registry/registry.ts';
 import { type FileView, kindAt } from './file-view.ts';
 import type { LeftOut, SearchedUser } from './finder.ts';
 

@@ -1,6 +1,6 @@
 // Secrets under Windows' DPAPI with the machine's key, by the service host: no key of ours lies on the disk.
 import { execFile } from 'node:child_process';
-import type { SecretKeeper } from '../state-directory.ts';
+import type { SecretKeeper } from '../state/state-directory.ts';
 
 /** Far more than it takes: ms. */
 const TIMEOUT_MS = 20_000;

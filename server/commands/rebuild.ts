@@ -1,6 +1,6 @@
 // mailferry server rebuild: a catalogue again out of the vaults.
 import type { Capabilities } from '../capabilities.ts';
-import { rebuildCatalogue } from '../rebuild.ts';
+import { rebuildCatalogue } from '../healing/rebuild.ts';
 import { type Console, progressOf, result } from './console.ts';
 
 /** 3 where something could not be brought back. */

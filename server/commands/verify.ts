@@ -1,5 +1,5 @@
 // mailferry server verify: every pack, map and receipt read and compared with its hash; with --repair what is damaged is contained.
-import { type VerifiedDevice, verifyVaults } from '../verify-vaults.ts';
+import { type VerifiedDevice, verifyVaults } from '../healing/verify-vaults.ts';
 import { type Console, progressOf, result } from './console.ts';
 
 /** 1: something is damaged. 0 also where what was damaged is whole again. */

@@ -5,7 +5,7 @@ import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
 import { makeDirectory, syncDirectory, writeDurably } from '../durable-file.ts';
 import { OpenFiles } from '../open-files.ts';
-import type { Vault } from '../vault.ts';
+import type { Vault } from './vault.ts';
 
 /*
  * <root>/<device>/device.json                         what is known of the device

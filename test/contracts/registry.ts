@@ -13,7 +13,7 @@ import {
   type RegKey,
 } from '../../client/registry/reg-file.ts';
 import { keyAt, textNamed } from '../../client/registry/reg-value.ts';
-import type { Registry } from '../../client/registry.ts';
+import type { Registry } from '../../client/registry/registry.ts';
 
 const utf16 = (text: string) => Buffer.from(text, 'utf16le');
 

@@ -2,9 +2,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openDeviceDb } from '../../client/device-db.ts';
-import { reapSnapshots, type SnapshotProvider, type Volume, withSnapshot } from '../../client/snapshot.ts';
-import { SnapshotJournal } from '../../client/snapshot-journal.ts';
+import {
+  reapSnapshots,
+  type SnapshotProvider,
+  type Volume,
+  withSnapshot,
+} from '../../client/snapshot/snapshot.ts';
+import { SnapshotJournal } from '../../client/snapshot/snapshot-journal.ts';
+import { openDeviceDb } from '../../client/state/device-db.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 export interface SnapshotBench {

@@ -1,10 +1,10 @@
-// What every vault must do, whatever it lies on: the promises of server/vault.ts, asked one by one.
+// What every vault must do, whatever it lies on: the promises of server/vault/vault.ts, asked one by one.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { sha256 } from '../../server/sha256.ts';
-import type { Vault } from '../../server/vault.ts';
+import type { Vault } from '../../server/vault/vault.ts';
 import { toHex } from '../../shared/byte-codec.ts';
 
 const A = 'aa'.repeat(16);

@@ -7,8 +7,8 @@ import { networkInterfaces } from 'node:os';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import type { SnapshotChoice } from '../../client/freezer.ts';
-import type { RunResult } from '../../client/run-backup.ts';
+import type { RunResult } from '../../client/backup/run-backup.ts';
+import type { SnapshotChoice } from '../../client/snapshot/freezer.ts';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
 import { mailferry, mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
 import { type Fault, ShadowHost } from '../support/shadow-host.ts';
@@ -23,12 +23,14 @@ const SCAN_BYTES = 65_536;
 /** A module of the built device: its workers are beside it. */
 const built = (name: string) => import(new URL(`../../dist/client/${name}.js`, import.meta.url).href);
 const { withDevice } = (await built('device')) as typeof import('../../client/device.ts');
-const { recover } = (await built('recover')) as typeof import('../../client/recover.ts');
-const { runBackup } = (await built('run-backup')) as typeof import('../../client/run-backup.ts');
-const { Sender } = (await built('sender')) as typeof import('../../client/sender.ts');
+const { recover } = (await built('healing/recover')) as typeof import('../../client/healing/recover.ts');
+const { runBackup } = (await built('backup/run-backup')) as typeof import('../../client/backup/run-backup.ts');
+const { Sender } = (await built('upload/sender')) as typeof import('../../client/upload/sender.ts');
 const { liveFiles } = (await built('snapshot/live')) as typeof import('../../client/snapshot/live.ts');
 const { vssSnapshots } = (await built('snapshot/vss')) as typeof import('../../client/snapshot/vss.ts');
-const { statePaths } = (await built('state-directory')) as typeof import('../../client/state-directory.ts');
+const { statePaths } = (await built(
+  'state-directory',
+)) as typeof import('../../client/state/state-directory.ts');
 
 /** A volume with a store on it, made-up shadow copies of it, a server and a device. */
 async function bench(size: number) {

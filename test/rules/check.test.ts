@@ -55,7 +55,7 @@ const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: 
     what: 'a wrong type',
     by: 'tsc --noEmit',
     plant: (tree) =>
-      appendFileSync(join(tree, 'client/backoff.ts'), "\nexport const planted: number = 'text';\n"),
+      appendFileSync(join(tree, 'client/upload/backoff.ts'), "\nexport const planted: number = 'text';\n"),
     sign: /TS2322/,
   },
   {
@@ -75,7 +75,7 @@ const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: 
       appendFileSync(join(tree, 'shared/merkle.ts'), '\nexport const planted = (): number => Date.now();\n'),
     sign: /noRestrictedGlobals/,
   },
-  ...['client/backoff.ts', 'server/problem.ts', 'test/support/temp-dir.ts'].map((from) => ({
+  ...['client/upload/backoff.ts', 'server/http/problem.ts', 'test/support/temp-dir.ts'].map((from) => ({
     what: `shared/ importing ${from}`,
     by: 'biome ci',
     plant: (tree: string) =>
@@ -87,7 +87,7 @@ const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: 
     by: 'biome ci',
     plant: (tree) =>
       appendFileSync(
-        join(tree, 'client/backoff.ts'),
+        join(tree, 'client/upload/backoff.ts'),
         "\nexport { STATUS as planted } from '../server/problem.ts';\n",
       ),
     sign: /noRestrictedImports/,
@@ -97,7 +97,7 @@ const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: 
     by: 'biome ci',
     plant: (tree) =>
       appendFileSync(
-        join(tree, 'server/problem.ts'),
+        join(tree, 'server/http/problem.ts'),
         "\nexport { backoffMs as planted } from '../client/backoff.ts';\n",
       ),
     sign: /noRestrictedImports/,
@@ -127,7 +127,7 @@ const PLANTED: { what: string; by: string; plant: (tree: string) => void; sign: 
   {
     what: 'another format',
     by: 'biome ci',
-    plant: (tree) => appendFileSync(join(tree, 'client/backoff.ts'), '\nexport   const planted = 1\n'),
+    plant: (tree) => appendFileSync(join(tree, 'client/upload/backoff.ts'), '\nexport   const planted = 1\n'),
     sign: /format/i,
   },
 ];

@@ -1,7 +1,7 @@
 // Two devices, every route: asked with the other's ids, the server answers exactly as for ids that do not exist.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DEVICE_ROUTES } from '../../server/device-routes.ts';
+import { DEVICE_ROUTES } from '../../server/http/device-routes.ts';
 import { buildPack } from './support/build-pack.ts';
 import { commitOf, type DeviceClient, type Reply } from './support/device-client.ts';
 import { TestServer } from './support/test-server.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseBytes } from '../../server/bytes-count.ts';
 import { limitsOf } from '../../server/commands/limit-options.ts';
-import { parseJson } from '../../server/json-body.ts';
+import { parseJson } from '../../server/http/json-body.ts';
 import type { Limits } from '../../server/limits.ts';
 import { buildPack } from './support/build-pack.ts';
 import { commitOf, type DeviceClient, type Reply } from './support/device-client.ts';

@@ -1,12 +1,12 @@
 // The small parts that everything leans on: turns, the bounded cache, spans of time, file names, ids, problems.
 import { describe, expect, it } from 'vitest';
 import { BoundedCache } from '../../server/bounded-cache.ts';
-import { attachment } from '../../server/content-disposition.ts';
 import { isFatal, serverFailure } from '../../server/disk-failure.ts';
 import { parseDuration } from '../../server/duration.ts';
-import { problemOf, problemOfTus, STATUS } from '../../server/problem.ts';
-import { kindOf, uuidOf } from '../../server/take-file.ts';
+import { attachment } from '../../server/http/content-disposition.ts';
+import { problemOf, problemOfTus, STATUS } from '../../server/http/problem.ts';
 import { Turns } from '../../server/turns.ts';
+import { kindOf, uuidOf } from '../../server/upload/take-file.ts';
 import { FAILURES, Failure, type FailureCode } from '../../shared/failure.ts';
 import { Problem, VersionId } from '../../shared/protocol.ts';
 

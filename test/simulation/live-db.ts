@@ -1,7 +1,7 @@
 // The device's database for one life: the real one in memory, whose every commit is an effect that the process may die before or after.
 import Database from 'better-sqlite3';
-import type { DeviceDb } from '../../client/device-db.ts';
-import { MIGRATIONS } from '../../client/device-schema.ts';
+import type { DeviceDb } from '../../client/state/device-db.ts';
+import { MIGRATIONS } from '../../client/state/device-schema.ts';
 import type { Life } from './life.ts';
 
 /** Databases that are free again: to empty one takes less than to make one and to prepare what it is asked. */

@@ -16,10 +16,10 @@ const { values } = parseArgs({
 // What the device loads when it first needs it: reading a file takes real time, and nothing may wait for that.
 await Promise.all([
   import('../../client/upload/upload-pack.ts'),
-  import('../../client/commit-version.ts'),
+  import('../../client/backup/commit-version.ts'),
   import('../../client/http/failure-of-answer.ts'),
-  import('../../client/learn-vault.ts'),
-  import('../../client/receipts-held.ts'),
+  import('../../client/healing/learn-vault.ts'),
+  import('../../client/healing/receipts-held.ts'),
   import('../../shared/protocol.ts'),
 ]);
 mount();

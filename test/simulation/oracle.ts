@@ -1,11 +1,11 @@
 // Knows what must be true: looks at database, disk and server after everything that happened, outside of what can crash.
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
-import { BACKUP_STATES } from '../../client/backup-states.ts';
-import type { DeviceDb } from '../../client/device-db.ts';
-import type { NewBackup } from '../../client/queue.ts';
-import { statePaths } from '../../client/state-directory.ts';
-import { UPLOAD_STATES } from '../../client/upload-states.ts';
+import { BACKUP_STATES } from '../../client/backup/backup-states.ts';
+import type { DeviceDb } from '../../client/state/device-db.ts';
+import type { NewBackup } from '../../client/state/queue.ts';
+import { statePaths } from '../../client/state/state-directory.ts';
+import { UPLOAD_STATES } from '../../client/upload/upload-states.ts';
 import type { Disk } from './disk.ts';
 import { statement } from './live-db.ts';
 import { MOUNT } from './mount.ts';

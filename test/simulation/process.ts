@@ -1,19 +1,19 @@
 // One process of the device on the simulated machine: the real parts, opened as client/device.ts opens them, and the agent's loop.
 import { join } from 'node:path';
+import { runBackup } from '../../client/backup/run-backup.ts';
 import type { Device } from '../../client/device.ts';
-import type { DeviceDb } from '../../client/device-db.ts';
 import { deviceFailure, isStateDamage } from '../../client/device-failure.ts';
 import { blockHashes } from '../../client/fingerprint/block-hashes.ts';
+import { learnLostVault, recover } from '../../client/healing/recover.ts';
 import { ServerClient } from '../../client/http/server-client.ts';
-import { Queue } from '../../client/queue.ts';
-import { learnLostVault, recover } from '../../client/recover.ts';
-import { runBackup } from '../../client/run-backup.ts';
 import { InlineHash } from '../../client/scan/whole-hash.ts';
-import { Sender } from '../../client/sender.ts';
-import { reapSnapshots, type SnapshotProvider } from '../../client/snapshot.ts';
-import { SnapshotJournal } from '../../client/snapshot-journal.ts';
-import { SourceRegistry } from '../../client/source-registry.ts';
-import { Staging } from '../../client/staging.ts';
+import { reapSnapshots, type SnapshotProvider } from '../../client/snapshot/snapshot.ts';
+import { SnapshotJournal } from '../../client/snapshot/snapshot-journal.ts';
+import type { DeviceDb } from '../../client/state/device-db.ts';
+import { Queue } from '../../client/state/queue.ts';
+import { SourceRegistry } from '../../client/state/source-registry.ts';
+import { Staging } from '../../client/state/staging.ts';
+import { Sender } from '../../client/upload/sender.ts';
 import type { Disk } from './disk.ts';
 import type { Life } from './life.ts';
 import { liveDb } from './live-db.ts';
@@ -28,7 +28,7 @@ export const VOLUME = `${MOUNT}/volume`;
 export const SNAPSHOTS = `${MOUNT}/snapshots`;
 const SECRET = '5'.repeat(64);
 const SERVER = 'http://server.invalid';
-/** Of staging: room for a pack to be begun, and next to nothing (client/take-backup.ts). */
+/** Of staging: room for a pack to be begun, and next to nothing (client/backup/take-backup.ts). */
 const TIGHT_QUOTA = 33_554_432 + 500;
 /** Between two looks. */
 const LOOK_MS = 60_000;

@@ -1,9 +1,9 @@
 // Devices with one mistake each, put in behind a port: the simulation has to find them, or it proves nothing.
 
-import type { BackupEvent, BackupState } from '../../client/backup-states.ts';
-import type { DeviceDb } from '../../client/device-db.ts';
-import { type Backup, Queue, type QueuedPack, type Sealed } from '../../client/queue.ts';
-import { SourceRegistry } from '../../client/source-registry.ts';
+import type { BackupEvent, BackupState } from '../../client/backup/backup-states.ts';
+import type { DeviceDb } from '../../client/state/device-db.ts';
+import { type Backup, Queue, type QueuedPack, type Sealed } from '../../client/state/queue.ts';
+import { SourceRegistry } from '../../client/state/source-registry.ts';
 import type { SyncFilter } from './disk.ts';
 import { PATHS } from './oracle.ts';
 

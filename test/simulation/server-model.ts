@@ -1,8 +1,8 @@
 // A small honest server: takes packs, versions and nothing else, checks everything, and may be restored from an old copy.
 import { createHash, generateKeyPairSync, hash, sign } from 'node:crypto';
-import { decodeFrame } from '../../server/decode-frame.ts';
-import { type Answer, notFound, problemOf, problemOfTus, uploadGone } from '../../server/problem.ts';
-import { checkHashesGiven, touchedBlocks } from '../../server/version-map.ts';
+import { type Answer, notFound, problemOf, problemOfTus, uploadGone } from '../../server/http/problem.ts';
+import { decodeFrame } from '../../server/pack/decode-frame.ts';
+import { checkHashesGiven, touchedBlocks } from '../../server/version/version-map.ts';
 import { COARSE, coarseCount } from '../../shared/block.ts';
 import { toHex } from '../../shared/byte-codec.ts';
 import { decodeChangeList } from '../../shared/change-list.ts';
@@ -316,7 +316,7 @@ function json(value: unknown): ServerAnswer {
   };
 }
 
-/** As server/app.ts writes it. */
+/** As server/http/app.ts writes it. */
 export function problem(failure: Failure): ServerAnswer {
   const answer: Answer =
     failure.code === 'offset_differs' ? problemOfTus(409, failure.message) : problemOf(failure);

@@ -1,11 +1,11 @@
 // The workshop of a simulated run: the real pack files, written by a worker that is an actor of the simulation.
 
+import type { Workshop } from '../../client/backup/take-backup.ts';
 import { deviceFailure } from '../../client/device-failure.ts';
 import type { FrameSettings } from '../../client/pack/frame-settings.ts';
 import { PackFile, type SealedPack, WRITE_BYTES } from '../../client/pack/pack-file.ts';
 import type { PackWriter } from '../../client/pack/packer.ts';
 import type { SlotHash } from '../../client/scan/whole-hash.ts';
-import type { Workshop } from '../../client/take-backup.ts';
 import type { Failure } from '../../shared/failure.ts';
 import type { Life } from './life.ts';
 import type { Scheduler } from './scheduler.ts';

@@ -4,8 +4,8 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { BACKUP_EVENTS } from '../../client/backup-states.ts';
-import { UPLOAD_EVENTS } from '../../client/upload-states.ts';
+import { BACKUP_EVENTS } from '../../client/backup/backup-states.ts';
+import { UPLOAD_EVENTS } from '../../client/upload/upload-states.ts';
 import { SABOTAGES } from './sabotage.ts';
 
 /** Processes of their own: the simulated world replaces the disk and the timers of Node. */

@@ -1,8 +1,8 @@
 // The world of one simulation: a machine with a device on it, a line, a server, and what happens to them.
-import type { BackupEvent } from '../../client/backup-states.ts';
-import type { DeviceDb } from '../../client/device-db.ts';
-import type { NewBackup } from '../../client/queue.ts';
-import type { UploadEvent } from '../../client/upload-states.ts';
+import type { BackupEvent } from '../../client/backup/backup-states.ts';
+import type { DeviceDb } from '../../client/state/device-db.ts';
+import type { NewBackup } from '../../client/state/queue.ts';
+import type { UploadEvent } from '../../client/upload/upload-states.ts';
 import { Chance } from './chance.ts';
 import { Disk, type Mood } from './disk.ts';
 import { chooseFaults, type Event, type Faults } from './faults.ts';

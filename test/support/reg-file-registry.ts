@@ -2,7 +2,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { decodeRegFile, encodeRegFile, type RegKey, type RegValue } from '../../client/registry/reg-file.ts';
 import { isWithin } from '../../client/registry/reg-value.ts';
-import type { Registry } from '../../client/registry.ts';
+import type { Registry } from '../../client/registry/registry.ts';
 import { Failure } from '../../shared/failure.ts';
 
 interface Entry {

@@ -1,15 +1,15 @@
 // The last step of a version as it would be had its author wanted to answer sooner.
 import { setTimeout as pause } from 'node:timers/promises';
+import type { DeviceCatalogue } from '../../../server/catalogue/device-catalogue.ts';
+import type { Vault } from '../../../server/vault/vault.ts';
 import {
   type AcceptPorts,
   acceptVersion as acceptTruly,
   type CheckedVersion,
-} from '../../../server/accept-version.ts';
-import type { DeviceCatalogue } from '../../../server/catalogue/device-catalogue.ts';
-import type { Vault } from '../../../server/vault.ts';
+} from '../../../server/version/accept-version.ts';
 import type { VersionSummary } from '../../../shared/protocol.ts';
 
-export * from '../../../server/accept-version.ts';
+export * from '../../../server/version/accept-version.ts';
 
 /** Long enough for the answer to arrive. */
 const LATER_MS = 300;

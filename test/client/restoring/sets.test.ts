@@ -1,8 +1,8 @@
 // Sets at a restore: only what was there together comes back, whole or not at all.
 import { describe, expect, test } from 'vitest';
+import { setPath } from '../../../client/backup/set-list.ts';
 import { keepSetsWhole, type Placement } from '../../../client/restoring/plan.ts';
 import { resolveSets } from '../../../client/restoring/sets.ts';
-import { setPath } from '../../../client/set-list.ts';
 import type { VersionSummary } from '../../../shared/protocol.ts';
 
 const day = (number: number) => `2026-11-0${number}T08:00:00.000Z`;

@@ -4,12 +4,12 @@ import { appendFileSync, closeSync, openSync, statSync, truncateSync, utimesSync
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { type Taken, takeBackup } from '../../../client/backup/take-backup.ts';
 import { type Device, withDevice } from '../../../client/device.ts';
 import { InlineHash } from '../../../client/scan/whole-hash.ts';
 import { liveFiles } from '../../../client/snapshot/live.ts';
-import { withSnapshot } from '../../../client/snapshot.ts';
-import { saveIdentity, statePaths } from '../../../client/state-directory.ts';
-import { type Taken, takeBackup } from '../../../client/take-backup.ts';
+import { withSnapshot } from '../../../client/snapshot/snapshot.ts';
+import { saveIdentity, statePaths } from '../../../client/state/state-directory.ts';
 import { Failure } from '../../../shared/failure.ts';
 import { testSnapshotProvider } from '../../contracts/snapshot.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';

@@ -5,16 +5,16 @@ import { tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { openDeviceDb } from '../../../client/device-db.ts';
-import { RETURN_CODES } from '../../../client/snapshot/vss/return-codes.ts';
-import { vssSnapshots } from '../../../client/snapshot/vss.ts';
 import {
   openSnapshot,
   reapSnapshots,
   type SnapshotProvider,
   withSnapshot,
-} from '../../../client/snapshot.ts';
-import { SnapshotJournal } from '../../../client/snapshot-journal.ts';
+} from '../../../client/snapshot/snapshot.ts';
+import { SnapshotJournal } from '../../../client/snapshot/snapshot-journal.ts';
+import { RETURN_CODES } from '../../../client/snapshot/vss/return-codes.ts';
+import { vssSnapshots } from '../../../client/snapshot/vss.ts';
+import { openDeviceDb } from '../../../client/state/device-db.ts';
 import type { Failure } from '../../../shared/failure.ts';
 import { testSnapshotProvider } from '../../contracts/snapshot.ts';
 import { type Asked, type Fault, ShadowHost, VOLUME } from '../../support/shadow-host.ts';

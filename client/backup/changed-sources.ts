@@ -1,0 +1,92 @@
+// Which sources have to be read now, and from what: those that changed, by the volume that is frozen for them.
+import { asFailure } from '../../shared/failure.ts';
+import type { Device } from '../device.ts';
+import { freezerOf, type SnapshotChoice } from '../snapshot/freezer.ts';
+import type { SnapshotProvider, Volume } from '../snapshot/snapshot.ts';
+import type { Source } from '../state/source-registry.ts';
+import { baseOf } from './base-of.ts';
+import { bySet, needOfSet } from './source-sets.ts';
+import { onTheirWay } from './supersede.ts';
+import { currentMark } from './take-backup.ts';
+
+/** Sources that one snapshot serves. */
+export interface Group {
+  readonly provider: SnapshotProvider;
+  readonly volume: Volume;
+  readonly sources: Source[];
+}
+
+export interface Looked {
+  readonly groups: readonly Group[];
+  /** As they were at their receipt. */
+  readonly unchanged: number;
+  /** Their state, or an older one that goes first, is on its way. */
+  readonly waiting: readonly Source[];
+}
+
+/** Looks at the live files; `fail` is told of each source that can't be looked at. */
+export async function changedSources(
+  device: Device,
+  sources: readonly Source[],
+  options: { snapshot: SnapshotChoice; fail: (source: Source, error: unknown) => void },
+): Promise<Looked> {
+  const groups = new Map<string, Group>();
+  const waiting: Source[] = [];
+  let unchanged = 0;
+  /** Has a source read from the volume of `path`. */
+  const add = async (source: Source, path = source.path) => {
+    try {
+      // Asked before there is a snapshot: that lives no longer than the reading.
+      await baseOf(device, source);
+      const { provider, volume, instead } = await freezerOf(device.snapshots, path, options.snapshot);
+      if (instead && path === source.path) device.progress.say(instead);
+      const key = `${provider.kind} ${volume.root}`;
+      const group = groups.get(key) ?? { provider, volume, sources: [] };
+      group.sources.push(source);
+      groups.set(key, group);
+    } catch (error) {
+      options.fail(source, error);
+    }
+  };
+  const { alone, sets } = bySet(sources.map(({ id }) => device.sources.get(id)));
+  for (const source of alone) {
+    try {
+      const need = await needOf(device, source);
+      if (need === 'unchanged') unchanged++;
+      if (need === 'waits') waiting.push(source);
+      if (need === 'read') await add(source);
+    } catch (error) {
+      options.fail(source, error);
+    }
+  }
+  for (const set of sets) {
+    const need = await needOfSet(device, set);
+    if (need === 'unchanged') unchanged += set.members.length;
+    if (need === 'waits') waiting.push(...set.members, set.list);
+    if (need !== 'read') continue;
+    for (const source of set.members) await add(source);
+    // Last, when it is known what came of the others.
+    await add(set.list, set.members[0]!.path);
+  }
+  return { groups: [...groups.values()], unchanged, waiting };
+}
+
+/** read: it changed. waits: its state, or an older one that goes first, is on its way. unchanged: it is as its receipt says. */
+async function needOf(device: Device, source: Source): Promise<'read' | 'waits' | 'unchanged'> {
+  const under = onTheirWay(device, source);
+  if (under.some(({ givesWay }) => !givesWay)) return 'waits';
+  const mark = await liveMark(source.path);
+  const newest = under.at(-1)?.backup.mark ?? source.mark;
+  if (mark === null || mark !== newest) return 'read';
+  return under.length > 0 ? 'waits' : 'unchanged';
+}
+
+/** The mark of the live file; null where it is locked, which only a snapshot gets around. */
+async function liveMark(path: string): Promise<string | null> {
+  try {
+    return await currentMark(path);
+  } catch (error) {
+    if (asFailure(error).code === 'source_missing') throw error;
+    return null;
+  }
+}

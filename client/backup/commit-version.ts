@@ -1,0 +1,118 @@
+// Asks the server for the receipt of a backup whose packs it knows, and records it: only then is anything called backed up.
+import { open } from 'node:fs/promises';
+import { CoarseHashes, encodeChangeList } from '../../shared/change-list.ts';
+import { Failure } from '../../shared/failure.ts';
+import { RECORD_BYTES, TAG_BYTES } from '../../shared/fingerprint.ts';
+import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
+import type { Device } from '../device.ts';
+import { sha256 } from '../fingerprint/block-hashes.ts';
+import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
+import type { Backup } from '../state/queue.ts';
+import { decodeRuns, touchedBlocks } from './run-list.ts';
+
+/**
+ * Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`, and
+ * `fingerprint_damaged`.
+ */
+export async function commitVersion(
+  device: Device,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<VersionSummary> {
+  const summary = await device.server.commit(backup.id, await commitRequest(device, backup), { signal });
+  const statement = checkReceipt(device, backup, summary.receipt);
+  await fillReceiptGap(device, statement, signal);
+  assertFitsChain(device, summary.receipt, statement);
+  const { queue, sources, staging } = device;
+  const before = sources.get(backup.source_id).base;
+  queue.atomically(() => {
+    queue.keepReceipt(summary.receipt, statement);
+    queue.advance(backup.id, 'receipt');
+    const { size, root, fingerprint, fingerprint_file: file } = backup;
+    const complete = backup.complete === 1;
+    const base = { version: backup.id, size, root: root!, complete, fingerprint: fingerprint!, file: file! };
+    const receiptAt = complete ? statement.committedAt : null;
+    sources.promote(backup.source_id, base, complete ? backup.mark : null, receiptAt);
+    if (complete) sources.readFrom(backup.source_id, backup.snapshot);
+  });
+  await staging.release(backup.id);
+  if (before) await staging.dropFingerprint(before.file);
+  return summary;
+}
+
+async function commitRequest(device: Device, backup: Backup): Promise<CommitRequest> {
+  const { queue, sources, staging } = device;
+  const source = sources.get(backup.source_id);
+  const runs = queue.packsOf(backup.id).flatMap((pack) => decodeRuns(pack.runs, pack.id));
+  const coarse = await hashesOf(staging.fingerprintPath(backup.fingerprint_file!), touchedBlocks(runs));
+  return {
+    path: source.path,
+    kind: source.kind,
+    base: backup.base_version,
+    complete: backup.complete === 1,
+    size: backup.size,
+    mtime: backup.mtime,
+    takenAt: backup.taken_at,
+    sha256: backup.sha256,
+    root: backup.root!,
+    snapshot: backup.snapshot,
+    ...(backup.outlook_running === null ? {} : { outlookRunning: backup.outlook_running === 1 }),
+    health: backup.health,
+    healthNotes: JSON.parse(backup.health_notes),
+    changes: Buffer.from(encodeChangeList({ runs, coarse }, sha256)).toString('base64'),
+  };
+}
+
+/** Records read at a time at most, and how far apart blocks may lie to be read together. */
+const SPAN = 256;
+const NEAR = 16;
+
+/** The SHA-256 of some coarse blocks out of a fingerprint file. */
+async function hashesOf(path: string, indices: readonly number[]): Promise<CoarseHashes> {
+  const file = await open(path, 'r').catch((cause) => {
+    throw new Failure('fingerprint_damaged', `The fingerprint ${path} can't be opened.`, { cause });
+  });
+  try {
+    const hashes = new Uint8Array(32 * indices.length);
+    const records = Buffer.allocUnsafe(SPAN * RECORD_BYTES);
+    for (let i = 0; i < indices.length; ) {
+      const first = indices[i]!;
+      let next = i + 1;
+      while (
+        next < indices.length &&
+        indices[next]! - indices[next - 1]! <= NEAR &&
+        indices[next]! - first < SPAN
+      )
+        next++;
+      const length = (indices[next - 1]! - first + 1) * RECORD_BYTES;
+      const { bytesRead } = await file.read(records, 0, length, first * RECORD_BYTES);
+      if (bytesRead < length)
+        throw new Failure('fingerprint_damaged', `The fingerprint ${path} is too short.`);
+      for (; i < next; i++) {
+        const at = (indices[i]! - first) * RECORD_BYTES + TAG_BYTES;
+        hashes.set(records.subarray(at, at + 32), 32 * i);
+      }
+    }
+    return new CoarseHashes(Float64Array.from(indices), hashes);
+  } finally {
+    await file.close();
+  }
+}
+
+/** The statement of a receipt that is signed, is of this backup, and follows what this device has seen. */
+function checkReceipt(device: Device, backup: Backup, receipt: Receipt): ReceiptStatement {
+  const statement = readReceipt(receipt, receiptVerifier(device.identity.receiptKey));
+  const wrong =
+    statement.device !== device.identity.device ||
+    statement.version !== backup.id ||
+    statement.path !== device.sources.get(backup.source_id).path ||
+    statement.root !== backup.root ||
+    statement.size !== backup.size ||
+    statement.sha256 !== (backup.sha256 ?? '') ||
+    statement.complete !== (backup.complete === 1);
+  if (wrong)
+    throw new Failure('receipt_invalid', `The server's receipt for ${backup.id} is of something else.`);
+  assertFitsChain(device, receipt, statement);
+  return statement;
+}

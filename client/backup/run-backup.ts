@@ -1,0 +1,233 @@
+// One run: looks at every source, snapshots only the volumes where something changed, takes the backups, and sends them.
+import { type Failure, type FailureCode, isFailureCode } from '../../shared/failure.ts';
+import type { Device } from '../device.ts';
+import { deviceFailure, isStateDamage } from '../device-failure.ts';
+import { forgetDamagedBases } from '../healing/heal-base.ts';
+import { pause } from '../pause.ts';
+import type { SnapshotChoice } from '../snapshot/freezer.ts';
+import { SnapshotPool } from '../snapshot/snapshot-pool.ts';
+import type { Source } from '../state/source-registry.ts';
+import { backoffMs } from '../upload/backoff.ts';
+import { needsPerson } from '../upload/send-plan.ts';
+import type { Sender } from '../upload/sender.ts';
+import { changedSources } from './changed-sources.ts';
+import type { Workshop } from './take-backup.ts';
+import { takeGroup } from './take-group.ts';
+import { RunWorkshop } from './workshop.ts';
+
+export interface RunFailure {
+  readonly path: string;
+  readonly code: FailureCode;
+  readonly message: string;
+}
+
+export interface RunResult {
+  /** Versions that got their receipt, by id. */
+  readonly versions: readonly string[];
+  readonly unchanged: number;
+  readonly snapshots: number;
+  /** Paths that were read live, where a snapshot was preferred. */
+  readonly live: readonly string[];
+  readonly failed: readonly RunFailure[];
+}
+
+export interface RunOptions {
+  readonly sources: readonly Source[];
+  readonly snapshot: SnapshotChoice;
+  /** Until every source has a receipt for its state, is unchanged, or failed; otherwise until all that can be is queued. */
+  readonly wait: boolean;
+  /** What packs are made with, closed at the end; threads of its own unless given. */
+  readonly workshop?: Workshop & { close(): Promise<void> };
+}
+
+/** A source that does not come forward in this many rounds is left to the next run. */
+const FRUITLESS_ROUNDS = 3;
+/** Failures of the line: waited for, however long it takes. */
+const LINE_CODES: ReadonlySet<FailureCode> = new Set([
+  'unreachable',
+  'stalled',
+  'busy',
+  'too_many',
+  'server_full',
+]);
+
+/** Runs as the options say. Never rejects for what is wrong with a single source; a Failure `state_damaged` ends it. */
+export async function runBackup(device: Device, sender: Sender, options: RunOptions): Promise<RunResult> {
+  const run = new Run(device, sender, options);
+  await forgetDamagedBases(device);
+  return options.wait ? run.untilReceipts() : run.untilQueued();
+}
+
+/** What became of a source in a round. */
+interface Attempt {
+  readonly source: Source;
+  readonly backup?: string;
+  readonly failure?: Failure;
+  /** It was on its way before: what the source is now has still to be looked at. */
+  readonly earlier?: boolean;
+}
+
+function sourceOf({ source }: Attempt): Source {
+  return source;
+}
+
+class Run {
+  readonly #device: Device;
+  readonly #sender: Sender;
+  readonly #options: RunOptions;
+  readonly #shop: Workshop & { close(): Promise<void> };
+  readonly #snapshots: SnapshotPool;
+  readonly #versions: string[] = [];
+  readonly #failed = new Map<string, RunFailure>();
+  readonly #live = new Set<string>();
+  #unchanged = 0;
+  /** Rounds in which a source did not come forward, by its id. */
+  readonly #fruitless = new Map<number, number>();
+
+  constructor(device: Device, sender: Sender, options: RunOptions) {
+    this.#device = device;
+    this.#sender = sender;
+    this.#options = options;
+    this.#shop = options.workshop ?? new RunWorkshop(sender);
+    this.#snapshots = new SnapshotPool({
+      journal: device.journal,
+      now: device.now,
+      onLeft: (failure) => device.progress.say(failure.message),
+    });
+  }
+
+  async untilQueued(): Promise<RunResult> {
+    try {
+      let left = this.#options.sources;
+      // What failed for a reason that is mended by now, such as a snapshot that went away, is read again at once.
+      for (let round = 1; left.length > 0 && round <= FRUITLESS_ROUNDS; round++) {
+        const attempts = await this.#round(left);
+        left = attempts.filter(({ backup, failure }) => !backup && failure?.retry === 'now').map(sourceOf);
+      }
+      return this.#result();
+    } finally {
+      await this.#snapshots.close();
+      await this.#shop.close();
+    }
+  }
+
+  async untilReceipts(): Promise<RunResult> {
+    const { stop, chance } = this.#device;
+    try {
+      // What an earlier run queued goes first.
+      await this.#sender.idle();
+      let left = this.#options.sources;
+      for (let offline = 0; left.length > 0 && !stop.aborted; ) {
+        const attempts = await this.#round(left);
+        await this.#sender.idle();
+        left = this.#settle(attempts);
+        const noLine = attempts.some(({ failure }) => failure && LINE_CODES.has(failure.code));
+        offline = noLine ? offline + 1 : 0;
+        if (noLine && left.length > 0) await pause(backoffMs(offline - 1, chance()), stop);
+      }
+      return this.#result();
+    } finally {
+      await this.#snapshots.close();
+      await this.#shop.close();
+    }
+  }
+
+  #result(): RunResult {
+    return {
+      versions: this.#versions,
+      unchanged: this.#unchanged,
+      snapshots: this.#snapshots.made,
+      live: [...this.#live],
+      failed: [...this.#failed.values()],
+    };
+  }
+
+  #fail(source: Source, failure: Failure | RunFailure): void {
+    const { code, message } = failure;
+    this.#failed.set(source.path, { path: source.path, code, message });
+  }
+
+  /** Looks at the sources once and takes the backups that are due. */
+  async #round(sources: readonly Source[]): Promise<Attempt[]> {
+    const device = this.#device;
+    const attempts: Attempt[] = [];
+    const fail = (source: Source, error: unknown) => {
+      if (isStateDamage(error)) throw error;
+      const failure = deviceFailure(error);
+      device.sources.failed(source.id, failure.code, failure.message);
+      this.#fail(source, failure);
+      attempts.push({ source, failure });
+    };
+    const { snapshot } = this.#options;
+    const { groups, unchanged, waiting } = await changedSources(device, sources, { snapshot, fail });
+    this.#unchanged += unchanged;
+    for (const source of waiting) {
+      const [first] = device.queue.activeOf(source.id);
+      if (first) attempts.push({ source, backup: first.id, earlier: true });
+    }
+    for (const group of groups) {
+      if (device.stop.aborted) break;
+      await takeGroup(group, {
+        device,
+        snapshots: this.#snapshots,
+        shop: this.#shop,
+        prefer: snapshot === 'prefer',
+        taken: (source, taken, kind) => {
+          if (kind === 'live' && snapshot === 'prefer') this.#live.add(source.path);
+          if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
+          if (taken.outcome === 'unchanged') this.#unchanged++;
+          else attempts.push({ source, ...taken });
+        },
+        failed: fail,
+      });
+    }
+    return attempts;
+  }
+
+  /** Records what a round came to, after the queue came to rest; the sources that need another one. */
+  #settle(attempts: readonly Attempt[]): Source[] {
+    const { queue, sources, stop } = this.#device;
+    if (stop.aborted) return [];
+    const again: Source[] = [];
+    for (const { source, backup, failure, earlier } of attempts) {
+      const row = backup ? queue.backup(backup) : undefined;
+      const receipted = row?.state === 'receipted';
+      if (receipted && row.complete === 1 && !earlier) {
+        this.#failed.delete(source.path);
+        this.#versions.push(row.id);
+        continue;
+      }
+      const now = sources.get(source.id);
+      const code = row && [row, ...queue.packsOf(row.id)].find(needsPerson)?.failure;
+      if (code) {
+        this.#fail(source, { path: source.path, code: code as FailureCode, message: messageOf(now) });
+      } else if (this.#comesForward(source, { receipted, failure })) {
+        again.push(now);
+      } else {
+        // It has no receipt, and nothing more is tried: that is never told as done.
+        const why = now.lastFailure?.code;
+        const told = isFailureCode(why) ? why : 'internal';
+        this.#fail(source, failure ?? { path: source.path, code: told, message: messageOf(now) });
+      }
+    }
+    return again;
+  }
+
+  /** Whether another round may help a source, given how this one ended for it. */
+  #comesForward(
+    source: Source,
+    { receipted, failure }: { receipted: boolean; failure: Failure | undefined },
+  ): boolean {
+    // A checkpoint for want of room: the rest follows now that there is some.
+    if (receipted && (!failure || failure.code === 'staging_full')) return true;
+    if (failure && LINE_CODES.has(failure.code)) return true;
+    if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full') return false;
+    const rounds = (this.#fruitless.get(source.id) ?? 0) + 1;
+    this.#fruitless.set(source.id, rounds);
+    return rounds < FRUITLESS_ROUNDS;
+  }
+}
+
+function messageOf({ lastFailure, path }: Source): string {
+  return lastFailure?.message ?? `${path} could not be backed up.`;
+}

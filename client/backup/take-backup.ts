@@ -1,0 +1,305 @@
+// One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
+import { type FileHandle, open } from 'node:fs/promises';
+import { toHex } from '../../shared/byte-codec.ts';
+import { Failure } from '../../shared/failure.ts';
+import { parseStoreHeader } from '../../shared/store-header.ts';
+import type { Device } from '../device.ts';
+import { deviceFailure } from '../device-failure.ts';
+import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
+import { frameSettings } from '../pack/frame-settings.ts';
+import { PackSeries } from '../pack/pack-series.ts';
+import type { PackWriter } from '../pack/packer.ts';
+import { isRegistryPath } from '../registry/registry.ts';
+import { scan } from '../scan/scan.ts';
+import type { SlotHash } from '../scan/whole-hash.ts';
+import type { Snapshot } from '../snapshot/snapshot.ts';
+import type { Backup } from '../state/queue.ts';
+import type { Base, Source } from '../state/source-registry.ts';
+import { markOf } from './change-test.ts';
+import { encodeRuns } from './run-list.ts';
+import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
+import { releaseSuperseded, supersede } from './supersede.ts';
+
+/** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
+const HEAD_BYTES = 4_096;
+/** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
+const PACK_ROOM = 33_554_432;
+/** Pieces that are read between two looks into the queue at whether a pack was lost meanwhile. */
+const PIECES_A_LOOK = 32;
+
+/** What a run works with besides the device. */
+export interface Workshop {
+  packer(): PackWriter;
+  hash(size: number): SlotHash;
+  /** Something is new in the queue. */
+  notify(): void;
+}
+
+export type Taken =
+  /** Queued: it becomes a version. */
+  | { readonly outcome: 'queued'; readonly backup: string }
+  /** Ended early, for the reason given; what was sealed by then is queued as a checkpoint that the next backup goes on from. */
+  | { readonly outcome: 'cut-short'; readonly backup: string; readonly failure: Failure }
+  /** Nothing differs from what the server holds. */
+  | { readonly outcome: 'unchanged' };
+
+interface Look {
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly head: Buffer;
+}
+
+async function lookAt(file: FileHandle): Promise<Look> {
+  const { size, mtimeMs } = await file.stat();
+  const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
+  const { bytesRead } = await file.read(head, 0, head.length, 0);
+  return { size, mtimeMs, head: head.subarray(0, bytesRead) };
+}
+
+/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
+async function openSource(frozen: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(frozen, 'r');
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
+    // What Node makes of a sharing violation (32) and of a lock violation (33).
+    if (code === 'EBUSY') {
+      throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
+    }
+    throw new Failure('source_unreadable', `${path} can't be opened (${code}).`, { cause });
+  }
+}
+
+/** The mark of a source as it lies there now, for the change test; null where only reading it tells. */
+export async function currentMark(path: string): Promise<string | null> {
+  // Its export tells, which costs less than a snapshot.
+  if (isRegistryPath(path)) return null;
+  const file = await openSource(path, path);
+  try {
+    return markOf(await lookAt(file));
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Takes one backup of a source whose base is known (base-of.ts). Failures, where nothing was sealed before them: those of the source
+ * (`source_*`), `staging_full`, `stopped`, and `fingerprint_damaged`, after which the base is forgotten. Nothing that was stored
+ * before is touched by any of them. `mark`: what the change test knows its state by, where that is not what the file looks like.
+ */
+export async function takeBackup(
+  device: Device,
+  source: Source,
+  snapshot: Snapshot,
+  shop: Workshop,
+  mark?: string,
+): Promise<Taken> {
+  const file = await openSource(await snapshot.pathOf(source.path), source.path);
+  try {
+    const look = await lookAt(file);
+    // Windows takes OST files out of its snapshots; what is left of one may be an empty file, which is no copy of it.
+    if (source.kind === 'ost' && snapshot.kind === 'vss' && look.size === 0)
+      throw new Failure('snapshot_unavailable', `${source.path} is left out of snapshots by Windows.`);
+    const { base } = source;
+    const backup = await begin(device, source, snapshot, { look, base, mark });
+    const reading = { backup, source, file, look, base };
+    const read = await readInto(device, reading, shop);
+    if ('failure' in read) return await cutShort(device, backup, read.failure);
+    // A live read counts only if the file is the same after it: size, times, header.
+    if (snapshot.kind === 'live' && markOf(await lookAt(file)) !== markOf(look)) {
+      const message = `${source.path} changed while it was read without a snapshot.`;
+      return await cutShort(device, backup, new Failure('source_changed', message));
+    }
+    return await end(device, reading, read);
+  } finally {
+    await file.close();
+  }
+}
+
+/** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */
+export function instantOf(ms: number): string {
+  return new Date(
+    Math.min(Date.UTC(9999, 11, 31), Math.max(Date.parse('0001-01-01T00:00:00Z'), ms)),
+  ).toISOString();
+}
+
+async function begin(
+  device: Device,
+  source: Source,
+  snapshot: Snapshot,
+  { look, base, mark }: { look: Look; base: Base | null; mark: string | undefined },
+): Promise<Backup> {
+  const health = parseStoreHeader(look.head, look.size);
+  const id = device.newId();
+  await device.staging.begin(id);
+  device.queue.begin({
+    id,
+    source_id: source.id,
+    base_version: base?.version ?? null,
+    size: look.size,
+    mtime: instantOf(look.mtimeMs),
+    taken_at: snapshot.takenAt,
+    snapshot: snapshot.kind,
+    outlook_running: snapshot.outlookRunning === null ? null : Number(snapshot.outlookRunning),
+    health: health.verdict,
+    health_notes: JSON.stringify(health.reasons),
+    mark: mark ?? markOf(look),
+  });
+  return device.queue.backup(id)!;
+}
+
+interface Reading {
+  readonly backup: Backup;
+  readonly source: Source;
+  readonly file: FileHandle;
+  readonly look: Look;
+  readonly base: Base | null;
+}
+
+/** A source that was read to its end: what it is now. */
+interface Read {
+  readonly root: string;
+  readonly sha256: string;
+  /** SHA-256 of the new fingerprint file. */
+  readonly fingerprint: string;
+  /** Packs. */
+  readonly sealed: number;
+}
+
+/** Reads the source; a failure is returned where the packs sealed before it are of use, and thrown after it was all given up. */
+async function readInto(
+  device: Device,
+  reading: Reading,
+  shop: Workshop,
+): Promise<Read | { failure: Failure }> {
+  const { backup } = reading;
+  try {
+    return await readOrFail(device, reading, shop);
+  } catch (error) {
+    const failure = deviceFailure(error);
+    // What was compared with a damaged fingerprint may lack changes.
+    if (failure.code !== 'fingerprint_damaged') return { failure };
+    device.sources.forgetBase(backup.source_id);
+    await abandon(device, backup, 'lost');
+    throw failure;
+  }
+}
+
+async function readOrFail(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
+  const { queue, staging, progress } = device;
+  const { backup, source, file, look, base } = reading;
+  const draft = await FingerprintWriter.create(staging.fingerprintPath(backup.id));
+  let records: FingerprintReader | null = null;
+  const roomLeft = async () => (await staging.room(device.quota, queue.staged().bytes)) >= PACK_ROOM;
+  let full = !(await roomLeft());
+  const packs = new PackSeries({
+    packer: shop.packer(),
+    settings: frameSettings(look.size, base?.size ?? 0),
+    pathOf: (number) => staging.packPath(backup.id, number),
+    onSealed: async ({ number, pack, runs, through }) => {
+      await draft.sync();
+      queue.addPack({
+        backup_id: backup.id,
+        number,
+        id: pack.id,
+        bytes: pack.bytes,
+        raw_bytes: pack.rawBytes,
+        through,
+        runs: encodeRuns(runs),
+      });
+      full = !(await roomLeft());
+      shop.notify();
+    },
+  });
+  const lost = () => queue.lostFrom(backup.id) !== null;
+  let pieces = 0;
+  const lostBetween = () => pieces++ % PIECES_A_LOOK === 0 && lost();
+  try {
+    await staging.syncFingerprints();
+    if (base) records = await openBase(device, source, base);
+    const result = await scan({
+      file,
+      path: source.path,
+      size: look.size,
+      base: records && base ? { records, size: base.size } : null,
+      hashes: device.hashes,
+      whole: shop.hash(look.size),
+      draft,
+      packs,
+      stop: () => full || device.stop.aborted || lostBetween(),
+      onProgress: (done) => progress.report({ phase: 'scan', path: source.path, done, total: look.size }),
+    });
+    if (!result.complete) throw endedEarly(device, source, lost());
+    const sealed = await packs.finish(result.through);
+    if (records && base && (await records.digest()) !== base.fingerprint)
+      throw new Failure('fingerprint_damaged', `The fingerprint of ${source.path} on this disk is damaged.`);
+    const fingerprint = await draft.finish();
+    return { root: toHex(result.root), sha256: result.sha256, fingerprint, sealed };
+  } catch (error) {
+    await packs.abandon();
+    await draft.abandon();
+    throw error;
+  } finally {
+    await records?.close();
+  }
+}
+
+/** The fingerprint of the base. A Failure `fingerprint_damaged` where it is not there. */
+async function openBase({ staging }: Device, source: Source, base: Base): Promise<FingerprintReader> {
+  try {
+    return await FingerprintReader.open(staging.fingerprintPath(base.file));
+  } catch (cause) {
+    const message = `The fingerprint of ${source.path} on this disk can't be read.`;
+    throw new Failure('fingerprint_damaged', message, { cause });
+  }
+}
+
+function endedEarly(device: Device, source: Source, lost: boolean): Failure {
+  if (device.stop.aborted)
+    return new Failure('stopped', `The run was stopped while ${source.path} was read.`);
+  if (lost) return new Failure('pack_damaged', `A pack of ${source.path} was damaged in staging.`);
+  return new Failure('staging_full', `There is no room in staging for more of ${source.path}.`);
+}
+
+/** Makes a checkpoint of what was sealed; throws `failure` where that is nothing. */
+async function cutShort(device: Device, backup: Backup, failure: Failure): Promise<Taken> {
+  try {
+    await sealCheckpoint(device, backup);
+  } catch (error) {
+    // A disk that is full has no room for a checkpoint's fingerprint either; the source is read again.
+    await abandon(device, backup, 'lost');
+    throw deviceFailure(error);
+  }
+  if (failure.code === 'stopped' || device.queue.backup(backup.id)?.state === 'abandoned') throw failure;
+  return { outcome: 'cut-short', backup: backup.id, failure };
+}
+
+async function end(device: Device, { backup, source, look, base }: Reading, read: Read): Promise<Taken> {
+  const { queue, sources, staging } = device;
+  const { root, sha256, fingerprint } = read;
+  if (queue.lostFrom(backup.id) !== null) return cutShort(device, backup, endedEarly(device, source, true));
+  const file = backup.id;
+  if (read.sealed === 0 && base?.complete && base.size === look.size && base.root === root) {
+    queue.atomically(() => {
+      queue.advance(backup.id, 'nothing-sealed');
+      sources.promote(source.id, { ...base, fingerprint, file }, backup.mark, null);
+    });
+    await staging.release(backup.id);
+    if (base.file !== file) await staging.dropFingerprint(base.file);
+    return { outcome: 'unchanged' };
+  }
+  const older = queue.atomically(() => {
+    queue.advance(backup.id, 'sealed', {
+      complete: 1,
+      size: look.size,
+      sha256,
+      root,
+      fingerprint,
+      fingerprint_file: file,
+    });
+    return supersede(device, source, backup.id);
+  });
+  await releaseSuperseded(device, older);
+  return { outcome: 'queued', backup: backup.id };
+}

@@ -1,0 +1,204 @@
+// Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
+import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { asFailure, Failure } from '../../shared/failure.ts';
+import type { VersionSummary } from '../../shared/protocol.ts';
+import { ROUTES } from '../../shared/routes.ts';
+import { syncDirectory } from '../durable-file.ts';
+import type { ServerClient } from '../http/server-client.ts';
+import { pause } from '../pause.ts';
+import type { Progress } from '../progress.ts';
+import { backoffMs } from '../upload/backoff.ts';
+import { cutName } from './file-name.ts';
+
+export interface Restore {
+  readonly server: ServerClient;
+  readonly progress: Progress;
+  readonly stop: AbortSignal;
+  readonly chance: () => number;
+}
+
+/** What goes on in a cut restore: named by version, so that no other restore goes on with it. */
+function partPath(target: string, version: string): string {
+  return join(dirname(target), `.${cutName(basename(target), 100)}.${version}.mailferry-part`);
+}
+
+/**
+ * Restores `version` to the file `to`. Goes on with what an earlier, cut restore of the same version left beside it, and retries
+ * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `restore_differs`, and the server's.
+ * Nothing is ever seen under the name `to` but the whole, verified file, with the version's time of last writing.
+ */
+export async function restoreVersion(
+  context: Restore,
+  version: VersionSummary,
+  options: { to: string; overwrite: boolean },
+): Promise<{ bytes: number; sha256: string }> {
+  const target = resolve(options.to);
+  if (existsSync(target) && !options.overwrite)
+    throw new Failure('target_exists', `${target} exists already.`);
+  const part = partPath(target, version.id);
+  const sha256 = await fetchVerified(context, version, part);
+  // In seconds a double is a little below half of all milliseconds and would be cut to the one before: half a microsecond more.
+  const mtime = Date.parse(version.mtime) / 1_000 + 5e-7;
+  await utimes(part, mtime, mtime);
+  await publish(part, target, options.overwrite);
+  return { bytes: version.size, sha256 };
+}
+
+/** Fetches the rest; what an earlier process left may be damaged, so one mismatch means one more try from nothing. */
+async function fetchVerified(context: Restore, version: VersionSummary, part: string): Promise<string> {
+  const continued = existsSync(part);
+  const sha256 = await fetchAll(context, version, part);
+  if (sha256 === version.sha256) return sha256;
+  await rm(part, { force: true });
+  if (continued) return fetchVerified(context, version, part);
+  throw new Failure(
+    'restore_differs',
+    `The bytes of ${version.path} that came back are not those of version ${version.id}.`,
+  );
+}
+
+async function fetchAll(context: Restore, version: VersionSummary, part: string): Promise<string> {
+  const hash = createHash('sha256');
+  let done = await hashExisting(part, version.size, hash);
+  const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600);
+  try {
+    await file.truncate(done);
+    for (let attempts = 0; done < version.size; ) {
+      const before = done;
+      try {
+        done = await fetchSome(context, version, { file, from: done, hash });
+      } catch (error) {
+        const failure = asFailure(error);
+        done = Number(failure.detail.done ?? done);
+        // What the server has lost does not come back by asking again.
+        if (failure.retry === 'never' || failure.code === 'pack_damaged' || context.stop.aborted)
+          throw failure;
+        attempts = done > before ? 0 : attempts + 1;
+        if (attempts === 1) context.progress.say(`${failure.message} ${failure.hint}`);
+        await pause(attempts === 0 ? 0 : backoffMs(attempts - 1, context.chance()), context.stop);
+      }
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return hash.digest('hex');
+}
+
+/** Adds up what is there already; returns how many bytes of it are of use. */
+async function hashExisting(part: string, size: number, hash: Hash): Promise<number> {
+  const there = existsSync(part) ? (await stat(part)).size : 0;
+  const use = Math.min(there, size);
+  if (use === 0) return 0;
+  for await (const bytes of createReadStream(part, { end: use - 1, highWaterMark: 1_048_576 }))
+    hash.update(bytes as Buffer);
+  return use;
+}
+
+/** Bytes written at a time. */
+const WRITE_BYTES = 1_048_576;
+
+/** One request's worth; throws with `detail.done` where it broke. */
+async function fetchSome(
+  { server, progress, stop }: Restore,
+  version: VersionSummary,
+  { file, from, hash }: { file: FileHandle; from: number; hash: Hash },
+): Promise<number> {
+  const headers = from > 0 ? { range: `bytes=${from}-`, 'if-range': `"${version.root}"` } : {};
+  const response = await server.request('GET', ROUTES.content(version.id), { headers, signal: stop });
+  if (from > 0 && response.status !== 206) {
+    response.body.destroy();
+    throw new Failure(
+      'restore_differs',
+      `The server does not go on with version ${version.id} where it was cut.`,
+    );
+  }
+  let done = from;
+  let pending: Buffer[] = [];
+  let pendingBytes = 0;
+  const flush = async () => {
+    const bytes = Buffer.concat(pending);
+    pending = [];
+    pendingBytes = 0;
+    hash.update(bytes);
+    for (let at = 0; at < bytes.length; )
+      at += (await file.write(bytes, at, bytes.length - at, done + at)).bytesWritten;
+    done += bytes.length;
+    progress.report({ phase: 'restore', path: version.path, done, total: version.size });
+  };
+  try {
+    for await (const bytes of response.body) {
+      pending.push(bytes as Buffer);
+      pendingBytes += (bytes as Buffer).length;
+      if (done + pendingBytes > version.size)
+        throw new Failure('restore_differs', `The server sent more than version ${version.id} holds.`);
+      if (pendingBytes >= WRITE_BYTES) await flush();
+    }
+  } catch (cause) {
+    // What came before the line broke came whole: TCP and HTTP see to that, and the hash at the end to the rest.
+    const code = cause instanceof Failure ? cause.code : 'unreachable';
+    await flush();
+    throw new Failure(code, `The connection broke while ${version.path} came back.`, {
+      cause,
+      detail: { done },
+    });
+  }
+  await flush();
+  return done;
+}
+
+/** Gives the verified file its name; durable when it returns. */
+async function publish(part: string, target: string, overwrite: boolean): Promise<void> {
+  if (overwrite) {
+    await rename(part, target);
+  } else {
+    try {
+      // A link fails where the name was taken meanwhile; a rename would put the file there silently.
+      await link(part, target);
+    } catch (cause) {
+      const code = (cause as NodeJS.ErrnoException).code;
+      if (code === 'EEXIST') throw new Failure('target_exists', `${target} exists already.`, { cause });
+      // File systems without links (FAT): a name reserved by an exclusive open, then taken over.
+      const placeholder = `${target}.${randomUUID()}`;
+      await (await open(target, 'wx')).close();
+      await rename(part, placeholder);
+      await rename(placeholder, target);
+    }
+    await rm(part, { force: true });
+  }
+  await syncDirectory(dirname(target));
+}
+
+/** The version to restore: the one of that id, the newest at a time, or the newest. Pure. */
+export function chooseVersion(
+  versions: readonly VersionSummary[],
+  { path, id, at }: { path: string; id?: string | undefined; at?: number | undefined },
+): VersionSummary {
+  const complete = versions.filter((version) => version.complete);
+  if (id !== undefined) {
+    const matching = complete.filter(
+      (version) => version.id === id || (id.length >= 8 && version.id.startsWith(id)),
+    );
+    if (matching.length === 1) return matching[0]!;
+    throw new Failure(
+      'not_found',
+      `${path} has ${matching.length === 0 ? 'no version' : 'several versions'} ${id}.`,
+    );
+  }
+  const by = (version: VersionSummary) => Date.parse(version.takenAt);
+  const candidates = at === undefined ? complete : complete.filter((version) => by(version) <= at);
+  const newest = candidates.reduce<VersionSummary | undefined>(
+    (best, each) => (best && by(best) >= by(each) ? best : each),
+    undefined,
+  );
+  if (newest) return newest;
+  throw new Failure(
+    'not_found',
+    at === undefined
+      ? `The server holds no version of ${path}.`
+      : `The server holds no version of ${path} from before that time.`,
+  );
+}

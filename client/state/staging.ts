@@ -1,0 +1,84 @@
+// Staging: sealed packs on this disk until the receipt of their backup, in a folder per backup; and fingerprints by version.
+import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { makeDirectory, removeDurably, syncDirectory } from '../durable-file.ts';
+import type { StatePaths } from './state-directory.ts';
+
+/** Bytes that staging may take unless told otherwise. */
+export const DEFAULT_QUOTA = 4 * 1_073_741_824;
+/** Bytes of the disk that staging never takes: the machine has to live. */
+const RESERVE = 268_435_456;
+
+export class Staging {
+  readonly #paths: StatePaths;
+
+  constructor(paths: StatePaths) {
+    this.#paths = paths;
+  }
+
+  async prepare(): Promise<void> {
+    await makeDirectory(this.#paths.staging);
+    await makeDirectory(this.#paths.fingerprints);
+  }
+
+  packPath(backup: string, number: number): string {
+    return join(this.#paths.staging, backup, `${String(number).padStart(6, '0')}.pack`);
+  }
+
+  fingerprintPath(version: string): string {
+    return join(this.#paths.fingerprints, `${version}.fingerprint`);
+  }
+
+  async begin(backup: string): Promise<void> {
+    await makeDirectory(join(this.#paths.staging, backup));
+  }
+
+  /** Frees what a backup took. */
+  async release(backup: string): Promise<void> {
+    await removeDurably(join(this.#paths.staging, backup));
+  }
+
+  /** Makes the names of new fingerprints durable; what is in them is the writer's to sync. */
+  async syncFingerprints(): Promise<void> {
+    await syncDirectory(this.#paths.fingerprints);
+  }
+
+  async dropFingerprint(version: string): Promise<void> {
+    await rm(this.fingerprintPath(version), { force: true });
+  }
+
+  /** Bytes on this disk that more packs may take, beside `taken` bytes of staging. */
+  async room(quota: number, taken: number): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#paths.staging);
+    return Math.min(quota - taken, bavail * bsize - RESERVE);
+  }
+
+  /** Removes what no backup and no source owns: left behind by a process that died between two steps. */
+  async sweep(backups: ReadonlySet<string>, versions: ReadonlySet<string>): Promise<void> {
+    for (const name of await readdir(this.#paths.staging)) {
+      if (!backups.has(name)) await removeDurably(join(this.#paths.staging, name));
+    }
+    for (const name of await readdir(this.#paths.fingerprints)) {
+      if (!versions.has(name.replace(/\.fingerprint$/, '')))
+        await rm(join(this.#paths.fingerprints, name), { force: true });
+    }
+  }
+
+  /** Removes pack files of a backup that were sealed but did not reach the queue. */
+  async sweepPacks(backup: string, known: ReadonlySet<number>): Promise<void> {
+    const folder = join(this.#paths.staging, backup);
+    for (const name of await readdir(folder).catch(() => [])) {
+      const number = Number(/^(\d+)\.pack$/.exec(name)?.[1] ?? Number.NaN);
+      if (!known.has(number)) await rm(join(folder, name), { force: true });
+    }
+  }
+
+  /** Bytes of everything in staging, as the disk has it. */
+  async bytes(): Promise<number> {
+    let total = 0;
+    for (const entry of await readdir(this.#paths.staging, { recursive: true, withFileTypes: true })) {
+      if (entry.isFile()) total += (await stat(join(entry.parentPath, entry.name))).size;
+    }
+    return total;
+  }
+}

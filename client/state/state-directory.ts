@@ -1,0 +1,125 @@
+// Where the device keeps what it must not lose, who it is, and that only one process works there.
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { Failure } from '../../shared/failure.ts';
+import { makeDirectory, writeDurably } from '../durable-file.ts';
+
+/** Seals secrets so that what lies on the disk is of no use elsewhere. Both reject where the system can't. */
+export interface SecretKeeper {
+  seal(text: string): Promise<string>;
+  open(sealed: string): Promise<string>;
+}
+
+/** Paths inside a state directory. */
+export interface StatePaths {
+  readonly root: string;
+  readonly db: string;
+  readonly identity: string;
+  readonly lock: string;
+  readonly staging: string;
+  readonly fingerprints: string;
+  /** Registry exports while they are read; secrets. */
+  readonly exports: string;
+  /** What seals the secrets of the identity, where this machine has it. */
+  readonly keeper?: SecretKeeper;
+}
+
+export function statePaths(root: string, keeper: SecretKeeper | null = null): StatePaths {
+  return {
+    ...(keeper ? { keeper } : {}),
+    root,
+    db: join(root, 'device.db'),
+    identity: join(root, 'identity.json'),
+    lock: join(root, 'lock.db'),
+    staging: join(root, 'staging'),
+    fingerprints: join(root, 'fingerprints'),
+    exports: join(root, 'exports'),
+  };
+}
+
+/** Where state lies by default, by platform custom. `env` and `home` are the caller's. */
+export function defaultStateRoot(
+  platform: string,
+  env: Readonly<Record<string, string | undefined>>,
+  home: string,
+): string {
+  if (env.MAILFERRY_STATE) return env.MAILFERRY_STATE;
+  if (platform === 'win32') return join(env.ProgramData ?? 'C:\\ProgramData', 'Mailferry');
+  return join(env.XDG_STATE_HOME || join(home, '.local', 'state'), 'mailferry');
+}
+
+/** Who this device is to which server. Secret: readable by its owner only. */
+export interface Identity {
+  readonly server: string;
+  readonly device: string;
+  readonly credential: string;
+  /** The server's public key for receipts (SPKI, PEM). */
+  readonly receiptKey: string;
+  /** 32 bytes in hexadecimal that never leave this machine: keys of the fingerprint. */
+  readonly secret: string;
+}
+
+export async function saveIdentity(paths: StatePaths, identity: Identity): Promise<void> {
+  await makeDirectory(paths.root);
+  const { credential, secret, ...open } = identity;
+  // A machine that can seal and fails to keeps no secret in the clear: the failure is the caller's.
+  const kept = paths.keeper
+    ? { ...open, sealed: await paths.keeper.seal(JSON.stringify({ credential, secret })) }
+    : identity;
+  await writeDurably(paths.identity, `${JSON.stringify(kept, null, 2)}\n`);
+}
+
+/** Who this device is; a Failure `not_enrolled` where it is nobody yet. */
+export async function loadIdentity(paths: StatePaths): Promise<Identity> {
+  if (!existsSync(paths.identity))
+    throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
+  try {
+    const identity = await unsealed(JSON.parse(await readFile(paths.identity, 'utf8')), paths.keeper);
+    if (isIdentity(identity)) return identity;
+  } catch (cause) {
+    throw new Failure('state_unusable', `${paths.identity} can't be read.`, { cause });
+  }
+  throw new Failure('state_unusable', `${paths.identity} is not what enrolling wrote.`);
+}
+
+/** The credential that is kept for `device` now; null where another device is, or none that can be read. */
+export async function credentialOf(paths: StatePaths, device: string): Promise<string | null> {
+  const identity = await loadIdentity(paths).catch(() => null);
+  return identity?.device === device ? identity.credential : null;
+}
+
+/** What was kept, with its secrets in the clear; as it is where nothing was sealed. */
+async function unsealed(kept: unknown, keeper: SecretKeeper | undefined): Promise<unknown> {
+  if (typeof kept !== 'object' || kept === null || !('sealed' in kept)) return kept;
+  if (!keeper)
+    throw new Error('it is sealed, and mailferry-service.exe, which opens it, is not beside this program');
+  const { sealed, ...open } = kept;
+  return { ...open, ...JSON.parse(await keeper.open(String(sealed))) };
+}
+
+function isIdentity(value: unknown): value is Identity {
+  if (typeof value !== 'object' || value === null) return false;
+  const { server, device, credential, receiptKey, secret } = value as Record<string, unknown>;
+  const texts = [server, device, credential, receiptKey, secret].every((text) => typeof text === 'string');
+  return texts && URL.canParse(String(server)) && /^[0-9a-f]{64}$/.test(String(secret));
+}
+
+/**
+ * Takes the directory for this process. SQLite's own lock on an empty database: it survives sleep, and ends with the process
+ * however that ends. A Failure `state_locked` where another holds it. Call the result to let it go.
+ */
+export function lockState(paths: StatePaths): () => void {
+  const db = new Database(paths.lock, { timeout: 0 });
+  try {
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    db.close();
+    if (!/^SQLITE_(BUSY|LOCKED)/.test((cause as { code?: string }).code ?? ''))
+      throw new Failure('state_unusable', `${paths.lock} can't be used as a lock; remove it.`, { cause });
+    throw new Failure('state_locked', `Another mailferry works in ${paths.root}.`, { cause });
+  }
+  return () => db.close();
+}

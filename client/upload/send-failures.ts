@@ -1,0 +1,135 @@
+// What the failure of a send or of a commit leads to: what is asked first, what is given up, and when it is tried again.
+import type { Failure, FailureCode } from '../../shared/failure.ts';
+import { abandon } from '../backup/seal-checkpoint.ts';
+import type { Device } from '../device.ts';
+import type { Backup, WaitingPack } from '../state/queue.ts';
+import { backoffMs } from './backoff.ts';
+import { LONGEST_WAIT_MS } from './send-plan.ts';
+import { fileDigest } from './staged-digest.ts';
+
+/** Failures of a commit after which the server's word on what it holds replaces ours: the next backup starts from there. */
+const BASE_IS_WRONG = new Set([
+  'blocks_differ',
+  'root_differs',
+  'base_unknown',
+  'version_conflict',
+  'fingerprint_damaged',
+]);
+
+/** Failures of a send that a source is told to have: until a person made room, nothing of it gets further. */
+const NO_ROOM: ReadonlySet<FailureCode> = new Set(['server_full', 'quota_full']);
+
+export interface FailedSend {
+  readonly failure: Failure;
+  /** Whether bytes of the pack got through since the attempt before. */
+  readonly moved: boolean;
+  /** The pack in staging. */
+  readonly path: string;
+  readonly signal: AbortSignal;
+}
+
+export class SendFailures {
+  readonly #device: Device;
+  readonly #readAgain: (sourceId: number) => void;
+  /** Trouble is told once, until something works again. */
+  #troubled = false;
+
+  /** `readAgain`: told of a source whose backup was given up. */
+  constructor(device: Device, readAgain: (sourceId: number) => void) {
+    this.#device = device;
+    this.#readAgain = readAgain;
+  }
+
+  /** Something works again: the next trouble is told. */
+  over(): void {
+    this.#troubled = false;
+  }
+
+  /** Records what is to be done about a pack that could not be sent; `known`: nothing, the server has it. */
+  async ofSend(
+    pack: WaitingPack,
+    { failure, moved, path, signal }: FailedSend,
+  ): Promise<'known' | 'recorded'> {
+    const { queue, sources, server } = this.#device;
+    const backup = queue.backup(pack.backup_id);
+    // It ended, or was cut, while the pack was under way.
+    if (!backup || !queue.holds(pack)) return 'recorded';
+    if (failure.code === 'upload_gone') {
+      const known = await server.knowsPack(pack.id, { signal }).catch(() => null);
+      if (known) return 'known';
+      if (known === false) queue.advancePack(pack, 'gone');
+    }
+    const suspicious = failure.code === 'pack_refused' || failure.code === 'pack_damaged';
+    if (suspicious && (await fileDigest(path)) !== pack.id) {
+      queue.atomically(() => {
+        queue.advancePack(pack, 'damaged');
+        sources.failed(backup.source_id, failure.code, failure.message);
+      });
+      return 'recorded';
+    }
+    if (failure.code === 'unauthorized' && (await server.renew())) {
+      queue.postponePack(pack, failure.code, 0, 0);
+      return 'recorded';
+    }
+    if (failure.retry === 'never' || NO_ROOM.has(failure.code))
+      sources.failed(backup.source_id, failure.code, failure.message);
+    // A line that moved bytes since the last attempt is a good line: it is taken up again at once.
+    this.#postpone(failure, moved ? 0 : pack.attempts + 1, (attempts, at) =>
+      queue.postponePack(pack, failure.code, attempts, at),
+    );
+    return 'recorded';
+  }
+
+  /** Records what is to be done about a backup that got no receipt. */
+  async ofCommit(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
+    const { queue, sources } = this.#device;
+    if (failure.code === 'packs_missing') {
+      const missing = new Set(failure.detail.missing as string[]);
+      queue.atomically(() => {
+        for (const pack of queue.packsOf(backup.id))
+          if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
+        queue.advance(backup.id, 'packs-missing');
+      });
+    } else if (BASE_IS_WRONG.has(failure.code)) {
+      queue.atomically(() => {
+        queue.advance(backup.id, 'refused');
+        sources.forgetBase(backup.source_id);
+        sources.failed(backup.source_id, failure.code, failure.message);
+      });
+      await abandon(this.#device, backup, 'refused');
+      this.#readAgain(backup.source_id);
+      return;
+    } else {
+      sources.failed(backup.source_id, failure.code, failure.message);
+      if (failure.detail.forgotten === true && (await this.#forgetForgotten(signal)))
+        return queue.postponeBackup(backup.id, failure.code, 1, 0);
+    }
+    const attempts = queue.backup(backup.id)!.attempts + 1;
+    this.#postpone(failure, attempts, (count, at) =>
+      queue.postponeBackup(backup.id, failure.code, count, at),
+    );
+  }
+
+  /** Decides when to try again; `attempts`: those that failed in a row, this one too. */
+  #postpone(failure: Failure, attempts: number, record: (attempts: number, at: number) => void): void {
+    const { now, chance, progress, line } = this.#device;
+    // While the machine wakes up, names can't be looked up yet: that is no attempt.
+    const counted = line.waking && isUnresolved(failure) ? 1 : attempts;
+    const asked = Math.min(LONGEST_WAIT_MS, Number(failure.detail.retryAfterMs ?? 0));
+    const wait = Math.max(asked, counted === 0 ? 0 : backoffMs(counted - 1, chance()));
+    if (attempts > 0 && !this.#troubled) progress.say(`${failure.message} ${failure.hint}`);
+    this.#troubled ||= attempts > 0;
+    record(counted, now() + wait);
+  }
+
+  /** Whether receipts were set aside that the server has forgotten, so that it may be asked for a new one. */
+  async #forgetForgotten(signal: AbortSignal): Promise<boolean> {
+    const { setForgottenAside } = await import('../healing/receipts-held.ts');
+    return (await setForgottenAside(this.#device, signal).catch(() => 0)) > 0;
+  }
+}
+
+/** Whether a request failed because the server's name could not be looked up. */
+function isUnresolved({ cause }: Failure): boolean {
+  return ['ENOTFOUND', 'EAI_AGAIN'].includes((cause as NodeJS.ErrnoException | undefined)?.code ?? '');
+}

@@ -1,0 +1,214 @@
+// The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { Failure } from '../../shared/failure.ts';
+import { EnrolRequest, MAX_COMMIT_BYTES } from '../../shared/protocol.ts';
+import { ROUTES } from '../../shared/routes.ts';
+import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
+import { isFatal, serverFailure } from '../disk-failure.ts';
+import { enrolDevice } from '../enrol.ts';
+import { RESERVE_BYTES } from '../upload/admission.ts';
+import { exchangeTus } from '../upload/tus-exchange.ts';
+import { authenticate } from './authenticate.ts';
+import { DEVICE_ROUTES } from './device-routes.ts';
+import { createHttpServer } from './http-server.ts';
+import { InFlight } from './in-flight.ts';
+import { parseJson } from './json-body.ts';
+import { lingerThenCut } from './linger.ts';
+import { parseRequest } from './parse-request.ts';
+import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
+
+export interface AppPorts extends ScopePorts {
+  /** Called where going on would be a lie, such as after a failed fsync. */
+  readonly fatal: (error: unknown) => void;
+}
+
+export interface App {
+  readonly fastify: FastifyInstance;
+  readonly scopes: DeviceScopes;
+  /** Resolves when no upload request is being worked on. */
+  uploadsAtRest(): Promise<void>;
+}
+
+/** Bodies of the largest size that may be under way at once, of all devices together. */
+const LARGE_BODIES = 4;
+/** Most bytes of a body other than a commit's. */
+const SMALL_BODY = 16_384;
+
+export function createApp(ports: AppPorts): App {
+  const scopes = new DeviceScopes(ports);
+  const inFlight = new InFlight(ports.limits.requestsPerDevice);
+  const exchanges = new Set<Promise<void>>();
+  const app = fastify({
+    serverFactory: (handler) => createHttpServer(handler, ports.limits),
+    bodyLimit: SMALL_BODY,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 200 },
+    logger: false,
+  });
+  const failed = (request: FastifyRequest, failure: Failure): void => {
+    if (failure.code === 'internal' || failure.code === 'pack_damaged' || failure.code === 'server_full') {
+      ports.log.error(
+        { method: request.method, route: request.routeOptions.url, err: failure },
+        failure.message,
+      );
+    }
+    if (isFatal(failure)) ports.fatal(failure);
+  };
+  app.setErrorHandler((error, request, reply) => {
+    const failure = edgeFailure(error);
+    failed(request, failure);
+    return sendProblem(reply, failure);
+  });
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, notFound()));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, parseJson(String(body)));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    if (!request.raw.complete) lingerThenCut(request.raw);
+    const ms = Math.round(reply.elapsedTime);
+    ports.log.info({
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.raw.statusCode,
+      ms,
+    });
+  });
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) => {
+    const reason = await unready(ports);
+    if (reason === null) return { status: 'ready' };
+    return reply.code(503).header('retry-after', '10').send({ status: 'unready', reason });
+  });
+  app.post(ROUTES.devices, async (request, reply) => {
+    const body = parseRequest(EnrolRequest, request.body);
+    const { catalogue, capabilities } = ports;
+    reply.code(201).header('cache-control', 'no-store');
+    return enrolDevice(catalogue.enrolment, capabilities, ports, body);
+  });
+  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
+  app.register(async (plugin) => registerUploads(plugin, ports, scopes, inFlight, exchanges, failed));
+  return { fastify: app, scopes, uploadsAtRest: async () => void (await Promise.allSettled(exchanges)) };
+}
+
+async function registerDeviceRoutes(
+  plugin: FastifyInstance,
+  ports: AppPorts,
+  scopes: DeviceScopes,
+  inFlight: InFlight,
+): Promise<void> {
+  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
+  const bodies = {
+    ofDevice: new InFlight(MAX_COMMIT_BYTES),
+    ofAll: new InFlight(LARGE_BODIES * MAX_COMMIT_BYTES),
+  };
+  for (const { method, url, bodyLimit, handle } of DEVICE_ROUTES) {
+    plugin.route({
+      method,
+      url,
+      ...(bodyLimit === undefined
+        ? {}
+        : {
+            bodyLimit,
+            onRequest: async (request, reply) => takeBody(scopeOf(request).device, request, reply, bodies),
+          }),
+      handler: (request, reply) => handle(scopeOf(request), request, reply),
+    });
+  }
+}
+
+interface Bodies {
+  readonly ofDevice: InFlight;
+  readonly ofAll: InFlight;
+}
+
+/** Room for a large body, by the length it states: bodies are held in memory, one of the largest size for each device at most. */
+function takeBody(device: string, request: FastifyRequest, reply: FastifyReply, bodies: Bodies): void {
+  const length = request.headers['content-length'];
+  if (length === undefined) throw new Failure('malformed', 'A commit states the Content-Length of its body.');
+  const bytes = Math.min(Number(length), MAX_COMMIT_BYTES);
+  bodies.ofDevice.take(device, bytes, reply.raw);
+  bodies.ofAll.take('all', bytes, reply.raw);
+}
+
+async function registerUploads(
+  plugin: FastifyInstance,
+  ports: AppPorts,
+  scopes: DeviceScopes,
+  inFlight: InFlight,
+  exchanges: Set<Promise<void>>,
+  failed: (request: FastifyRequest, failure: Failure) => void,
+): Promise<void> {
+  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
+  // The body is the upload's: nothing may read it before the store does.
+  plugin.removeAllContentTypeParsers();
+  plugin.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    reply.hijack();
+    const { id } = request.params as { id?: string };
+    const exchange = exchangeTus(scopeOf(request), id, request.raw, reply.raw, (failure) =>
+      failed(request, failure),
+    );
+    exchanges.add(exchange);
+    await exchange.finally(() => exchanges.delete(exchange));
+  };
+  plugin.route({ method: ['POST', 'OPTIONS'], url: ROUTES.uploads, handler });
+  plugin.route({ method: ['HEAD', 'PATCH', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
+}
+
+/** Lets only devices in; the function returned gives the scope of the device that sent a request. */
+function requireDevice(
+  plugin: FastifyInstance,
+  { catalogue }: AppPorts,
+  scopes: DeviceScopes,
+  inFlight: InFlight,
+): (request: FastifyRequest) => DeviceScope {
+  const asking = new WeakMap<FastifyRequest, DeviceScope>();
+  plugin.addHook('onRequest', async (request, reply) => {
+    const device = await authenticate(request.headers, catalogue.enrolment);
+    inFlight.take(device.id, 1, reply.raw);
+    asking.set(request, await scopes.of(device.id));
+  });
+  return (request) => {
+    const scope = asking.get(request);
+    if (!scope) throw new Error('a route for devices was reached without one');
+    return scope;
+  };
+}
+
+/** Why the server can't take backups now, as the code of a failure; null: it can. */
+async function unready({ catalogue, vault, log }: AppPorts): Promise<string | null> {
+  try {
+    await catalogue.check();
+    return (await vault.freeBytes()) >= RESERVE_BYTES ? null : 'server_full';
+  } catch (error) {
+    log.error({ err: error }, 'not ready');
+    return serverFailure(error).code;
+  }
+}
+
+/** Fastify's own refusals (a body that is too large or no JSON) and everything else, as a Failure. */
+function edgeFailure(error: unknown): Failure {
+  const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
+  if (
+    typeof code !== 'string' ||
+    !code.startsWith('FST_') ||
+    typeof statusCode !== 'number' ||
+    statusCode >= 500
+  ) {
+    return serverFailure(error);
+  }
+  if (statusCode === 413) return new Failure('too_large', 'The body of the request is too large.');
+  return new Failure('malformed', 'The request is not as the protocol describes it.');
+}
+
+function sendProblem(reply: FastifyReply, failure: Failure): FastifyReply {
+  const { status, headers, body } = problemOf(failure);
+  // What was said of the thing itself (its length, its tag) is not true of the problem.
+  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+  return reply.code(status).headers(headers).type(PROBLEM_TYPE).send(body);
+}

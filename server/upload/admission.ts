@@ -1,0 +1,84 @@
+// Whether a device may begin an upload: its quota, its unfinished uploads and the room on the disk. One at a time for a device.
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
+import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
+import { codeOf } from '../disk-failure.ts';
+import type { Limits } from '../limits.ts';
+import type { Vault } from '../vault/vault.ts';
+import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
+
+/** What stays free on the disk, for the catalogue and for putting things right. */
+export const RESERVE_BYTES = 67_108_864;
+/** An unfinished upload on which nothing happened for so long gives way to a new one. */
+const IDLE_MS = 3_600_000;
+
+export interface AdmissionPorts {
+  readonly catalogue: DeviceCatalogue;
+  readonly vault: Vault;
+  readonly limits: Limits;
+  /** Where the device's uploads lie. */
+  readonly staging: string;
+  readonly isWriting: (upload: string) => boolean;
+  now(): number;
+}
+
+/**
+ * The plan of an upload that may begin. Failures: `malformed`, `too_large`, `quota_full`, `too_many`, `server_full`. Must not run
+ * twice at once for a device, nor beside the recording of an upload that it let pass.
+ */
+export async function admit(
+  ports: AdmissionPorts,
+  metadata: UploadMetadata | undefined,
+  length: number | undefined,
+): Promise<UploadPlan> {
+  const { catalogue, vault, limits } = ports;
+  const plan = planUpload(metadata, length, limits.fileBytes);
+  const bytes = length ?? 0;
+  const open = await catalogue.uploads.openSum();
+  if (open.count >= limits.openUploads && !(await dropIdle(ports, IDLE_MS, 1))) {
+    throw new Failure('too_many', `This device has ${open.count} unfinished uploads already.`);
+  }
+  if (Number.isFinite(limits.quotaBytes)) {
+    const used = (await catalogue.packs.bytes()) + open.bytes;
+    if (used + bytes > limits.quotaBytes) {
+      throw new Failure('quota_full', 'This device has no room left on the server.', {
+        detail: { used, quota: limits.quotaBytes },
+      });
+    }
+  }
+  if ((await vault.freeBytes()) < RESERVE_BYTES + bytes) {
+    throw new Failure('server_full', 'The server has no room for this upload.');
+  }
+  return plan;
+}
+
+/**
+ * Forgets up to `most` unfinished uploads on which nothing happened for `idleMs`, those idle longest first; how many. Nothing
+ * published is among them, and none that has all its bytes.
+ */
+export async function dropIdle(ports: AdmissionPorts, idleMs: number, most: number): Promise<number> {
+  const { catalogue, staging, isWriting, now } = ports;
+  const idle: { id: string; since: number }[] = [];
+  for (const { id, length } of await catalogue.uploads.unfinished()) {
+    if (isWriting(id)) continue;
+    const file = await statIfThere(join(staging, id));
+    if (file && file.size < length && now() - file.mtimeMs >= idleMs) idle.push({ id, since: file.mtimeMs });
+  }
+  const chosen = idle.sort((a, b) => a.since - b.since).slice(0, most);
+  for (const { id } of chosen) {
+    if (isWriting(id)) continue;
+    await catalogue.uploads.remove(id);
+    await rm(join(staging, id), { force: true });
+  }
+  return chosen.length;
+}
+
+async function statIfThere(path: string): Promise<{ size: number; mtimeMs: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,145 @@
+// One request of the upload protocol: handed to @tus/server as a web request, its answer written without what it adds unasked.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Failure } from '../../shared/failure.ts';
+import { ACK_BYTES, ACK_HEADER, ACK_MS, ROUTES } from '../../shared/routes.ts';
+import type { DeviceScope } from '../device-scope.ts';
+import { serverFailure } from '../disk-failure.ts';
+import { lingerThenCut } from '../http/linger.ts';
+import { type Answer, PROBLEM_TYPE, problemOf, problemOfTus, uploadGone } from '../http/problem.ts';
+
+const TUS_VERSION = '1.0.0';
+const UPLOAD_ID = /^[0-9a-f]{32}$/;
+const CHUNK_TYPE = 'application/offset+octet-stream';
+/** Interim answers that nobody reads are not piled up. */
+const MOST_UNREAD_BYTES = 16_384;
+
+type TusRequest = Parameters<DeviceScope['tus']['handleWeb']>[0];
+
+/**
+ * Answers one request on /v1/uploads or /v1/uploads/{id}. Everything that goes wrong becomes a problem+json answer and is
+ * given to `failed` besides; never rejects but where the answer itself can't be written.
+ */
+export async function exchangeTus(
+  scope: DeviceScope,
+  id: string | undefined,
+  raw: IncomingMessage,
+  response: ServerResponse,
+  failed: (failure: Failure) => void,
+): Promise<void> {
+  const stopAcks =
+    id !== undefined && raw.method === 'PATCH' ? sendAcks(scope, id, raw, response) : () => undefined;
+  let answer: Answer | Response;
+  try {
+    answer = refusal(raw, id) ?? (await handle(scope, id, raw, failed));
+  } catch (error) {
+    const failure = serverFailure(error);
+    failed(failure);
+    answer = problemOf(failure);
+  } finally {
+    stopAcks();
+  }
+  await send(answer, raw, response);
+}
+
+/** What the protocol refuses before anything is looked up; @tus/server gives some of it other statuses than tus 1.0 does. */
+function refusal(raw: IncomingMessage, id: string | undefined): Answer | undefined {
+  if (raw.method !== 'OPTIONS' && raw.headers['tus-resumable'] !== TUS_VERSION) {
+    return problemOfTus(412, 'This server speaks tus 1.0.0 only.');
+  }
+  if (id !== undefined && !UPLOAD_ID.test(id)) return problemOf(uploadGone());
+  if (raw.method !== 'PATCH') return undefined;
+  if (raw.headers['content-type'] !== CHUNK_TYPE) return problemOfTus(415, `A PATCH carries ${CHUNK_TYPE}.`);
+  if (raw.headers['upload-offset'] === undefined)
+    return problemOfTus(400, 'A PATCH states its Upload-Offset.');
+  return undefined;
+}
+
+async function handle(
+  scope: DeviceScope,
+  id: string | undefined,
+  raw: IncomingMessage,
+  failed: (failure: Failure) => void,
+): Promise<Answer | Response> {
+  const request = webRequest(id, raw);
+  const response = await scope.tus.handleWeb(request as TusRequest);
+  const error = scope.tusErrors.get(request);
+  if (error === undefined) {
+    return response.status < 400 ? response : problemOfTus(response.status, (await response.text()).trim());
+  }
+  const { status_code: status, body } = error as { status_code?: unknown; body?: unknown };
+  if (typeof status === 'number') return problemOfTus(status, String(body).trim());
+  const failure = serverFailure(error);
+  failed(failure);
+  return problemOf(failure);
+}
+
+/** The request as @tus/server reads it. Its URL is ours: nothing is ever derived from the Host header. */
+function webRequest(id: string | undefined, raw: IncomingMessage): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(raw.headers)) headers.set(name, String(value));
+  const request = new Request(`http://server.invalid${ROUTES.uploads}${id === undefined ? '' : `/${id}`}`, {
+    method: raw.method ?? 'GET',
+    headers,
+  });
+  // By this @tus/server sees a connection that breaks, and the store finds the body that it takes from there itself.
+  return Object.assign(request, { runtime: { node: { req: raw } } });
+}
+
+/** Says, in 103 answers, how much of a PATCH is written; returns what stops it. Only to a client that asks. */
+function sendAcks(
+  scope: DeviceScope,
+  id: string,
+  raw: IncomingMessage,
+  response: ServerResponse,
+): () => void {
+  if (raw.headers[ACK_HEADER] === undefined) return () => undefined;
+  let told = Number(raw.headers['upload-offset']);
+  let written = told;
+  /** Runs while there is something to tell that is too little to be told at once. */
+  let timer: NodeJS.Timeout | undefined;
+  const tell = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    const { socket } = response;
+    if (response.headersSent || !socket?.writable || socket.writableLength > MOST_UNREAD_BYTES) return;
+    told = written;
+    // Node sends no 103 without a Link; this one is true and means nothing to anybody.
+    response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(written) });
+  };
+  const unwatch = scope.store.watch(id, (offset) => {
+    written = offset;
+    if (written - told >= ACK_BYTES) tell();
+    else timer ??= setTimeout(tell, ACK_MS);
+  });
+  return () => {
+    unwatch();
+    clearTimeout(timer);
+  };
+}
+
+async function send(
+  answer: Answer | Response,
+  raw: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  if (response.destroyed || response.headersSent) return;
+  response.setHeader('tus-resumable', TUS_VERSION);
+  if (answer instanceof Response) {
+    for (const [name, value] of answer.headers) {
+      if (!name.startsWith('access-control-')) response.setHeader(name, value);
+    }
+    response.writeHead(answer.status);
+    response.end(await answer.text());
+  } else {
+    const body = JSON.stringify(answer.body);
+    response.setHeader('cache-control', 'no-store');
+    if (answer.status === 412) response.setHeader('tus-version', TUS_VERSION);
+    response.writeHead(answer.status, {
+      ...answer.headers,
+      'content-type': PROBLEM_TYPE,
+      'content-length': Buffer.byteLength(body),
+    });
+    response.end(raw.method === 'HEAD' ? undefined : body);
+  }
+  if (!raw.complete) lingerThenCut(raw);
+}

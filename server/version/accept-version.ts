@@ -1,0 +1,134 @@
+// The last step of every version: place in the chain, receipt, version object on disk, and then, in one transaction, the rows.
+import { toHex } from '../../shared/byte-codec.ts';
+import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import { CHAIN_START, chainText, type Receipt } from '../../shared/receipt.ts';
+import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
+import type { ReceiptSigner } from '../receipt-key.ts';
+import { sha256 } from '../sha256.ts';
+import type { Vault } from '../vault/vault.ts';
+import { encodePage, encodePageList, type PageEntry } from './page-codec.ts';
+import type { MapPage } from './version-map.ts';
+import { encodeVersion, type VersionSource } from './version-object.ts';
+
+/** A page of the new version: one of the base's, or one that is stored with it. */
+export type NewPage = PageEntry | { readonly root: Uint8Array; readonly page: MapPage };
+
+export interface CheckedVersion {
+  readonly id: string;
+  readonly commit: Omit<CommitRequest, 'changes'>;
+  /** SHA-256 of the commit as it came. */
+  readonly bodyHash: Uint8Array;
+  /** What the version object keeps besides the commit, so that the map can be made again from it. */
+  readonly source: VersionSource;
+  readonly pages: readonly NewPage[];
+  /** The upload that became this version; it is finished together with it. */
+  readonly upload?: string;
+}
+
+export interface AcceptPorts {
+  readonly catalogue: DeviceCatalogue;
+  readonly vault: Vault;
+  readonly signer: ReceiptSigner;
+  now(): number;
+}
+
+/**
+ * Makes a checked version durable and returns its summary with the receipt. One at a time for a device: the caller sees
+ * to that. A crash before the end leaves at most a version object without a row; the same commit replaces it, and where
+ * another takes its sequence, the `previous` of the receipt after it tells which of the two counts.
+ */
+export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion): Promise<VersionSummary> {
+  const { catalogue, vault, signer } = ports;
+  const { commit, id } = version;
+  const last = await catalogue.versions.lastReceipt();
+  const sequence = (last?.sequence ?? 0) + 1;
+  const committedAt = new Date(ports.now()).toISOString();
+  const receipt = signer.sign({
+    format: 'mailferry-receipt-1',
+    device: catalogue.device,
+    sequence,
+    version: id,
+    complete: commit.complete,
+    path: commit.path,
+    size: commit.size,
+    sha256: commit.sha256 ?? '',
+    root: commit.root,
+    committedAt,
+    previous: last ? toHex(sha256(Buffer.from(chainText(last)))) : CHAIN_START,
+  });
+  const object = encodeVersion({ id, commit, source: version.source, receipt });
+  await vault.putVersion(catalogue.device, sequence, id, object);
+  await recordVersion(catalogue, version, { sequence, committedAt, receipt });
+  return summaryOf(version, committedAt, receipt);
+}
+
+/** The rows of a version that has its receipt, all or none of them. */
+export async function recordVersion(
+  catalogue: DeviceCatalogue,
+  version: CheckedVersion,
+  { sequence, committedAt, receipt }: { sequence: number; committedAt: string; receipt: Receipt },
+): Promise<void> {
+  const { commit, id } = version;
+  await catalogue.transaction(async (rows) => {
+    await rows.versions.add(
+      {
+        id,
+        sequence,
+        path: commit.path,
+        kind: commit.kind,
+        base: commit.base,
+        size: commit.size,
+        mtime: commit.mtime,
+        taken_at: commit.takenAt,
+        received_at: committedAt,
+        sha256: commit.sha256,
+        root: commit.root,
+        complete: commit.complete ? 1 : 0,
+        snapshot: commit.snapshot,
+        outlook_running: commit.outlookRunning === undefined ? null : Number(commit.outlookRunning),
+        health: commit.health,
+        health_notes: JSON.stringify(commit.healthNotes),
+        body_hash: version.bodyHash,
+        pages: await storePages(rows, version.pages, commit.size),
+      },
+      receipt,
+    );
+    if (version.upload !== undefined) await rows.uploads.finish(version.upload);
+  });
+}
+
+async function storePages(
+  rows: DeviceCatalogue,
+  pages: readonly NewPage[],
+  size: number,
+): Promise<Uint8Array> {
+  let row = await rows.pages.add(encoded(pages));
+  const entries = pages.map((page) => ('page' in page ? { row: row++, root: page.root } : page));
+  return encodePageList(size, entries, sha256);
+}
+
+/** The new pages as they are stored, each made when it is asked for: all at once would double what a commit holds. */
+function* encoded(pages: readonly NewPage[]): Generator<Uint8Array> {
+  for (const page of pages) if ('page' in page) yield encodePage(page.page, sha256);
+}
+
+function summaryOf({ id, commit }: CheckedVersion, receivedAt: string, receipt: Receipt): VersionSummary {
+  const { path, kind, size, mtime, takenAt, root, complete, snapshot, health, healthNotes } = commit;
+  return {
+    id,
+    path,
+    kind,
+    size,
+    mtime,
+    takenAt,
+    receivedAt,
+    sha256: commit.sha256,
+    root,
+    complete,
+    snapshot,
+    ...(commit.outlookRunning === undefined ? {} : { outlookRunning: commit.outlookRunning }),
+    health,
+    healthNotes,
+    receipt,
+  };
+}

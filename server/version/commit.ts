@@ -1,0 +1,143 @@
+// A commit: the device says what a version consists of, the server looks whether that is so, and only then answers with a receipt.
+import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
+import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
+import { Failure } from '../../shared/failure.ts';
+import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
+import { recountDamage } from '../healing/damage.ts';
+import type { PackReader } from '../pack/pack-reader.ts';
+import { sha256, startSha256 } from '../sha256.ts';
+import { type AcceptPorts, acceptVersion } from './accept-version.ts';
+import { layChanges } from './lay-changes.ts';
+import type { PageEntry } from './page-codec.ts';
+import { assemble } from './plan-version.ts';
+import { verifyBlocks } from './verify-blocks.ts';
+import { checkHashesGiven, type MapPage, touchedBlocks } from './version-map.ts';
+import type { DamagedMap, VersionReader } from './version-reader.ts';
+
+export interface CommitPorts extends AcceptPorts {
+  readonly packs: PackReader;
+  readonly reader: VersionReader;
+}
+
+export interface CommitResult {
+  /** False: the version was there already, and this is its receipt as it was given then. */
+  readonly isNew: boolean;
+  readonly summary: VersionSummary;
+}
+
+/**
+ * Commits version `id`. Idempotent: the same commit again gets the same receipt. One at a time for a device: the caller
+ * sees to that. Failures: `version_conflict`, `base_unknown`, `packs_missing` (detail.missing), `malformed`,
+ * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`.
+ */
+export async function commitVersion(
+  ports: CommitPorts,
+  id: string,
+  body: CommitRequest,
+): Promise<CommitResult> {
+  const { catalogue, reader } = ports;
+  const bodyHash = commitHash(body);
+  const known = await catalogue.versions.map(id);
+  if (known) {
+    if (!sameBytes(known.body_hash, bodyHash)) {
+      throw new Failure('version_conflict', 'This version id was used for another commit.');
+    }
+    return { isNew: false, summary: (await catalogue.versions.summary(id))! };
+  }
+  if (body.complete && body.sha256 === null) {
+    throw new Failure('malformed', 'A complete version states the SHA-256 of its bytes.');
+  }
+  const base = body.base === null ? undefined : await catalogue.versions.map(body.base);
+  if (body.base !== null && !base)
+    throw new Failure('base_unknown', 'The base of the commit is not known here.');
+
+  const list = decodeChangeList(Buffer.from(body.changes, 'base64'), sha256);
+  checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
+  const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
+
+  const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
+  if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);
+  await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports.packs, reader);
+  const { pages, root } = assemble(baseEntries, changed, body.size);
+  if (!sameBytes(root, fromHex(body.root))) {
+    throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');
+  }
+  const { changes: text, ...commit } = body;
+  const summary = await acceptVersion(ports, { id, commit, bodyHash, source: { changes: text }, pages });
+  // What it brought may be what other versions lack.
+  if (await catalogue.versions.anyDamaged()) await recountDamage(catalogue);
+  return { isNew: true, summary };
+}
+
+/** A version is not built on what is lost: a Failure `base_unknown` where a block would still lie in a lost pack. */
+async function assertWhole(
+  base: DamagedMap,
+  entries: readonly PageEntry[],
+  changed: ReadonlyMap<number, MapPage>,
+  reader: VersionReader,
+): Promise<void> {
+  const lost = await reader.lostIn(base);
+  const assertPage = (page: MapPage): void => {
+    if (!page.extents.some(({ pack }) => lost.has(pack))) return;
+    throw new Failure(
+      'base_unknown',
+      'The server has lost bytes of the base that the commit does not bring.',
+    );
+  };
+  for (const page of changed.values()) assertPage(page);
+  const shared = entries.filter((_, index) => !changed.has(index));
+  for (let at = 0; at < shared.length; at += PAGES_AT_ONCE) {
+    for (const page of await reader.pages(shared.slice(at, at + PAGES_AT_ONCE))) assertPage(page);
+  }
+}
+
+/** The runs with each pack's row for its id. Failures: `packs_missing` names all unknown, `malformed` a run past a pack's end. */
+async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Promise<ChangeList['runs']> {
+  const ids = [...new Set(list.runs.map((run) => run.pack))];
+  const known = await catalogue.packs.known(ids);
+  const missing = ids.filter((id) => !known.has(id));
+  if (missing.length > 0) {
+    throw new Failure('packs_missing', `${missing.length} packs of this commit are not here.`, {
+      detail: { missing },
+    });
+  }
+  return list.runs.map((run) => {
+    const pack = known.get(run.pack)!;
+    if (run.offset + run.length > pack.raw)
+      throw new Failure('malformed', 'A run reaches past the end of its pack.');
+    return { ...run, pack: String(pack.row) };
+  });
+}
+
+const PAGES_AT_ONCE = 64;
+const HASHED_AT_ONCE = 65_536;
+
+/** SHA-256 of the commit in one form: keys in the order below, nothing else. */
+export function commitHash(body: CommitRequest): Uint8Array {
+  const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
+  const { snapshot, health, healthNotes, changes, outlookRunning } = body;
+  const fields = [
+    path,
+    kind,
+    base,
+    complete,
+    size,
+    mtime,
+    takenAt,
+    whole,
+    root,
+    snapshot,
+    health,
+    healthNotes,
+    // Left out where it is not known, so that commits of before have the hash they had.
+    ...(outlookRunning === undefined ? [] : [outlookRunning]),
+  ];
+  const hash = startSha256();
+  hash.update(Buffer.from(`${JSON.stringify(fields)}\n`));
+  // In pieces: the list of a first backup of 4 GiB has 3 MB, and three copies of it at once would be seen in the memory.
+  for (let at = 0; at < changes.length; at += HASHED_AT_ONCE) {
+    hash.update(Buffer.from(changes.slice(at, at + HASHED_AT_ONCE), 'latin1'));
+  }
+  return hash.digest();
+}

@@ -1,0 +1,78 @@
+// Before a receipt: every coarse block that a commit changed is proven by a frame or read back through the new extents.
+import { COARSE, coarseLength } from '../../shared/block.ts';
+import { sameBytes } from '../../shared/byte-codec.ts';
+import type { ChangeList } from '../../shared/change-list.ts';
+import { slice } from '../../shared/extents.ts';
+import { Failure } from '../../shared/failure.ts';
+import type { PackReader } from '../pack/pack-reader.ts';
+import { sha256 } from '../sha256.ts';
+import { markProven } from './proven-by-frames.ts';
+import { type MapPage, PAGE_BLOCKS } from './version-map.ts';
+import type { VersionReader } from './version-reader.ts';
+
+/** Blocks read at once: the disk and the decoder don't wait for each other, and memory stays small. */
+const AT_ONCE = 4;
+/** Most indices that a `blocks_differ` names: a device that has more wrong sends everything anyway. */
+const MOST_NAMED = 1_000;
+
+export interface NewVersion {
+  readonly size: number;
+  /** Its runs name packs by their row. */
+  readonly changes: ChangeList;
+  /** The pages that the changes touch, by number. */
+  readonly pages: ReadonlyMap<number, MapPage>;
+}
+
+/**
+ * Resolves when every block in the change list is what its hash says. A Failure `blocks_differ` names those that are not;
+ * a Failure `pack_damaged` where that is the fault of a pack on this server and not of the commit.
+ */
+export async function verifyBlocks(
+  device: string,
+  version: NewVersion,
+  packs: PackReader,
+  reader: VersionReader,
+): Promise<void> {
+  const { coarse } = version.changes;
+  const proven = new Uint8Array(coarse.length);
+  for (const run of version.changes.runs) {
+    const pack = await reader.pack(run.pack);
+    if (pack.kind === 'pack') markProven(run, await packs.index(device, pack), coarse, version.size, proven);
+  }
+  const differing: number[] = [];
+  // Taken in the order of the version, in which neighbours share frames; the workers draw from one row.
+  let next = 0;
+  const work = async (): Promise<void> => {
+    const buffer = new Uint8Array(COARSE);
+    while (next < coarse.length) {
+      const position = next++;
+      if (proven[position] === 1) continue;
+      const index = coarse.index(position)!;
+      const declared = { index, hash: coarse.hash(position) };
+      if (!(await isAsDeclared(version, declared, reader, buffer))) differing.push(index);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  if (differing.length > 0) {
+    const blocks = differing.sort((a, b) => a - b).slice(0, MOST_NAMED);
+    throw new Failure('blocks_differ', `${differing.length} blocks are not what their hashes say.`, {
+      detail: { blocks },
+    });
+  }
+}
+
+async function isAsDeclared(
+  { pages, size }: NewVersion,
+  { index, hash }: { index: number; hash: Uint8Array },
+  reader: VersionReader,
+  buffer: Uint8Array,
+): Promise<boolean> {
+  const page = pages.get(Math.floor(index / PAGE_BLOCKS));
+  const from = (index % PAGE_BLOCKS) * COARSE;
+  const bytes = buffer.subarray(0, coarseLength(index, size));
+  const extents = slice(page?.extents ?? [], from, from + bytes.length);
+  await reader.fill(extents, bytes);
+  if (sameBytes(sha256(bytes), hash)) return true;
+  await reader.checkPacks(extents);
+  return false;
+}

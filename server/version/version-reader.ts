@@ -1,0 +1,183 @@
+// Reads a version back: its pages by need, its bytes through the extents, and every coarse block checked before it is given.
+import { COARSE, coarseCount, coarseLength } from '../../shared/block.ts';
+import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
+import { type Extent, slice } from '../../shared/extents.ts';
+import { Failure } from '../../shared/failure.ts';
+import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
+import type { PackRow } from '../catalogue/pack-rows.ts';
+import { lostBlocks } from '../healing/damage.ts';
+import type { PackReader } from '../pack/pack-reader.ts';
+import { sha256 } from '../sha256.ts';
+import { decodePage, decodePageList, type PageEntry } from './page-codec.ts';
+import { type MapPage, PAGE_BLOCKS, pageCount, pageRoot, rootOfPages } from './version-map.ts';
+
+/** What has to be known of a version to read it. */
+export interface StoredMap {
+  readonly size: number;
+  /** Hexadecimal. */
+  readonly root: string;
+  readonly pages: Uint8Array;
+}
+
+/** A map, and how many of its blocks are lost. */
+export interface DamagedMap extends StoredMap {
+  readonly damaged: number;
+}
+
+/** The pages of a version, checked against its root; a Failure `pack_damaged` where the list does not lead to it. */
+export function openMap(map: StoredMap): PageEntry[] {
+  const entries = decodePageList(map.pages, map.size, sha256);
+  const root = rootOfPages(
+    entries.map((entry) => entry.root),
+    map.size,
+    sha256,
+  );
+  if (entries.length !== pageCount(map.size) || !sameBytes(root, fromHex(map.root))) {
+    throw new Failure('pack_damaged', 'The map of a version does not lead to its root.');
+  }
+  return entries;
+}
+
+/** Reads versions of one device. */
+export class VersionReader {
+  readonly #catalogue: DeviceCatalogue;
+  readonly #packs: PackReader;
+  /** Rows of packs seen so far: they change only where a lost one comes back. */
+  readonly #rows = new Map<string, PackRow>();
+
+  constructor(catalogue: DeviceCatalogue, packs: PackReader) {
+    this.#catalogue = catalogue;
+    this.#packs = packs;
+  }
+
+  /** The pages asked for, each checked against the root its version has for it, in the order asked. */
+  async pages(entries: readonly PageEntry[]): Promise<MapPage[]> {
+    const stored = await this.#catalogue.pages.get(entries.map((entry) => entry.row));
+    return entries.map(({ row, root }) => {
+      const bytes = stored.get(row);
+      const page = bytes && decodePage(bytes, sha256);
+      if (!page || !sameBytes(pageRoot(page, sha256), root)) {
+        throw new Failure('pack_damaged', 'A part of the map of a version is missing or another one.');
+      }
+      return page;
+    });
+  }
+
+  /** Fills `into` with the bytes that `extents` name, in order. Nothing is compared here. */
+  async fill(extents: readonly Extent[], into: Uint8Array): Promise<void> {
+    let done = 0;
+    for (const { pack, offset, length } of extents) {
+      await this.#packs.read(
+        this.#catalogue.device,
+        await this.pack(pack),
+        offset,
+        into.subarray(done, done + length),
+      );
+      done += length;
+    }
+    if (done !== into.length) throw new Failure('pack_damaged', 'The map of a version has a gap.');
+  }
+
+  /** Looks whether a pack under these extents is damaged, and says so by a Failure `pack_damaged`. */
+  async checkPacks(extents: readonly Extent[]): Promise<void> {
+    for (const { pack, offset, length } of extents) {
+      await this.#packs.checkFrames(this.#catalogue.device, await this.pack(pack), offset, length);
+    }
+  }
+
+  /** Rows of packs are read anew: a pack that came back may have another length noted. */
+  forgetPacks(): void {
+    this.#rows.clear();
+  }
+
+  /** The pack that a map names by its row. */
+  async pack(row: string): Promise<PackRow> {
+    const known = this.#rows.get(row) ?? (await this.#catalogue.packs.byRow(Number(row)));
+    if (!known) throw new Failure('pack_damaged', 'The map of a version names a pack that is not there.');
+    if (this.#rows.size > 4096) this.#rows.clear();
+    this.#rows.set(row, known);
+    return known;
+  }
+
+  /** The hashes of all coarse blocks of a version, page after page; zero where a block lies in one of the packs `lost`. */
+  async *hashes(entries: readonly PageEntry[], lost: ReadonlySet<string>): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < entries.length; at += PAGES_AT_ONCE) {
+      for (const page of await this.pages(entries.slice(at, at + PAGES_AT_ONCE))) {
+        const blocks = lost.size > 0 ? lostBlocks(page, lost) : [];
+        const hashes = blocks.length > 0 ? page.hashes.slice() : page.hashes;
+        for (const block of blocks) hashes.fill(0, 32 * block, 32 * block + 32);
+        yield hashes;
+      }
+    }
+  }
+
+  /** The rows, as maps name them, of the packs that a version may lack; none where it is whole. */
+  async lostIn({ damaged }: Pick<DamagedMap, 'damaged'>): Promise<ReadonlySet<string>> {
+    if (damaged === 0) return new Set();
+    return new Set((await this.#catalogue.packs.lost()).map(({ row }) => String(row)));
+  }
+
+  /** A Failure `pack_damaged` where a block between bytes `from` and `to` of a version is known to be lost. */
+  async assertThere(map: DamagedMap, from: number, to: number): Promise<void> {
+    const lost = await this.lostIn(map);
+    if (lost.size === 0 || from >= to) return;
+    const first = Math.floor(from / COARSE);
+    const last = Math.floor((to - 1) / COARSE);
+    const entries = openMap(map);
+    for (let index = Math.floor(first / PAGE_BLOCKS); index <= Math.floor(last / PAGE_BLOCKS); index++) {
+      const [page] = await this.pages([entries[index]!]);
+      for (const block of lostBlocks(page!, lost)) {
+        const at = index * PAGE_BLOCKS + block;
+        if (at < first || at > last) continue;
+        throw new Failure('pack_damaged', `The server has lost ${map.damaged} blocks of this version.`, {
+          detail: { damaged: map.damaged, firstLost: at * COARSE },
+        });
+      }
+    }
+  }
+
+  /**
+   * Bytes `from` (inclusive) to `to` (exclusive) of a version, in pieces of at most a coarse block, each compared with
+   * its hash before it is given out. Ends with a Failure `pack_damaged` rather than give a wrong byte.
+   */
+  async *bytes(map: StoredMap, from: number, to: number): AsyncGenerator<Uint8Array> {
+    const entries = openMap(map);
+    const ahead: Promise<Uint8Array>[] = [];
+    const last = coarseCount(to);
+    let page: { index: number; value: MapPage } | undefined;
+    for (let next = Math.floor(from / COARSE), index = next; index < last; index++) {
+      while (next < last && ahead.length < BLOCKS_AHEAD) {
+        const wanted = Math.floor(next / PAGE_BLOCKS);
+        if (page?.index !== wanted) {
+          const [value] = await this.pages([entries[wanted]!]);
+          page = { index: wanted, value: value! };
+        }
+        const block = this.#block(page.value, next % PAGE_BLOCKS, coarseLength(next, map.size));
+        // A failure is met where the block is awaited; one that comes earlier must not count as unhandled.
+        block.catch(() => undefined);
+        ahead.push(block);
+        next++;
+      }
+      const bytes = await ahead.shift()!;
+      const start = index * COARSE;
+      yield bytes.subarray(Math.max(0, from - start), Math.min(bytes.length, to - start));
+    }
+  }
+
+  async #block(page: MapPage, index: number, length: number): Promise<Uint8Array> {
+    const extents = slice(page.extents, index * COARSE, index * COARSE + length);
+    const bytes = new Uint8Array(length);
+    await this.fill(extents, bytes);
+    if (!sameBytes(sha256(bytes), page.hashes.subarray(32 * index, 32 * index + 32))) {
+      const packs = await Promise.all(extents.map(async ({ pack }) => (await this.pack(pack)).id));
+      throw new Failure('pack_damaged', 'A block of a version is not what it was when it was taken.', {
+        detail: { packs: [...new Set(packs)] },
+      });
+    }
+    return bytes;
+  }
+}
+
+const PAGES_AT_ONCE = 64;
+/** Blocks under way at once while a version is read: the disk and the decoder work while the network sends. */
+const BLOCKS_AHEAD = 4;
