@@ -24,12 +24,14 @@ const SCAN_BYTES = 65_536;
 const built = (name: string) => import(new URL(`../../dist/client/${name}.js`, import.meta.url).href);
 const { withDevice } = (await built('device')) as typeof import('../../client/device.ts');
 const { recover } = (await built('healing/recover')) as typeof import('../../client/healing/recover.ts');
-const { runBackup } = (await built('backup/run-backup')) as typeof import('../../client/backup/run-backup.ts');
+const { runBackup } = (await built(
+  'backup/run-backup',
+)) as typeof import('../../client/backup/run-backup.ts');
 const { Sender } = (await built('upload/sender')) as typeof import('../../client/upload/sender.ts');
 const { liveFiles } = (await built('snapshot/live')) as typeof import('../../client/snapshot/live.ts');
 const { vssSnapshots } = (await built('snapshot/vss')) as typeof import('../../client/snapshot/vss.ts');
 const { statePaths } = (await built(
-  'state-directory',
+  'state/state-directory',
 )) as typeof import('../../client/state/state-directory.ts');
 
 /** A volume with a store on it, made-up shadow copies of it, a server and a device. */
