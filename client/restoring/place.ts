@@ -24,11 +24,13 @@ export interface Place {
   readonly take?: SettingsTake;
 }
 
-/** Where to put a version, or why it has no place here. Not for registry keys. */
+/** Where to put a version as a file, or why it has no place here. */
 export function placeHere(
   { kind, path }: Pick<VersionSummary, 'kind' | 'path'>,
   here: Here,
 ): Place | { readonly refused: string } {
+  if (kind === 'mapi-profiles' || isRegistryPath(path))
+    return { refused: 'It is no file, or not of its kind.' };
   if (kind !== 'outlook-settings' && kind !== 'nk2') return inFoldersOf(path, here);
   const found = settingsPlace(path, here.user, here.signatures);
   if (!found) return { refused: 'It has no place in the folders of Outlook.' };

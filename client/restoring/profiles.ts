@@ -1,7 +1,8 @@
 // Restore of MAPI profiles: what an export would change here, and taking it in after what is here now was exported.
 import { Failure } from '../../shared/failure.ts';
-import { encodeRegFile, type RegKey } from '../registry/reg-file.ts';
-import { isWithin, keyAt } from '../registry/reg-value.ts';
+import { aboveProfiles, addDefaultProfile, DEFAULT_PROFILE } from '../registry/default-profile.ts';
+import { encodeRegFile, REG_SZ, type RegKey } from '../registry/reg-file.ts';
+import { isWithin, keyAt, textNamed } from '../registry/reg-value.ts';
 import type { Registry } from '../registry/registry.ts';
 
 export interface ProfileChange {
@@ -15,31 +16,76 @@ export interface ProfilePlan {
   readonly changes: readonly ProfileChange[];
   /** What is imported: keys of this machine's user, old ones of a replaced profile removed first. A secret. */
   readonly keys: readonly RegKey[];
+  /** Which profile Outlook opens from then on; null: it is left as it is. */
+  readonly defaultProfile: string | null;
 }
 
 /** The keys of an export as keys of another user: `to` is that user's part of the registry. */
 export function asUserOf(keys: readonly RegKey[], to: string): RegKey[] {
   return keys.map((key) => {
     const rest = /^(?:HKEY_CURRENT_USER|HKEY_USERS\\[^\\]+)(\\.*)$/.exec(key.path)?.[1];
-    if (rest === undefined) throw new Failure('registry_failed', `${key.path} is no key of a user.`);
+    if (rest === undefined) throw new Failure('target_refused', `${key.path} is no key of a user.`);
     return { ...key, path: to + rest };
   });
 }
 
-/** The key that holds the profiles, out of the path of its source, as a key of another user. */
+/** The keys that hold profiles: the one of Outlook 2003 to 2010, and that of each version since. */
+const PROFILES =
+  /^(?:HKEY_CURRENT_USER|HKEY_USERS\\[^\\]+)\\Software\\Microsoft\\(?:Windows NT\\CurrentVersion\\Windows Messaging Subsystem|Office\\\d+\.0\\Outlook)\\Profiles$/i;
+
+/**
+ * The key that holds the profiles, out of the path of its source, as a key of another user. Failure `target_refused` for any other
+ * key: the path is the server's word.
+ */
 export function profilesRoot(sourcePath: string, to: string): string {
+  if (!PROFILES.test(sourcePath))
+    throw new Failure('target_refused', `${sourcePath} is no key that holds profiles of Outlook.`);
   return asUserOf([{ path: sourcePath, values: [] }], to)[0]!.path;
+}
+
+/** What names can't hold: an import takes what follows a line break for a line of its own. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const CONTROL = /[\u0000-\u001f]/;
+
+/**
+ * The default profile that an export names beside its profiles; null: none. Failure `target_refused` where an import would reach
+ * anything else outside of `root`, or remove anything.
+ */
+function assertWithin(exported: readonly RegKey[], root: string): RegKey | null {
+  let chosen: RegKey | null = null;
+  for (const key of exported) {
+    const named = [key.path, ...key.values.map(({ name }) => name)];
+    const isPlain = !key.removed && !named.some((name) => CONTROL.test(name)) && !/\\(?:\\|$)/.test(key.path);
+    if (isPlain && isWithin(key.path, root)) continue;
+    if (!isPlain || chosen !== null || !isDefaultProfile(key, root))
+      throw new Failure('target_refused', `The export is not only of ${root}: it would change ${key.path}.`);
+    chosen = key;
+  }
+  return chosen;
+}
+
+/** Since 2013 its name stands in the key above the profiles (default-profile.ts puts it into an export). */
+function isDefaultProfile({ path, values }: RegKey, root: string): boolean {
+  const [value, ...more] = values;
+  return (
+    path.toLowerCase() === aboveProfiles(root)?.toLowerCase() &&
+    more.length === 0 &&
+    value?.name.toLowerCase() === DEFAULT_PROFILE.toLowerCase() &&
+    value.type === REG_SZ
+  );
 }
 
 /**
  * What taking `exported` in changes. Each of its profiles becomes what it was; profiles that only this machine has stay. Changes
  * nothing. Only names are told: values may be passwords. `present`: the key of profiles as it is now, null: there is none.
+ * Failure `target_refused` where it would change anything but profiles.
  */
 export function planProfiles(
   exported: readonly RegKey[],
   present: readonly RegKey[] | null,
   root: string,
 ): ProfilePlan {
+  const chosen = assertWithin(exported, root);
   const changes: ProfileChange[] = [];
   const keys: RegKey[] = [];
   const below = (all: readonly RegKey[], at: string) => all.filter((key) => isWithin(key.path, at));
@@ -57,10 +103,15 @@ export function planProfiles(
     if (change === 'replaced') keys.push({ path: at, values: [], removed: true });
     keys.push(...then);
   }
-  if (keys.length === 0) return { root, changes, keys };
-  // What stands beside the profiles, such as which one is the default.
-  const others = exported.filter((key) => !isWithin(key.path, root) || key.path.length === root.length);
-  return { root, changes, keys: [...others, ...keys] };
+  if (keys.length === 0) return { root, changes, keys, defaultProfile: null };
+  const others = exported.filter((key) => key.path.length === root.length);
+  if (chosen) others.push(chosen);
+  return {
+    root,
+    changes,
+    keys: [...others, ...keys],
+    defaultProfile: textNamed(chosen ?? keyAt(others, root), DEFAULT_PROFILE),
+  };
 }
 
 /** Equal whatever the order, and whatever the case of names. */
@@ -92,6 +143,7 @@ export async function importProfiles(
   },
 ): Promise<{ kept: string | null }> {
   const kept = (await registry.exportTo(plan.root, files.keep)) ? files.keep : null;
+  if (kept !== null) await addDefaultProfile(registry, plan.root, kept);
   const file = await files.write(encodeRegFile(plan.keys));
   try {
     await registry.importFrom(file);

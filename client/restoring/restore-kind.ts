@@ -60,7 +60,8 @@ export async function restoreKind(
   options: KindOptions,
 ): Promise<KindResult> {
   const mine = ofOneUser(versions, { from: options.from, here: context.here });
-  const keys = options.into === null ? mine.filter(({ path }) => isRegistryPath(path)) : [];
+  const isKey = ({ kind, path }: VersionSummary) => kind === 'mapi-profiles' && isRegistryPath(path);
+  const keys = options.into === null ? mine.filter(isKey) : [];
   const files = mine.filter((version) => !keys.includes(version));
   const done = await restoreFiles(context, files, options);
   const profiles: KindResult[] = [];
@@ -140,13 +141,22 @@ async function restoreProfiles(
   const fetched = join(scratch, `${randomUUID()}.reg`);
   let plan: ProfilePlan;
   try {
-    await restoreVersion(context, version, { to: fetched, overwrite: false });
     const root = profilesRoot(version.path, key);
+    await restoreVersion(context, version, { to: fetched, overwrite: false });
     plan = planProfiles(
       asUserOf(decodeRegFile(await readFile(fetched)), key),
       await registry.read(root),
       root,
     );
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'target_refused') throw error;
+    const { code, message } = error;
+    const note = message.replace(/\.$/, '');
+    return {
+      restored: [],
+      left: [{ path: version.path, to: null, action: 'refused', note, code }],
+      kept: [],
+    };
   } finally {
     await rm(fetched, { force: true });
   }
@@ -157,6 +167,7 @@ async function restoreProfiles(
     note: change === 'replaced' ? 'what is there is exported first' : '',
   }));
   for (const { to, action } of rows) progress.say(`${to}: ${action}`);
+  if (plan.defaultProfile !== null) progress.say(`${plan.root}: its default is "${plan.defaultProfile}"`);
   if (dryRun || plan.keys.length === 0) return { restored: [], left: rows, kept: [] };
   await assertClosed(kind, context.processes);
   await makeDirectory(keepIn);

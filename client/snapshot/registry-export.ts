@@ -1,11 +1,10 @@
 // Snapshot provider for registry sources: one key, written out in one piece to a file that only its owner can read.
 import { existsSync } from 'node:fs';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { makeDirectory } from '../durable-file.ts';
-import { encodeRegSections } from '../registry/reg-file.ts';
-import { keyAt, valueNamed } from '../registry/reg-value.ts';
+import { addDefaultProfile } from '../registry/default-profile.ts';
 import { isRegistryPath, type Registry } from '../registry/registry.ts';
 import type { SnapshotProvider } from './snapshot.ts';
 
@@ -33,18 +32,4 @@ export function registryExports(registry: Registry, folder: string): SnapshotPro
       return true;
     },
   };
-}
-
-/** Since 2013 the name of the default profile stands beside the profiles, in the key above them. */
-async function addDefaultProfile(registry: Registry, key: string, file: string): Promise<void> {
-  const above = /^(.*\\Office\\\d+\.0\\Outlook)\\Profiles$/i.exec(key)?.[1];
-  if (above === undefined) return;
-  const value = valueNamed(keyAt(await registry.read(above), above), 'DefaultProfile');
-  if (!value) return;
-  const handle = await open(file, 'a');
-  try {
-    await handle.writeFile(encodeRegSections([{ path: above, values: [value] }]));
-  } finally {
-    await handle.close();
-  }
 }

@@ -8,7 +8,7 @@ import type { SourceKind, VersionSummary } from '../../../shared/protocol.ts';
 const here: Here = {
   path: win32,
   signatures: 'Signatures',
-  isOwn: (path) => path === 'D:\\Poczta\\żółta.pst',
+  isOwn: (path) => path === 'D:\\Poczta\\żółta.pst' || path.startsWith('HKEY_'),
   user: {
     name: 'Nowak',
     sid: 'S-1-5-21-1-2-3-1001',
@@ -143,6 +143,8 @@ describe('a place that a server names is refused where it is', () => {
     ['in the folder it happens to run in', 'file', 'a.pst'],
     ['above that', 'file', '..\\a'],
     ['of another system', 'file', '/home/jan/a'],
+    ['a registry key as a file', 'pst', 'HKEY_USERS\\S-1-5-21-1-2-3-1001\\Software\\Classes'],
+    ['a file as a registry key', 'mapi-profiles', `${jan}\\Desktop\\a.bat`],
   ])('%s', async (_, kind, path) => {
     expect(placeHere({ kind, path }, here)).toEqual({ refused: expect.stringMatching(/^[^\n]+\.$/) });
     const [only] = await plan([version(path, kind)]);

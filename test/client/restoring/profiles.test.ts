@@ -60,6 +60,7 @@ describe('profiles', () => {
       { profile: 'Zażółć 📬', change: 'added' },
       { profile: 'Drugi', change: 'added' },
     ]);
+    expect(plan.defaultProfile).toBe('Drugi');
     const folder = tempDir();
     expect(await importProfiles(registry, plan, files(folder))).toEqual({ kept: null });
     expect(existsSync(join(folder, 'in.reg'))).toBe(false);
@@ -75,18 +76,20 @@ describe('profiles', () => {
       { path: `${root}\\zażółć 📬\\only here`, values: [text('x', 'y')] },
       ...profile(ME, 'Mój', 'C:\\mine.pst'),
       ...profile(ME, 'Drugi', 'C:\\b.pst'),
+      { path: `${ME}\\Software\\Microsoft\\Office\\16.0\\Outlook`, values: [text('DefaultProfile', 'Mój')] },
     ];
     const { registry, plan } = await restoreInto(present);
     expect(plan.changes).toEqual([
       { profile: 'Zażółć 📬', change: 'replaced' },
       { profile: 'Drugi', change: 'same' },
     ]);
-    const before = await registry.read(root);
+    const above = root.slice(0, -'\\Profiles'.length);
+    const before = [...(await registry.read(root))!, (await registry.read(above))![0]!];
     const folder = tempDir();
     const { kept } = await importProfiles(registry, plan, files(folder));
     expect(statSync(kept!).mode & 0o777).toBe(0o600);
     expect(decodeRegFile(readFileSync(kept!))).toEqual(
-      before?.map((key) => ({
+      before.map((key) => ({
         ...key,
         values: key.values.map((value) => ({ ...value, data: expect.anything() })),
       })),
@@ -104,6 +107,60 @@ describe('profiles', () => {
       `what was there before is in ${join(folder, 'keep.reg')}`,
     );
     expect(existsSync(join(folder, 'in.reg'))).toBe(false);
+  });
+
+  test.each<[string, RegKey]>([
+    ['a key beside them', { path: `${OLD}\\Software\\Classes\\CLSID\\{0}\\InprocServer32`, values: [] }],
+    [
+      'programs that start',
+      { path: `${OLD}\\Software\\Microsoft\\Windows\\CurrentVersion\\Run`, values: [] },
+    ],
+    ['a key whose name begins like theirs', { path: `${OLD}${TAIL}2`, values: [] }],
+    ['one removed', { path: `${OLD}${TAIL}\\Drugi`, values: [], removed: true }],
+    ['one removed beside them', { path: `${OLD}\\Software\\Classes`, values: [], removed: true }],
+    ['a key without a name', { path: `${OLD}${TAIL}\\`, values: [] }],
+    [
+      'a value whose name goes on in a line of its own',
+      { path: `${OLD}${TAIL}\\a`, values: [text('a\n[b]', '')] },
+    ],
+    [
+      'more than the default beside them',
+      {
+        path: `${OLD}\\Software\\Microsoft\\Office\\16.0\\Outlook`,
+        values: [text('DefaultProfile', 'a'), text('ForcePSTPath', 'b')],
+      },
+    ],
+    [
+      'another value than the default beside them',
+      { path: `${OLD}\\Software\\Microsoft\\Office\\16.0\\Outlook`, values: [text('ForcePSTPath', 'b')] },
+    ],
+    ['the default twice', exported.at(-1)!],
+    ['a key of the machine', { path: 'HKEY_LOCAL_MACHINE\\SOFTWARE', values: [] }],
+  ])('an export that reaches further is refused: %s', (_, key) => {
+    expect(() => planProfiles(asUserOf([...exported, key], ME), null, root)).toThrow(
+      expect.objectContaining({ code: 'target_refused' }),
+    );
+  });
+
+  test.each([
+    `${OLD}\\Software\\Microsoft\\Windows\\CurrentVersion\\Run`,
+    `${OLD}\\Software\\Microsoft\\Office\\16.0\\Outlook`,
+    `${OLD}${TAIL}\\Drugi`,
+    `${OLD}\\x${TAIL}`,
+    `${OLD}_Classes`,
+    `HKEY_LOCAL_MACHINE${TAIL}`,
+  ])('a source that is no key of profiles is refused: %s', (path) => {
+    expect(() => profilesRoot(path, ME)).toThrow(expect.objectContaining({ code: 'target_refused' }));
+  });
+
+  test('those of Outlook 2003 to 2010 have their default among them', () => {
+    const old = `${ME}\\Software\\Microsoft\\Windows NT\\CurrentVersion\\Windows Messaging Subsystem\\Profiles`;
+    expect(profilesRoot(old.replace(ME, 'HKEY_CURRENT_USER'), ME)).toBe(old);
+    const keys = [
+      { path: old, values: [text('DefaultProfile', 'a')] },
+      { path: `${old}\\a`, values: [] },
+    ];
+    expect(planProfiles(keys, null, old)).toMatchObject({ keys, defaultProfile: 'a' });
   });
 
   test('no value is told', async () => {
