@@ -128,7 +128,7 @@ export class ServerClient {
     );
   }
 
-  /** Newest first. `partial`: checkpoints too. */
+  /** Newest first; what was not asked for is left out, whatever the server says. `partial`: checkpoints too. */
   async versions(
     query: { path?: string; kind?: SourceKind; partial?: boolean; limit?: number },
     options: Stoppable = {},
@@ -139,7 +139,10 @@ export class ServerClient {
     if (query.partial) words.set('partial', 'true');
     if (query.limit) words.set('limit', String(query.limit));
     const response = await this.request('GET', `${ROUTES.versions}?${words}`, options);
-    return (await this.#json(response, (schemas) => schemas.VersionList)).versions;
+    const { versions } = await this.#json(response, (schemas) => schemas.VersionList);
+    return versions.filter(
+      ({ path, kind }) => path === (query.path ?? path) && kind === (query.kind ?? kind),
+    );
   }
 
   /** The coarse hashes of a version, 32 bytes each, as a stream. */

@@ -43,3 +43,37 @@ test.each<[string, (() => Promise<string | null>) | undefined, number]>([
   await expect(client.knowsPack(PACK)).rejects.toMatchObject({ code: 'unauthorized' });
   expect(asked).toHaveLength(asks);
 });
+
+test('versions that were not asked for are left out', async () => {
+  const version = (path: string, kind: string) => ({
+    id: '0199a0e0-7b1c-4000-8000-000000000001',
+    path,
+    kind,
+    size: 1,
+    mtime: '2026-11-24T08:00:00.000Z',
+    takenAt: '2026-11-24T08:00:00.000Z',
+    receivedAt: '2026-11-24T08:00:00.000Z',
+    sha256: null,
+    root: '0'.repeat(64),
+    complete: true,
+    snapshot: 'live',
+    health: 'clean',
+    healthNotes: [],
+    receipt: { statement: '{}', signature: '' },
+  });
+  const versions = [version('/etc/cron.d/x', 'pst'), version('/srv/a.pst', 'pst'), version('/srv/b', 'file')];
+  const http = {
+    send: async () => ({
+      status: 200,
+      headers: {},
+      body: Readable.from([Buffer.from(JSON.stringify({ versions }))]),
+    }),
+  };
+  const client = new ServerClient(http as unknown as HttpClient, 'http://s', 'good');
+  const told = async (query: Parameters<ServerClient['versions']>[0]) =>
+    (await client.versions(query)).map(({ path }) => path);
+  expect(await told({ path: '/srv/a.pst' })).toEqual(['/srv/a.pst']);
+  expect(await told({ path: '/srv/c.pst' })).toEqual([]);
+  expect(await told({ kind: 'file' })).toEqual(['/srv/b']);
+  expect(await told({})).toHaveLength(3);
+});
