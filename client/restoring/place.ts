@@ -31,7 +31,7 @@ export function placeHere(
 ): Place | { readonly refused: string } {
   if (kind === 'mapi-profiles' || isRegistryPath(path))
     return { refused: 'It is no file, or not of its kind.' };
-  if (kind !== 'outlook-settings' && kind !== 'nk2') return inFoldersOf(path, here);
+  if (kind !== 'outlook-settings' && kind !== 'nk2') return inFoldersOf({ kind, path }, here);
   const found = settingsPlace(path, here.user, here.signatures);
   if (!found) return { refused: 'It has no place in the folders of Outlook.' };
   const place = exactBelow(found.base, found.names, here.path);
@@ -55,21 +55,27 @@ const OTHER_FOLDERS: readonly [RegExp, Folder][] = [
   [/^\/Users\/[^/]+\/(.+)$/s, 'home'],
 ];
 
-function inFoldersOf(path: string, here: Here): Place | { readonly refused: string } {
+function inFoldersOf(
+  { kind, path }: Pick<VersionSummary, 'kind' | 'path'>,
+  here: Here,
+): Place | { readonly refused: string } {
   const { sep } = here.path;
   for (const [pattern, folder] of sep === '\\' ? WINDOWS_FOLDERS : OTHER_FOLDERS) {
     const rest = pattern.exec(path)?.[1];
     if (rest !== undefined) return exactBelow(here.user[folder], rest.split(sep), here.path);
   }
   for (const folder of [here.user.roaming, here.user.local, here.user.documents, here.user.home]) {
-    const start = folder + sep;
+    // `H:\` ends in one already; where there is one root, all below it is nobody's folder.
+    const bare = folder.replace(sep === '\\' ? /[\\/]+$/ : /\/+$/, '');
+    if (bare === '') continue;
+    const start = bare + sep;
     const isBelow =
       sep === '\\' ? path.toLowerCase().startsWith(start.toLowerCase()) : path.startsWith(start);
     if (isBelow) return exactBelow(folder, path.slice(start.length).split(sep), here.path);
   }
-  return here.isOwn(path)
-    ? { to: path }
-    : { refused: 'Its place is outside of your folders: name its path alone to restore it there.' };
+  // Of a mail program's databases one alone, without its log, is of no use.
+  const alone = kind === 'mail-client' ? '' : ': name its path alone to restore it there';
+  return here.isOwn(path) ? { to: path } : { refused: `Its place is outside of your folders${alone}.` };
 }
 
 /** Whose a path was, as far as it tells: a name of a user's folder, or the id of a registry's user; null: nobody's. */

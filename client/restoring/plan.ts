@@ -163,7 +163,7 @@ async function place(
   if (version.kind === 'ost')
     return refused('an OST never goes into a profile, where Outlook makes its own; name a place with --to');
   const found = placeHere(version, here);
-  if ('refused' in found) return refused(`${found.refused} Or name a folder with --to.`);
+  if ('refused' in found) return refused(`${found.refused} With --to it is restored below a folder.`);
   if (found.take?.id === 'autocomplete') return stream(version, found.to, options);
   const there = await look(found.to, version);
   const closed = found.take?.closed ?? version.kind === 'mail-client';
@@ -244,32 +244,34 @@ export async function keepSetsWhole(
   },
 ): Promise<{ plan: Placement[]; leftovers: string[] }> {
   const targets = new Set(plan.map(({ to }) => to));
-  const leftovers: string[] = [];
-  const blocked = new Map<string, string>();
-  for (const { version, to, action, note } of plan) {
+  const found: { readonly set: string; readonly file: string }[] = [];
+  const blocked = new Map<string, Pick<Placement, 'action' | 'note'>>();
+  const inTheWay = (file: string) =>
+    ({ action: 'exists', note: `${file} is in the way of its set; say --overwrite` }) as const;
+  for (const { version, to, action } of plan) {
     const set = sets.get(version.path);
     if (set === undefined) continue;
-    if (action === 'exists' || action === 'refused') blocked.set(set, to ?? note);
-    for (const beside of BESIDE_DATABASE.map((suffix) => to + suffix)) {
-      if (targets.has(beside) || !(await exists(beside))) continue;
-      if (overwrite) leftovers.push(beside);
-      else blocked.set(set, beside);
+    if (action === 'exists') blocked.set(set, inTheWay(to ?? version.path));
+    for (const file of to === null ? [] : BESIDE_DATABASE.map((suffix) => to + suffix)) {
+      if (targets.has(file) || !(await exists(file))) continue;
+      if (overwrite) found.push({ set, file });
+      else blocked.set(set, inTheWay(file));
     }
   }
+  // Last, as it counts more: --overwrite does not help there.
+  for (const { version, action } of plan) {
+    const set = sets.get(version.path);
+    if (set === undefined || action !== 'refused') continue;
+    const note = `${version.path}: a file of its set has no place here; restore it below a folder with --to`;
+    blocked.set(set, { action, note });
+  }
   const whole = plan.map((placement): Placement => {
-    const by = blocked.get(sets.get(placement.version.path) ?? '');
-    if (
-      by === undefined ||
-      by === placement.to ||
-      (placement.action !== 'write' && placement.action !== 'replace')
-    )
+    const block = blocked.get(sets.get(placement.version.path) ?? '');
+    if (block === undefined || !(placement.action === 'write' || placement.action === 'replace'))
       return placement;
-    return {
-      ...placement,
-      action: 'exists',
-      note: `${by} is in the way of its set; say --overwrite`,
-      closed: false,
-    };
+    return { ...placement, ...block, closed: false };
   });
+  // What lies beside a set that is not written belongs to what is there.
+  const leftovers = found.filter(({ set }) => !blocked.has(set)).map(({ file }) => file);
   return { plan: whole, leftovers };
 }

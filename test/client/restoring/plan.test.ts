@@ -110,6 +110,31 @@ describe('the place of', () => {
     expect(place).toMatchObject({ to: 'R:\\Roaming\\Microsoft\\Podpisy\\a.htm' });
   });
 
+  test.each([
+    ['H:\\', 'h:\\Poczta\\a.pst', 'H:\\Poczta\\a.pst'],
+    ['\\\\srv\\home\\jan\\', '\\\\srv\\home\\Jan\\a.pst', '\\\\srv\\home\\jan\\a.pst'],
+    ['E:\\Jan', 'E:\\Jan 2\\a.pst', null],
+  ])('a folder of documents %s: %s', (documents, path, to) => {
+    const place = placeHere({ kind: 'pst', path }, { ...here, user: { ...here.user, documents } });
+    expect('to' in place ? place.to : null).toBe(to);
+  });
+
+  test('a root of all there is makes nothing theirs', () => {
+    const user = { ...here.user, home: '/', roaming: '/', local: '/', documents: '/' };
+    const place = placeHere({ kind: 'pst', path: '/etc/cron.d/a' }, { ...here, path: posix, user });
+    expect(place).toEqual({ refused: expect.any(String) });
+  });
+
+  test('outside of them: what to do, but for a database that would come without its log', async () => {
+    const [store, database] = await plan([
+      version('D:\\a.pst', 'pst'),
+      version('D:\\mail.dat', 'mail-client'),
+    ]);
+    expect(store!.note).toContain('name its path alone');
+    expect(database!.note).not.toContain('alone');
+    expect(database!.note).toContain('--to');
+  });
+
   test('a profile of another home folder on Linux', () => {
     const user = { ...here.user, home: '/home/nowak', roaming: '/home/nowak', local: '/home/nowak' };
     const path = '/home/jan/.thunderbird/x/prefs.js';

@@ -136,6 +136,39 @@ describe('at its place', () => {
     expect(await decide([placed(db, first!), placed(wal, second!)], there, overwrite)).toEqual(expected);
   });
 
+  test.each([false, true])(
+    'one file has no place: told which, and what helps; overwrite %s',
+    async (overwrite) => {
+      const nowhere: Placement = { ...placed(wal, 'refused'), to: null, note: 'It has no place.' };
+      const asked: string[] = [];
+      const decided = await keepSetsWhole([placed(db, overwrite ? 'replace' : 'write'), nowhere], {
+        sets,
+        overwrite,
+        exists: async (path) => asked.push(path) > 0,
+      });
+      expect(decided.plan).toMatchObject([
+        {
+          action: 'refused',
+          to: db,
+          note: `${wal}: a file of its set has no place here; restore it below a folder with --to`,
+        },
+        { action: 'refused', to: null, note: 'It has no place.' },
+      ]);
+      expect(asked).toEqual([`${db}-wal`, `${db}-journal`, `${db}-shm`]);
+      // They belong to the database that stays.
+      expect(decided.leftovers).toEqual([]);
+    },
+  );
+
+  test('what is in the way of a set is told by its path', async () => {
+    const { plan } = await keepSetsWhole([placed(db, 'write'), placed(wal, 'exists')], {
+      sets,
+      overwrite: false,
+      exists: async () => false,
+    });
+    expect(plan[0]!.note).toBe(`${wal} is in the way of its set; say --overwrite`);
+  });
+
   test('a file that is in no set goes its own way', async () => {
     const mail = placed('/em/Inbox', 'write');
     const decided = await keepSetsWhole([mail, placed(db, 'exists')], {
