@@ -8,15 +8,14 @@ import { SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import { SetList } from '../backup/set-list.ts';
 import type { Context, Machine } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import type { ServerClient } from '../http/server-client.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { chooseVersion, type Restore, restoreVersion } from '../restoring/restore.ts';
-import { assertNotInProfile, type KindResult, restoreKind } from '../restoring/restore-kind.ts';
+import { assertNotInProfile, type KindResult, planTarget, restoreKind } from '../restoring/restore-kind.ts';
 import { resolveSets } from '../restoring/sets.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { userHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
-import { SourceRegistry } from '../state/source-registry.ts';
+import { isTaken, SourceRegistry } from '../state/source-registry.ts';
 import { bytesText } from '../terminal.ts';
 import { processList } from '../triggers/process-list.ts';
 import { withServer } from '../with-server.ts';
@@ -62,16 +61,29 @@ export async function restore(context: Context, words: string[], options: Restor
         throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
       return toPlaces(context, restoring, newest, { ...options, kind, sets, own: takenHere(state.db) });
     }
-    const version = await oneVersion(server, { word, id: options.version, at });
-    if (options.to === undefined || options.dryRun)
+    const named = isRegistryPath(word) ? word : resolve(word);
+    const version = chooseVersion(await server.versions({ path: named }), {
+      path: named,
+      id: options.version,
+      at,
+    });
+    if (options.to === undefined) {
+      const own = new Set([named]);
       return toPlaces(context, restoring, [version], {
         ...options,
         kind: version.kind,
         sets: new Map(),
-        own: new Set([version.path]),
+        own,
       });
+    }
     assertNotInProfile(version, options.to, { path });
     const { to, overwrite = false } = options;
+    if (options.dryRun) {
+      const left = [planTarget(version, { to: resolve(to), overwrite, isThere: existsSync(to) })];
+      const result = { restored: [], left, kept: [] };
+      terminal.result(textOf(result, options), { ...result, dryRun: true });
+      return EXIT.ok;
+    }
     const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
     terminal.result(
       `${resolve(to)}: ${bytesText(bytes)} of version ${version.id}, verified\n  sha256 ${sha256}`,
@@ -97,24 +109,13 @@ async function readList(restoring: Restore, version: VersionSummary): Promise<Se
   });
 }
 
-async function oneVersion(
-  server: ServerClient,
-  { word, id, at }: { word: string; id: string | undefined; at: number | undefined },
-) {
-  const path = isRegistryPath(word) ? word : resolve(word);
-  return chooseVersion(await server.versions({ path }), { path, id, at });
-}
-
-/**
- * The paths that this device has receipts for: what the server told it of is not among them. None where its database is lost: a
- * restore is for such days too.
- */
+/** The paths that this device has taken. None where its database is lost: a restore is for such days too. */
 function takenHere(dbPath: string): ReadonlySet<string> {
   if (!existsSync(dbPath)) return new Set();
   try {
     const db = openDeviceDb(dbPath, { readonly: true });
     try {
-      const taken = new SourceRegistry(db).all().filter(({ lastReceiptAt }) => lastReceiptAt !== null);
+      const taken = new SourceRegistry(db).all().filter(isTaken);
       return new Set(taken.map((source) => source.path));
     } finally {
       db.close();
@@ -136,7 +137,8 @@ async function toPlaces(
   },
 ): Promise<number> {
   return withScratch(async (scratch) => {
-    const { registry, user, signatures } = await userHere(machine, scratch);
+    const into = options.to === undefined ? null : resolve(options.to);
+    const { registry, user, signatures } = await userHere(machine, { scratch, toOwnPlaces: into === null });
     const result = await restoreKind(
       {
         ...restoring,
@@ -151,7 +153,7 @@ async function toPlaces(
         kind: options.kind,
         sets: options.sets,
         from: options.from,
-        into: options.to === undefined ? null : resolve(options.to),
+        into,
         overwrite: options.overwrite ?? false,
         dryRun: options.dryRun ?? false,
       },

@@ -7,7 +7,7 @@ import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
-import { type Source, SourceRegistry } from '../state/source-registry.ts';
+import { isTaken, type Source, SourceRegistry } from '../state/source-registry.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
@@ -18,7 +18,7 @@ const PATIENCE_MS = 5_000;
 function stateOf(source: Source, queued: boolean): string {
   if (source.lastFailure) return source.lastFailure.code;
   if (queued) return 'queued';
-  return source.lastReceiptAt ? 'backed-up' : 'new';
+  return isTaken(source) ? 'backed-up' : 'new';
 }
 
 /** What went wrong with a source last, and what to do about it. */
@@ -42,7 +42,7 @@ export async function status({ terminal, paths }: Context): Promise<number> {
       `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
       ...sources.flatMap(({ path, state, lastReceiptAt, snapshot, message, hint }) => [
-        `${state.padEnd(10)} ${lastReceiptAt ?? 'no receipt yet'}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
+        `${state.padEnd(10)} ${lastReceiptAt ?? (state === 'backed-up' ? 'an older receipt' : 'no receipt yet')}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
         ...(message === undefined ? [] : [`  ${printable(`${message} ${hint}`)}`]),
       ]),
     ];

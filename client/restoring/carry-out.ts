@@ -27,7 +27,13 @@ export async function lookAtPlace(to: string, version: VersionSummary): Promise<
   if (there instanceof Error) return there.code === 'ENOENT' ? 'nothing' : 'other';
   if (!there.isFile() || there.size !== version.size || version.sha256 === null) return 'other';
   const hash = createHash('sha256');
-  for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 })) hash.update(bytes as Buffer);
+  try {
+    for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 }))
+      hash.update(bytes as Buffer);
+  } catch {
+    // A program holds it open, or it is not ours to read: what is in use is not what is restored.
+    return 'other';
+  }
   return hash.digest('hex') === version.sha256 ? 'same' : 'other';
 }
 

@@ -204,6 +204,17 @@ async function writeSecret(file: string, bytes: Uint8Array): Promise<string> {
   return file;
 }
 
+/** What a restore to the one file `to` will do. */
+export function planTarget(
+  { path }: Pick<VersionSummary, 'path'>,
+  { to, overwrite, isThere }: { to: string; overwrite: boolean; isThere: boolean },
+): KindResult['left'][number] {
+  if (!isThere) return { path, to, action: 'write', note: '' };
+  return overwrite
+    ? { path, to, action: 'replace', note: 'what is there is not kept' }
+    : { path, to, action: 'exists', note: 'say --overwrite to replace it' };
+}
+
 /** Failure `target_refused` where an OST would be put where Outlook keeps its own. */
 export function assertNotInProfile(
   { kind, path }: VersionSummary,

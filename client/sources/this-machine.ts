@@ -40,12 +40,23 @@ export interface UserHere {
   readonly signatures: string;
 }
 
-/** Who runs this, whose folders a restore goes to. Failure `target_refused` where that is LocalSystem, which has no mail. */
-export async function userHere(machine: ThisMachine, scratch: string): Promise<UserHere> {
+/**
+ * Who runs this, whose folders a restore goes to. Failure `target_refused` where that is LocalSystem, which has no mail, and it is to
+ * go `toOwnPlaces`.
+ */
+export async function userHere(
+  machine: ThisMachine,
+  { scratch, toOwnPlaces }: { scratch: string; toOwnPlaces: boolean },
+): Promise<UserHere> {
   const registry = registryOf(machine.platform, machine.env)?.(scratch) ?? null;
   if (!registry) return { registry, user: plainUser(machine), signatures: 'Signatures' };
-  if (isLocalSystem(machine))
-    throw new Failure('target_refused', 'LocalSystem has no mail: run the restore as the user it is for.');
+  if (isLocalSystem(machine)) {
+    if (!toOwnPlaces) return { registry, user: plainUser(machine), signatures: 'Signatures' };
+    throw new Failure(
+      'target_refused',
+      'LocalSystem has no mail: run the restore as the user it is for, or name a folder with --to.',
+    );
+  }
   const user = await thisWindowsUser({ ...machine, files: nodeFiles, registry });
   const leaveOut = () => {};
   const outlook = await outlookInRegistry({ files: nodeFiles, registry, user, caches: false, leaveOut });

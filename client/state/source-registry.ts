@@ -33,6 +33,14 @@ export interface Source {
   readonly lastFailure: { readonly code: string; readonly message: string } | null;
 }
 
+/**
+ * Whether this device read the source itself, and the server holds what it read: by a receipt, or, after the database was lost, by a
+ * look that found it unchanged. What the server alone tells of is not taken.
+ */
+export function isTaken({ lastReceiptAt, mark }: Pick<Source, 'lastReceiptAt' | 'mark'>): boolean {
+  return lastReceiptAt !== null || mark !== null;
+}
+
 interface Row {
   id: number;
   path: string;

@@ -139,6 +139,12 @@ describe('restore of a path without --to', () => {
     });
     expect(readdirSync(dirname(store))).toHaveLength(2);
 
+    const old = join(home, 'old.pst');
+    const dry = await run('restore', store, '--to', old, '--dry-run');
+    expect(dry).toMatchObject({ code: 0, json: { dryRun: true, left: [{ to: old, action: 'write' }] } });
+    expect(existsSync(old)).toBe(false);
+    expect(await run('restore', store, '--to', old)).toMatchObject({ code: 0, json: { path: old } });
+
     const refused = await run('restore', ost!);
     expect(refused).toMatchObject({ code: 1, json: { left: [{ action: 'refused' }] } });
     const live = await run('restore', ost!, '--to', join(home, 'Microsoft', 'Outlook', 'x.ost'));

@@ -1,7 +1,8 @@
-// What a restore of a kind refuses before it asks the server for a byte.
+// What a restore looks at and refuses before it asks the server for a byte.
 import { win32 } from 'node:path';
 import { expect, test } from 'vitest';
-import { type KindRestore, restoreKind } from '../../../client/restoring/restore-kind.ts';
+import { lookAtPlace } from '../../../client/restoring/carry-out.ts';
+import { type KindRestore, planTarget, restoreKind } from '../../../client/restoring/restore-kind.ts';
 import type { SourceKind, VersionSummary } from '../../../shared/protocol.ts';
 import { regFileRegistry } from '../../support/reg-file-registry.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -45,4 +46,20 @@ test.each<[SourceKind, string]>([
     left: [{ path, to: null, action: 'refused', note: expect.any(String), code: 'target_refused' }],
     kept: [],
   });
+});
+
+// Its size is that of the version, and no one can read it: as with a store that a program holds open.
+test.skipIf(process.platform !== 'linux')('a file that can not be read is another one', async () => {
+  const version = { size: 0, sha256: '0'.repeat(64) } as VersionSummary;
+  expect(await lookAtPlace('/proc/self/mem', version)).toBe('other');
+});
+
+test.each([
+  [false, false, 'write'],
+  [false, true, 'write'],
+  [true, false, 'exists'],
+  [true, true, 'replace'],
+])('to one file: something is there %s, overwrite %s: %s', (isThere, overwrite, action) => {
+  const told = planTarget({ path: '/a.pst' }, { to: '/old.pst', overwrite, isThere });
+  expect(told).toMatchObject({ path: '/a.pst', to: '/old.pst', action });
 });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openDeviceDb } from '../../../client/state/device-db.ts';
-import { SourceRegistry } from '../../../client/state/source-registry.ts';
+import { isTaken, SourceRegistry } from '../../../client/state/source-registry.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 function registry(): SourceRegistry {
@@ -95,6 +95,19 @@ test('a checkpoint does not move the time of the last receipt, nor keep the mark
   sources.promote(id, BASE, 'mark', '2026-01-01T00:00:00.000Z');
   sources.promote(id, { ...BASE, version: 'w', complete: false }, null, null);
   expect(sources.get(id)).toMatchObject({ mark: null, lastReceiptAt: '2026-01-01T00:00:00.000Z' });
+});
+
+test('taken is what this device read and the server holds: not what the server alone tells of', () => {
+  const sources = registry();
+  const { id } = sources.register('/a', 'pst');
+  expect(isTaken(sources.get(id))).toBe(false);
+  sources.promote(id, BASE, null, null);
+  expect(isTaken(sources.get(id))).toBe(false);
+  // Read, and found to be what the server holds, after the database was lost.
+  sources.promote(id, BASE, 'mark', null);
+  expect(isTaken(sources.get(id))).toBe(true);
+  sources.promote(id, BASE, null, '2026-01-01T00:00:00.000Z');
+  expect(isTaken(sources.get(id))).toBe(true);
 });
 
 test('a base that is forgotten takes the mark with it, so that the next run reads the source', () => {
