@@ -165,6 +165,20 @@ describe('lost state', () => {
     },
     240_000,
   );
+
+  test('a store that rested meanwhile is known again: it is not new, and goes back to its place outside of the home', async () => {
+    const way = await road(2_000_000, 25);
+    await backup(way, '--wait', ...LIVE).ended;
+    for (const name of readdirSync(way.state))
+      if (name.startsWith('device.db')) rmSync(join(way.state, name));
+    expect((await backup(way, '--wait', ...LIVE).ended).json).toMatchObject({ versions: [], unchanged: 1 });
+    const { json } = await mailferryOk('status', '--state', way.state, '--json');
+    expect(json.sources).toMatchObject([{ path: way.source, state: 'backed-up' }]);
+    const digest = await sha256Of(way.source);
+    rmSync(way.source);
+    await mailferryOk('restore', '--kind', 'pst', '--state', way.state);
+    expect(await sha256Of(way.source)).toBe(digest);
+  }, 60_000);
 });
 
 describe('a server restored from an old copy', () => {
