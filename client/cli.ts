@@ -165,7 +165,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
   add<import('./commands/wake.ts').WakeOptions>(
     program
       .command('wake')
-      .description('ask the agent that runs for a look at the sources now')
+      .description('ask the agent that runs to look at the sources, and to try what waits in the queue, now')
       .addOption(new Option('--reason <reason>', 'what happened').choices(WAKE_REASONS).default('asked')),
     async (...args) => (await import('./commands/wake.ts')).wakeAgent(...args),
   );

@@ -33,6 +33,10 @@ export async function changedSources(
   const groups = new Map<string, Group>();
   const waiting: Source[] = [];
   let unchanged = 0;
+  const rests = (...those: readonly Source[]) => {
+    unchanged += those.length;
+    for (const { id, lastFailure } of those) if (lastFailure) device.sources.worksAgain(id);
+  };
   /** Has a source read from the volume of `path`. */
   const add = async (source: Source, path = source.path) => {
     try {
@@ -52,7 +56,7 @@ export async function changedSources(
   for (const source of alone) {
     try {
       const need = await needOf(device, source);
-      if (need === 'unchanged') unchanged++;
+      if (need === 'unchanged') rests(source);
       if (need === 'waits') waiting.push(source);
       if (need === 'read') await add(source);
     } catch (error) {
@@ -61,7 +65,7 @@ export async function changedSources(
   }
   for (const set of sets) {
     const need = await needOfSet(device, set);
-    if (need === 'unchanged') unchanged += set.members.length;
+    if (need === 'unchanged') rests(...set.members);
     if (need === 'waits') waiting.push(...set.members, set.list);
     if (need !== 'read') continue;
     for (const source of set.members) await add(source);

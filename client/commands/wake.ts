@@ -1,6 +1,7 @@
 // mailferry wake: asks the agent that runs in this state directory for a look, such as from a scheduled task.
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { loadIdentity } from '../state/state-directory.ts';
 import { type WakeReason, wake } from '../triggers/wake-file.ts';
 
 export interface WakeOptions {
@@ -12,7 +13,11 @@ export async function wakeAgent(
   _: string[],
   { reason }: WakeOptions,
 ): Promise<number> {
-  wake(paths.root, reason);
-  terminal.result('The agent was asked for a look.', { reason });
+  await loadIdentity(paths);
+  const heard = await wake(paths.root, reason);
+  const said = heard
+    ? 'The agent was asked for a look.'
+    : `No agent that works in ${paths.root} heard of it; one that starts looks anyway.`;
+  terminal.result(said, { reason, heard });
   return EXIT.ok;
 }

@@ -187,6 +187,13 @@ export class SourceRegistry {
     this.#db.prepare('UPDATE sources SET ask_server = 0 WHERE id = ?').run(id);
   }
 
+  /** What it failed by is over, though no receipt says so. */
+  worksAgain(id: number): void {
+    this.#db
+      .prepare('UPDATE sources SET last_failure = NULL, last_failure_message = NULL WHERE id = ?')
+      .run(id);
+  }
+
   failed(id: number, code: string, message: string): void {
     this.#db
       .prepare('UPDATE sources SET last_failure = ?, last_failure_message = ? WHERE id = ?')

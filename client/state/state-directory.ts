@@ -1,6 +1,5 @@
 // Where the device keeps what it must not lose, who it is, and that only one process works there.
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
@@ -71,10 +70,14 @@ export async function saveIdentity(paths: StatePaths, identity: Identity): Promi
   await writeDurably(paths.identity, `${JSON.stringify(kept, null, 2)}\n`);
 }
 
-/** Who this device is; a Failure `not_enrolled` where it is nobody yet. */
+/** Who this device is. Failures: `not_enrolled` where it is nobody yet, `state_unusable` for whoever may not know. */
 export async function loadIdentity(paths: StatePaths): Promise<Identity> {
-  if (!existsSync(paths.identity))
-    throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
+  // It is there as well for those who are not let in.
+  const isThere = await stat(paths.identity).then(
+    () => true,
+    ({ code }) => code !== 'ENOENT' && code !== 'ENOTDIR',
+  );
+  if (!isThere) throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
   try {
     const identity = await unsealed(JSON.parse(await readFile(paths.identity, 'utf8')), paths.keeper);
     if (isIdentity(identity)) return identity;

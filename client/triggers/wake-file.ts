@@ -1,6 +1,7 @@
 // Trigger: another process asks for a look by touching a file, such as a scheduled task or `mailferry wake`.
-import { type FSWatcher, mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { existsSync, type FSWatcher, mkdirSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Reason } from './look-plan.ts';
 import type { Trigger } from './lookout.ts';
 
@@ -16,10 +17,21 @@ function wakeFolder(stateRoot: string): string {
   return join(stateRoot, 'wake');
 }
 
-/** Asks the agent that works in `stateRoot`, if there is one, for a look; else its next start looks anyway. */
-export function wake(stateRoot: string, reason: WakeReason): void {
+/** How long an agent may take to hear of it, in milliseconds, and how often that is looked at. */
+const HEARD_MS = 2_000;
+const LOOK_MS = 25;
+
+/** Asks the agent that works in `stateRoot`, if there is one, for a look; whether one heard of it. */
+export async function wake(stateRoot: string, reason: WakeReason): Promise<boolean> {
+  const file = join(wakeFolder(stateRoot), reason);
   mkdirSync(wakeFolder(stateRoot), { recursive: true, mode: 0o700 });
-  writeFileSync(join(wakeFolder(stateRoot), reason), '');
+  writeFileSync(file, '');
+  // The agent takes the file away when it hears of it.
+  for (let waited = 0; waited < HEARD_MS; waited += LOOK_MS) {
+    if (!existsSync(file)) return true;
+    await pause(LOOK_MS);
+  }
+  return false;
 }
 
 /** Tells the reasons that wake() gives from now on. Where the folder can't be watched, says so once: the schedule is left. */

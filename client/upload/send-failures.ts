@@ -17,7 +17,7 @@ const BASE_IS_WRONG = new Set([
 ]);
 
 /** Failures of a send that a source is told to have: until a person made room, nothing of it gets further. */
-const NO_ROOM: ReadonlySet<FailureCode> = new Set(['server_full', 'quota_full']);
+const NO_ROOM: ReadonlySet<string> = new Set<FailureCode>(['server_full', 'quota_full']);
 
 export interface FailedSend {
   readonly failure: Failure;
@@ -40,9 +40,13 @@ export class SendFailures {
     this.#readAgain = readAgain;
   }
 
-  /** Something works again: the next trouble is told. */
-  over(): void {
+  /** Something of `sourceId` got through: the next trouble is told, and that there was no room is over. */
+  over(sourceId?: number): void {
     this.#troubled = false;
+    if (sourceId === undefined) return;
+    const { sources } = this.#device;
+    const code = sources.get(sourceId).lastFailure?.code;
+    if (code !== undefined && NO_ROOM.has(code)) sources.worksAgain(sourceId);
   }
 
   /** Records what is to be done about a pack that could not be sent; `known`: nothing, the server has it. */

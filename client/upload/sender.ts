@@ -199,8 +199,9 @@ export class Sender {
   }
 
   #known(pack: WaitingPack): void {
-    this.#device.queue.advancePack(pack, 'acknowledged');
-    this.#failures.over();
+    const { queue } = this.#device;
+    queue.advancePack(pack, 'acknowledged');
+    this.#failures.over(queue.backup(pack.backup_id)?.source_id);
     this.#progress.ended(pack);
   }
 

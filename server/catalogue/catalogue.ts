@@ -9,7 +9,7 @@ import { DeviceCatalogue } from './device-catalogue.ts';
 import { Enrolment } from './enrolment.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Schema } from './schema.ts';
-import { ImmediateSqliteDialect, migrate, openSqlite } from './sqlite.ts';
+import { ImmediateSqliteDialect, isDamage, migrate, openSqlite } from './sqlite.ts';
 
 /** The catalogue's name in a data directory. */
 export const CATALOGUE = 'catalogue.db';
@@ -56,12 +56,13 @@ function openWhole(directory: string, file: string): Database.Database {
     return sqlite;
   } catch (error) {
     sqlite?.close();
-    if (!/^SQLITE_(CORRUPT|NOTADB|IOERR)/.test(codeOf(error))) throw error;
-    throw new Failure(
-      'state_unusable',
-      `The catalogue in ${directory} can't be read (${(error as Error).message}): run \`mailferry server rebuild --data ${directory}\`.`,
-      { cause: error },
-    );
+    if (!codeOf(error).startsWith('SQLITE_')) throw error;
+    const { message } = error as Error;
+    const advice =
+      file === CATALOGUE && isDamage(error)
+        ? `is damaged (${message}): run \`mailferry server rebuild --data ${directory}\`.`
+        : `can't be opened (${message}).`;
+    throw new Failure('state_unusable', `The catalogue in ${directory} ${advice}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
 import Database from 'better-sqlite3';
 import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
+import { codeOf } from '../disk-failure.ts';
 
 /** 3.51.3 mends the WAL-reset bug: two connections that checkpoint and write at once could damage the file. */
 const OLDEST_SQLITE = [3, 51, 3];
@@ -88,7 +89,16 @@ class ImmediateDriver extends SqliteDriver {
   }
 }
 
-/** What is wrong with the database in `file`, or null: its pages, its indexes and its references are read through. */
+/** Whether an error says that the database itself is damaged, and not that the disk, its room or a permission is in the way. */
+export function isDamage(error: unknown): boolean {
+  // A file that was cut off ends in the middle of a page.
+  return /^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(codeOf(error));
+}
+
+/**
+ * What is wrong with the database in `file`, or null: its pages, its indexes and its references are read through. A Failure
+ * `state_unusable` where it can't be read for another reason than damage.
+ */
 export function checkSqlite(file: string): string | null {
   let db: Database.Database | undefined;
   try {
@@ -101,7 +111,9 @@ export function checkSqlite(file: string): string | null {
     db.pragma('wal_checkpoint(TRUNCATE)');
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const { message } = error as Error;
+    if (isDamage(error)) return message;
+    throw new Failure('state_unusable', `${file} can't be read (${message}).`, { cause: error });
   } finally {
     db?.close();
   }

@@ -120,12 +120,17 @@ export class VersionRows {
     return this.#db
       .selectFrom('receipts')
       .innerJoin('versions', (join) =>
-        join
-          .onRef('versions.device', '=', 'receipts.device')
-          .onRef('versions.sequence', '=', 'receipts.sequence'),
+        join.onRef('versions.device', '=', 'receipts.device').onRef('versions.id', '=', 'receipts.version'),
       )
       .select(['receipts.sequence', 'receipts.statement', 'receipts.signature'])
-      .select(['versions.id', 'versions.path', 'versions.size', 'versions.sha256', 'versions.root'])
+      .select([
+        'versions.sequence as place',
+        'versions.id',
+        'versions.path',
+        'versions.size',
+        'versions.sha256',
+        'versions.root',
+      ])
       .select(['versions.complete', 'versions.received_at'])
       .where('receipts.device', '=', this.#device)
       .where('receipts.sequence', '>', sequence)

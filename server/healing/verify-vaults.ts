@@ -191,6 +191,7 @@ type ReceiptRow = Awaited<ReturnType<DeviceCatalogue['versions']['receiptsAfter'
 function differences(row: ReceiptRow, statement: ReceiptStatement): string[] {
   const stated = {
     id: statement.version,
+    place: statement.sequence,
     path: statement.path,
     size: statement.size,
     'SHA-256': statement.sha256,
@@ -200,6 +201,7 @@ function differences(row: ReceiptRow, statement: ReceiptStatement): string[] {
   };
   const found: typeof stated = {
     id: row.id,
+    place: row.place,
     path: row.path,
     size: row.size,
     'SHA-256': row.sha256 ?? '',

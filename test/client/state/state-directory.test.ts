@@ -138,6 +138,19 @@ describe('the identity', () => {
     await expect(loadIdentity(statePaths(tempDir()))).rejects.toMatchObject({ code: 'not_enrolled' });
   });
 
+  test('is somebody also for those who are not let in', async (context) => {
+    context.skip(process.getuid?.() !== 0, 'it takes root to become somebody else');
+    const root = join(tempDir(), 'state');
+    await saveIdentity(statePaths(root), identity);
+    chmodSync(root, 0o700);
+    process.seteuid!(65_534);
+    try {
+      await expect(loadIdentity(statePaths(root))).rejects.toMatchObject({ code: 'state_unusable' });
+    } finally {
+      process.seteuid!(0);
+    }
+  });
+
   test('saved again replaces the first whole, and leaves nothing beside it', async () => {
     const paths = statePaths(tempDir());
     await saveIdentity(paths, { ...identity, server: `https://${'long'.repeat(100)}.example` });

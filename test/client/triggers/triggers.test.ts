@@ -132,12 +132,15 @@ test('another process wakes the agent, as often as it likes', async () => {
   const state = tempDir();
   const told: Reason[] = [];
   wakeTrigger(state, () => {})((reason) => told.push(reason), stop.signal);
-  wake(state, 'unlock');
-  await expect.poll(() => told).toEqual(['unlock']);
-  wake(state, 'asked');
-  await expect.poll(() => told).toEqual(['unlock', 'asked']);
-  wake(state, 'unlock');
-  await expect.poll(() => told).toEqual(['unlock', 'asked', 'unlock']);
+  expect(await wake(state, 'unlock')).toBe(true);
+  expect(told).toEqual(['unlock']);
+  expect(await wake(state, 'asked')).toBe(true);
+  expect(await wake(state, 'unlock')).toBe(true);
+  expect(told).toEqual(['unlock', 'asked', 'unlock']);
+});
+
+test('whoever wakes where no agent works is told that none heard of it', async () => {
+  expect(await wake(tempDir(), 'asked')).toBe(false);
 });
 
 test('the lookout: first at once, then for a reason, and none after the stop', async () => {

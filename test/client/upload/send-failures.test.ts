@@ -170,3 +170,21 @@ test('packs that the server lacks are sent again before the next commit', async 
   expect(queue.backup('a')).toMatchObject({ state: 'uploading', attempts: 1 });
   expect(readAgain).not.toHaveBeenCalled();
 });
+
+test.each(['server_full', 'quota_full'] as const)(
+  '%s is over when a pack of the source gets through',
+  async (code) => {
+    const { failures, send, sources, source } = device();
+    await send(new Failure(code, 'No room.'));
+    expect(sources.get(source).lastFailure).toMatchObject({ code });
+    failures.over(source);
+    expect(sources.get(source).lastFailure).toBeNull();
+  },
+);
+
+test('another failure is not over for that', async () => {
+  const { failures, sources, source } = device();
+  sources.failed(source, 'root_differs', 'Other bytes.');
+  failures.over(source);
+  expect(sources.get(source).lastFailure).toMatchObject({ code: 'root_differs' });
+});

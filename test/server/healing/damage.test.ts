@@ -241,6 +241,7 @@ describe('verify', () => {
 
   it.each([
     ['path', "path || 'x'", 'path'],
+    ['sequence', 'sequence + 6', 'place'],
     ['size', 'size + 1', 'size'],
     ['sha256', "replace(sha256, substr(sha256, 1, 1), 'g')", 'SHA-256'],
     ['root', "replace(root, substr(root, 1, 1), 'g')", 'root'],
