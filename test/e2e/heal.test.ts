@@ -1,5 +1,5 @@
 // A pack rots on the server: verify names it, and the next run of the device mends the newest version with what was lost, no more.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
@@ -63,4 +63,26 @@ describe('a damaged pack on the server', () => {
       sources: [{ path: source }],
     });
   }, 120_000);
+});
+
+test('a store that was away for one run is told of until it is found again, as it was', async () => {
+  const root = tempDir();
+  const { server, state } = await serverAndDevice(root);
+  const source = join(root, 'usb', 'mail.pst');
+  mkdirSync(join(root, 'usb'));
+  makeMailFile(source, MIB, 6);
+  const run = (...words: string[]) =>
+    mailferry('backup', ...words, '--wait', '--snapshot', 'live', '--state', state, '--json').ended;
+  const stateOf = async () => {
+    const { json } = await mailferryOk('status', '--state', state, '--json');
+    return json.sources[0].state;
+  };
+  expect((await run(source)).code).toBe(0);
+  renameSync(join(root, 'usb'), join(root, 'unplugged'));
+  expect((await run(source)).code).toBe(1);
+  expect(await stateOf()).toBe('source_missing');
+  renameSync(join(root, 'unplugged'), join(root, 'usb'));
+  expect((await run(source)).json).toMatchObject({ unchanged: 1, packs: 0 });
+  expect(await stateOf()).toBe('backed-up');
+  await stop(server);
 });
