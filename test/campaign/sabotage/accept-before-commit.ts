@@ -11,8 +11,8 @@ import type { VersionSummary } from '../../../shared/protocol.ts';
 
 export * from '../../../server/version/accept-version.ts';
 
-/** Long enough for the answer to arrive. */
-const LATER_MS = 300;
+/** Long enough for the answer to arrive, and for whoever saw it to end the server, on a machine that has much else to do. */
+const LATER_MS = 2_000;
 
 export function acceptVersion(ports: AcceptPorts, version: CheckedVersion): Promise<VersionSummary> {
   const { catalogue } = ports;
