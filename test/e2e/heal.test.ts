@@ -82,7 +82,7 @@ test('a store that was away for one run is told of until it is found again, as i
   expect((await run(source)).code).toBe(1);
   expect(await stateOf()).toBe('source_missing');
   renameSync(join(root, 'unplugged'), join(root, 'usb'));
-  expect((await run(source)).json).toMatchObject({ unchanged: 1, packs: 0 });
+  expect((await run(source)).json).toMatchObject({ unchanged: 1, versions: [], snapshots: 0 });
   expect(await stateOf()).toBe('backed-up');
   await stop(server);
 });
