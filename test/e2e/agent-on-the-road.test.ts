@@ -2,7 +2,6 @@
 // sends next to nothing twice.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -10,6 +9,7 @@ import { ChaosProxy } from '../support/chaos-proxy.ts';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
 import { enrol, mailferryOk, PROGRAM, type RunningServer, startServer, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { vaultPackBytes } from '../support/vault-packs.ts';
 
 const MIB = 1_048_576;
 
@@ -69,13 +69,6 @@ async function expectRestorable({ root, source, state }: Way): Promise<void> {
   expect(await sha256Of(to)).toBe(await sha256Of(source));
 }
 
-/** Bytes of all packs that the server holds. */
-function packBytes({ server }: Way): number {
-  return readdirSync(join(server.data, 'vaults'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /^[0-9a-f]{64}$/.test(entry.name))
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0);
-}
-
 describe('a machine that sleeps while its line dies, in the middle of sending', () => {
   test.each([
     ['30 s, and wakes with a line', 30_000, 0],
@@ -101,7 +94,7 @@ describe('a machine that sleeps while its line dies, in the middle of sending', 
       expect(Date.now() - backAt).toBeLessThan(3_000);
       proxy.set({});
       await receipted(running);
-      expect(proxy.counted.up - packBytes(way)).toBeLessThan(2 * MIB);
+      expect(proxy.counted.up - vaultPackBytes(way.server.data)).toBeLessThan(2 * MIB);
       running.child.stdin!.write('stop\n');
       expect(await running.ended).toEqual([0, null]);
       await expectRestorable(way);
@@ -131,7 +124,7 @@ describe('an agent that is stopped in the middle of sending', () => {
       proxy.set({});
       const second = agent(way);
       await receipted(second);
-      expect(proxy.counted.up - packBytes(way)).toBeLessThan(MIB);
+      expect(proxy.counted.up - vaultPackBytes(way.server.data)).toBeLessThan(MIB);
       second.child.stdin!.write('stop\n');
       expect(await second.ended).toEqual([0, null]);
       await expectRestorable(way);

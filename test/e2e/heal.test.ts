@@ -1,10 +1,11 @@
 // A pack rots on the server: verify names it, and the next run of the device mends the newest version with what was lost, no more.
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
 import { mailferry, mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { vaultPacks } from '../support/vault-packs.ts';
 
 const MIB = 1_048_576;
 
@@ -19,10 +20,7 @@ describe('a damaged pack on the server', () => {
     await backup();
 
     // The smallest pack: what is lost is what is sent again.
-    const packs = readdirSync(join(data, 'vaults'), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile() && /^[0-9a-f]{64}$/.test(entry.name))
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort((a, b) => statSync(a).size - statSync(b).size);
+    const packs = vaultPacks(data).sort((a, b) => statSync(a).size - statSync(b).size);
     const [victim] = packs;
     const lostBytes = statSync(victim!).size;
     const bytes = readFileSync(victim!);

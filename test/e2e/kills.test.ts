@@ -17,6 +17,7 @@ import {
 } from '../support/mailferry.ts';
 import { seededRandom } from '../support/random.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { vaultPackBytes } from '../support/vault-packs.ts';
 
 const MIB = 1_048_576;
 const KILLS = 30;
@@ -76,7 +77,7 @@ describe('kill -9', () => {
     expect(last.json.failed).toEqual([]);
     await everyVersionRestores(state, root, new Set(sums.keys()));
     expect(readdirSync(join(state, 'staging'))).toEqual([]);
-    const sent = await packBytes(data);
+    const sent = vaultPackBytes(data);
     expect(proxy.counted.up - sent).toBeLessThan(KILLS * MIB + TALK);
     await stop(server);
     await proxy.close();
@@ -116,7 +117,7 @@ describe('kill -9', () => {
     }
     await everyVersionRestores(state, root, sums);
     expect(readdirSync(join(state, 'staging'))).toEqual([]);
-    const sent = await packBytes(data);
+    const sent = vaultPackBytes(data);
     expect(proxy.counted.up - sent).toBeLessThan(KILLS * MIB + TALK);
     await stop(server);
     await proxy.close();
@@ -133,15 +134,4 @@ async function everyVersionRestores(state: string, root: string, sums: ReadonlyS
     expect(await sha256Of(to)).toBe(sha256);
     expect(sums).toContain(sha256);
   }
-}
-
-/** Bytes of all packs in the vaults below `data`: what had to be sent once. */
-async function packBytes(data: string): Promise<number> {
-  const { readdir, stat } = await import('node:fs/promises');
-  let total = 0;
-  for (const entry of await readdir(join(data, 'vaults'), { recursive: true, withFileTypes: true })) {
-    if (entry.isFile() && /^[0-9a-f]{64}$/.test(entry.name))
-      total += (await stat(join(entry.parentPath, entry.name))).size;
-  }
-  return total;
 }
