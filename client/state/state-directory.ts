@@ -1,5 +1,5 @@
 // Where the device keeps what it must not lose, who it is, and that only one process works there.
-import { readFile, stat } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
@@ -72,19 +72,22 @@ export async function saveIdentity(paths: StatePaths, identity: Identity): Promi
 
 /** Who this device is. Failures: `not_enrolled` where it is nobody yet, `state_unusable` for whoever may not know. */
 export async function loadIdentity(paths: StatePaths): Promise<Identity> {
-  // It is there as well for those who are not let in.
-  const isThere = await stat(paths.identity).then(
-    () => true,
-    ({ code }) => code !== 'ENOENT' && code !== 'ENOTDIR',
-  );
-  if (!isThere) throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
+  const text = await readFile(paths.identity, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    // It is there as well for those who are not let in.
+    if (cause.code !== 'ENOENT' && cause.code !== 'ENOTDIR') throw unreadable(paths, cause);
+    throw new Failure('not_enrolled', `No device is enrolled in ${paths.root}.`);
+  });
   try {
-    const identity = await unsealed(JSON.parse(await readFile(paths.identity, 'utf8')), paths.keeper);
+    const identity = await unsealed(JSON.parse(text), paths.keeper);
     if (isIdentity(identity)) return identity;
   } catch (cause) {
-    throw new Failure('state_unusable', `${paths.identity} can't be read.`, { cause });
+    throw unreadable(paths, cause);
   }
   throw new Failure('state_unusable', `${paths.identity} is not what enrolling wrote.`);
+}
+
+function unreadable({ identity }: StatePaths, cause: unknown): Failure {
+  return new Failure('state_unusable', `${identity} can't be read.`, { cause });
 }
 
 /** The credential that is kept for `device` now; null where another device is, or none that can be read. */
