@@ -33,9 +33,9 @@ export async function changedSources(
   const groups = new Map<string, Group>();
   const waiting: Source[] = [];
   let unchanged = 0;
-  const rests = (...those: readonly Source[]) => {
-    unchanged += those.length;
-    for (const { id, lastFailure } of those) if (lastFailure) device.sources.worksAgain(id);
+  /** What failed before is over where the source is as its receipt says. */
+  const rests = ({ id, lastFailure }: Source) => {
+    if (lastFailure) device.sources.worksAgain(id);
   };
   /** Has a source read from the volume of `path`. */
   const add = async (source: Source, path = source.path) => {
@@ -56,7 +56,10 @@ export async function changedSources(
   for (const source of alone) {
     try {
       const need = await needOf(device, source);
-      if (need === 'unchanged') rests(source);
+      if (need === 'unchanged') {
+        unchanged++;
+        rests(source);
+      }
       if (need === 'waits') waiting.push(source);
       if (need === 'read') await add(source);
     } catch (error) {
@@ -65,7 +68,10 @@ export async function changedSources(
   }
   for (const set of sets) {
     const need = await needOfSet(device, set);
-    if (need === 'unchanged') rests(...set.members);
+    if (need === 'unchanged') {
+      unchanged += set.members.length;
+      for (const source of [...set.members, set.list]) rests(source);
+    }
     if (need === 'waits') waiting.push(...set.members, set.list);
     if (need !== 'read') continue;
     for (const source of set.members) await add(source);
