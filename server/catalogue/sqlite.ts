@@ -113,6 +113,7 @@ export function checkSqlite(file: string): string | null {
   } catch (error) {
     const { message } = error as Error;
     if (isDamage(error)) return message;
+    if (error instanceof Failure) throw error;
     throw new Failure('state_unusable', `${file} can't be read (${message}).`, { cause: error });
   } finally {
     db?.close();
