@@ -1,6 +1,6 @@
 // Faults in system calls: a small library that is loaded into a process before its own (calls.c), compiled when it is first needed.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { built, type Launch } from './program.ts';
@@ -30,8 +30,8 @@ export interface CallFault {
 
 /** A start that meets a fault, if its process comes as far as that. */
 interface FaultyLaunch extends Launch {
-  /** Whether the process met it, and when it is asked again, whether it did since. */
-  takeMet(): boolean;
+  /** Whether the process met it. */
+  met(): boolean;
 }
 
 let library: string | undefined;
@@ -46,11 +46,7 @@ export function withFault({ call, nth, effect, ever }: CallFault): FaultyLaunch 
   }
   const mark = join(dirname(library), `met-${marks++}`);
   return {
-    takeMet() {
-      const met = existsSync(mark);
-      rmSync(mark, { force: true });
-      return met;
-    },
+    met: () => existsSync(mark),
     env: {
       CAMPAIGN_MARK: mark,
       LD_PRELOAD: library,

@@ -62,7 +62,7 @@ export const failingCall: Fault = {
         await world.killServer();
         await world.startServer();
       }
-      if (launch.takeMet()) met++;
+      if (launch.met()) met++;
       world.faultOver();
       await world.deviceEnds(10_000);
     }
