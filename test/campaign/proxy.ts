@@ -65,6 +65,10 @@ export class WatchedProxy {
     this.#target = port;
   }
 
+  get line(): Line {
+    return this.#line;
+  }
+
   set(line: Line): void {
     this.#line = line;
   }

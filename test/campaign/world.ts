@@ -217,6 +217,18 @@ export class World {
     );
   }
 
+  /** Starts the server and lets somebody look at it before the device gets a word in: the line stays down so long. */
+  async startServerUnheard(look: () => Promise<void>): Promise<void> {
+    const line = this.#proxy.line;
+    this.#proxy.set({ ...line, down: true });
+    try {
+      await this.startServer();
+      await look();
+    } finally {
+      this.#proxy.set(line);
+    }
+  }
+
   /** A server that ended, as it does when its disk fails, is started again, as a service manager would. */
   async keepServer(): Promise<void> {
     if (this.#server?.end === null) return;

@@ -41,6 +41,10 @@ if [ ! -e "$cache/node-$node_version/bin/node.exe" ]; then
   mv "$part" "$cache/node-$node_version"
 fi
 ln -sfn "node-$node_version" "$cache/node"
+if [ page-align.mjs -nt "$cache/node/bin/node-aligned.exe" ]; then
+  node page-align.mjs "$cache/node/bin/node.exe" "$cache/node/bin/node-aligned.exe.part"
+  mv "$cache/node/bin/node-aligned.exe.part" "$cache/node/bin/node-aligned.exe"
+fi
 
 # A program is built again when its source is newer.
 mkdir -p "$cache/programs"

@@ -28,7 +28,12 @@ const CACHE =
 /** null where Windows programs can be run here, else why not. */
 export function lacksWine(): string | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'Wine is run as root on Linux';
-  if (!existsSync(join(CACHE, 'prefix', 'system.reg'))) return 'test/windows/set-up.sh was not run';
+  if (
+    ![join('prefix', 'system.reg'), join('node', 'bin', 'node-aligned.exe')].every((each) =>
+      existsSync(join(CACHE, each)),
+    )
+  )
+    return 'test/windows/set-up.sh was not run';
   const mounts = spawnSync('unshare', ['--mount', 'true']).status === 0;
   return mounts ? null : 'this machine allows no mounts';
 }
@@ -71,6 +76,17 @@ export class Wine {
     this.drive = join(this.#prefix, 'drive_c');
     const copied = spawnSync('cp', ['-a', '--reflink=auto', join(CACHE, 'prefix'), this.#prefix]);
     if (copied.status !== 0) throw new Error(`the Windows prefix can't be copied: ${copied.stderr}`);
+    // Windows is started here and stays, or every program alone would start and end it: 1.4 s each. Its services keep the pipes of
+    // whoever started them, which are nobody's this way.
+    this.#run('wineserver', '-p');
+    this.#run('wine', 'wineboot.exe');
+  }
+
+  #run(...words: string[]): void {
+    spawnSync(join(HERE, 'in-wine.sh'), [CACHE, this.#prefix, ...words], {
+      stdio: 'ignore',
+      timeout: 60_000,
+    });
   }
 
   /** The folder that Windows' object namespace `\\?\GLOBALROOT` stands for; made at the first call. */
@@ -97,9 +113,11 @@ export class Wine {
     rmSync(this.here(path), { recursive: true, force: true });
   }
 
-  /** One of the programs of this folder (`hold-file`) or `node`, as a path that Wine takes. */
+  /** One of the programs of this folder (`hold-file`) or `node` (node.exe after page-align.mjs), as a path that Wine takes. */
   program(name: string): string {
-    return name === 'node' ? join(CACHE, 'node', 'bin', 'node.exe') : join(CACHE, 'programs', `${name}.exe`);
+    return name === 'node'
+      ? join(CACHE, 'node', 'bin', 'node-aligned.exe')
+      : join(CACHE, 'programs', `${name}.exe`);
   }
 
   /** The words that start a Windows program from this machine, for those who start it themselves. */
@@ -151,7 +169,7 @@ export class Wine {
 
   /** Ends every process of this Windows and removes it. */
   close(): void {
-    spawnSync(join(HERE, 'in-wine.sh'), [CACHE, this.#prefix, 'wineserver', '-k'], { timeout: 30_000 });
+    this.#run('wineserver', '-k');
     rmSync(this.#root, { recursive: true, force: true });
   }
 }
