@@ -2,12 +2,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
-import { Kysely, sql } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
 import { DeviceCatalogue } from './device-catalogue.ts';
 import { Enrolment } from './enrolment.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { Kysely, sql } from './query-builder.ts';
 import type { Schema } from './schema.ts';
 import { ImmediateSqliteDialect, isDamage, migrate, openSqlite } from './sqlite.ts';
 

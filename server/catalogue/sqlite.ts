@@ -1,8 +1,8 @@
 // Opens a SQLite database so that a commit survives a power cut, and proves it did; brings it to the newest shape.
 import Database from 'better-sqlite3';
-import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
+import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from './query-builder.ts';
 
 /** 3.51.3 mends the WAL-reset bug: two connections that checkpoint and write at once could damage the file. */
 const OLDEST_SQLITE = [3, 51, 3];
