@@ -76,7 +76,7 @@ describe('a machine that sleeps while its line dies, in the middle of sending', 
   ])(
     'for %s: sends again within 3 s of the line’s return, and little twice',
     async (_, asleepMs, lineAfterMs) => {
-      const way = await road(150_000_000);
+      const way = await road(80_000_000);
       const { proxy } = way;
       const slow = { rate: 10_000_000 };
       proxy.set(slow);
@@ -111,11 +111,11 @@ describe('an agent that is stopped in the middle of sending', () => {
   ])(
     'by %s: within 5 s, with exit code 0, and the next one goes on',
     async (_, ask) => {
-      const way = await road(60_000_000);
+      const way = await road(40_000_000);
       const { proxy } = way;
       proxy.set({ rate: 5_000_000 });
       const first = agent(way);
-      await sent(proxy, 10_000_000);
+      await sent(proxy, 5_000_000);
       const askedAt = Date.now();
       ask(first.child);
       expect(await first.ended).toEqual([0, null]);

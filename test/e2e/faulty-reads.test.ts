@@ -1,16 +1,23 @@
 // Reads that fail as they fail on Windows: a byte-range lock, a snapshot that goes away, shadow storage that is full. The device is whole
 // and so is the server; only the reads and the snapshots are made up. Each fault is healed, or reported and nothing claimed.
 import { randomUUID } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { RunResult } from '../../client/backup/run-backup.ts';
 import type { SnapshotChoice } from '../../client/snapshot/freezer.ts';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
-import { mailferry, mailferryOk, serverAndDevice, stop } from '../support/mailferry.ts';
+import {
+  enrol,
+  mailferry,
+  mailferryOk,
+  type RunningServer,
+  startServer,
+  stop,
+} from '../support/mailferry.ts';
 import { type Fault, ShadowHost } from '../support/shadow-host.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -34,7 +41,18 @@ const { statePaths } = (await built(
   'state/state-directory',
 )) as typeof import('../../client/state/state-directory.ts');
 
-/** A volume with a store on it, made-up shadow copies of it, a server and a device. */
+let data: string;
+let server: RunningServer;
+beforeAll(async () => {
+  data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
+  server = await startServer(data);
+});
+afterAll(async () => {
+  if (server) await stop(server);
+  rmSync(data, { recursive: true });
+});
+
+/** A volume with a store on it, made-up shadow copies of it, and a device of its own. */
 async function bench(size: number) {
   const root = tempDir();
   const volume = join(root, 'volume');
@@ -53,12 +71,12 @@ async function bench(size: number) {
       rmSync(copy, { recursive: true, force: true });
     },
   });
-  const { server, state } = await serverAndDevice(root);
+  const state = join(root, 'state');
+  await enrol(server.data, server.url, state);
   process.env.MAILFERRY_SHADOW_HOST = host.url;
-  onTestFinished(async () => {
+  onTestFinished(() => {
     delete process.env.MAILFERRY_SHADOW_HOST;
     host.close();
-    await stop(server);
   });
   const said: string[] = [];
 

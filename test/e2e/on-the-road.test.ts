@@ -57,7 +57,7 @@ async function expectRestorable(
 
 describe('a line', () => {
   test('that is dead for 30 s, with every connection on it: sends again within 3 s of its return', async () => {
-    const way = await road(150_000_000, 21);
+    const way = await road(80_000_000, 21);
     way.proxy.set({ rate: 20_000_000 });
     const running = backup(way, '--wait', ...LIVE);
     while (way.proxy.counted.up < 20_000_000) await pause(10);
@@ -144,12 +144,12 @@ describe('days without a server', () => {
 
 describe('lost state', () => {
   test.each([
-    ['deleted', (path: string) => rmSync(path)],
-    ['damaged', (path: string) => writeFileSync(path, Buffer.alloc(65_536, 0xa5))],
+    ['deleted', 300_000_000, (path: string) => rmSync(path)],
+    ['damaged', 120_000_000, (path: string) => writeFileSync(path, Buffer.alloc(65_536, 0xa5))],
   ])(
-    'a database that was %s is learnt again from the server: next to nothing is sent twice',
-    async (_, harm) => {
-      const way = await road(300_000_000, 24);
+    'a database that was %s after %d bytes is learnt again from the server: next to nothing is sent twice',
+    async (_, size, harm) => {
+      const way = await road(size, 24);
       await backup(way, '--wait', ...LIVE).ended;
       for (const name of readdirSync(way.state))
         if (name.startsWith('device.db-') || name === 'staging' || name === 'fingerprints')
@@ -224,10 +224,10 @@ describe('being asked to end', () => {
   test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
     'by %s in the middle: within 5 s, and goes on',
     async (signal) => {
-      const way = await road(100_000_000, 25);
+      const way = await road(50_000_000, 25);
       way.proxy.set({ rate: 10_000_000 });
       const running = backup(way, '--wait', ...LIVE);
-      while (way.proxy.counted.up < 10_000_000) await pause(10);
+      while (way.proxy.counted.up < 5_000_000) await pause(10);
       const askedAt = Date.now();
       running.child.kill(signal);
       expect((await running.ended).code).toBe(130);
@@ -236,7 +236,7 @@ describe('being asked to end', () => {
       const done = await backup(way, '--wait', ...LIVE).ended;
       expect(done.code).toBe(0);
       await expectRestorable(way, await sha256Of(way.source));
-      expect(way.proxy.counted.up).toBeLessThan(1.05 * 100_000_000);
+      expect(way.proxy.counted.up).toBeLessThan(1.05 * 50_000_000);
     },
     120_000,
   );

@@ -1,6 +1,7 @@
 // The whole device as Windows runs it, under Wine, against a server on this machine: a store that is held as Outlook holds it is
 // backed up out of a shadow copy and comes back byte for byte, whatever is cut or killed. PowerShell is a stand-in.
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ChaosProxy } from '../support/chaos-proxy.ts';
@@ -8,7 +9,6 @@ import { changeMailFile, makeMailFile, sha256Of } from '../support/mail-file.ts'
 import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
 import { named } from '../support/programs.ts';
 import type { Fault } from '../support/shadow-host.ts';
-import { tempDir } from '../support/temp-dir.ts';
 import { WindowsMachine } from './shadow-copies.ts';
 import { lacksWine } from './wine.ts';
 
@@ -24,23 +24,25 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
   let stores = 0;
   beforeAll(async () => {
     windows = await WindowsMachine.start();
-  });
-  afterAll(() => windows?.close());
-
-  /** A server, this device enrolled with it through a proxy, and a store that another process holds. */
-  async function heldStore(size: number) {
-    const data = join(tempDir(), 'data');
+    const data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
     server = await startServer(data);
     proxy = await ChaosProxy.start(server.port);
-    onTestFinished(async () => {
-      await stop(server);
-    });
     const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
-    windows.wine.remove('C:\\state');
-    const enrolled = await windows.start(['enroll', '--server', proxy.url], { MAILFERRY_TOKEN: json.token })
-      .ended;
-    expect(enrolled).toMatchObject({ code: 0 });
+    const enrolled = windows.start(['enroll', '--server', proxy.url], { MAILFERRY_TOKEN: json.token });
+    expect(await enrolled.ended).toMatchObject({ code: 0 });
+  });
+  afterAll(async () => {
+    windows?.close();
+    await proxy?.close();
+    if (!server) return;
+    await stop(server);
+    rmSync(server.data, { recursive: true });
+  });
+
+  /** A store of its own that another process holds; nothing was asked of Windows yet, and the line is whole. */
+  async function heldStore(size: number) {
     windows.host.clear();
+    proxy.set({});
     const path = `C:\\Users\\Żółć 邮件 📬\\Documents\\Outlook Files\\mail-${stores++}.pst`;
     const here = windows.wine.here(path);
     mkdirSync(dirname(here), { recursive: true });
@@ -92,8 +94,11 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
   test('connections cut and the process killed in the middle: it goes on, little is sent twice', async () => {
     const { path, sum } = await heldStore(48 * MIB);
     proxy.set({ resetAfter: 3 * MIB });
+    const before = { ...proxy.counted };
     const first = windows.start(['backup', path, '--wait']);
-    await expect.poll(() => proxy.counted.up, { timeout: 90_000, interval: 20 }).toBeGreaterThan(10 * MIB);
+    await expect
+      .poll(() => proxy.counted.up - before.up, { timeout: 90_000, interval: 20 })
+      .toBeGreaterThan(10 * MIB);
     first.child.kill('SIGKILL');
     await first.ended;
     const sent = proxy.counted.up;
@@ -102,7 +107,7 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
     // Where all was read before the kill, the first thing the next run does is to bring that to its receipt.
     const { json } = await windows.run('versions', path);
     expect(json.versions).toMatchObject([{ path, sha256: sum, snapshot: 'vss', outlookRunning: false }]);
-    expect(proxy.counted.cuts).toBeGreaterThan(3);
+    expect(proxy.counted.cuts - before.cuts).toBeGreaterThan(3);
     // Random thirds and copied bytes leave about 30 MB to send; all of it again would be more than this.
     expect(proxy.counted.up - sent).toBeLessThan(40 * MIB);
     expect(windows.host.shadows).toEqual([]);
@@ -230,7 +235,9 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
       expect(failed).toMatchObject({ code: 1, json: { versions: [] } });
       expect(failed.json.failed).toMatchObject([{ path, code, message: expect.stringMatching(sentence) }]);
       const status = await windows.run('status');
-      expect(status.json.sources).toMatchObject([{ path, state: code, lastReceiptAt: null }]);
+      expect(status.json.sources).toContainEqual(
+        expect.objectContaining({ path, state: code, lastReceiptAt: null }),
+      );
       expect(windows.host.deletions).toEqual([]);
 
       const again = await windows.run('backup', path, '--wait');
