@@ -7,6 +7,7 @@ import { EXIT, exitCode } from './exit-code.ts';
 import { type SecretKeeper, type StatePaths, statePaths } from './state/state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
 import { WAKE_REASONS } from './triggers/wake-file.ts';
+import { VERSION } from './version.ts';
 
 /** What the main file hands in. */
 export interface Machine extends Streams {
@@ -41,6 +42,9 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
   let code: number = EXIT.ok;
   const program = new Command('mailferry')
     .description('Backs up the mail that lives only on this machine, while it is in use.')
+    .version(VERSION)
+    // `restore --version ID` is another option than this one.
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => machine.out.write(text),

@@ -32,6 +32,9 @@ export function start(program: string, words: readonly string[], env: NodeJS.Pro
   const child = spawn(program, words, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
+  // A letter may come in two pieces.
+  child.stdout?.setEncoding('utf8');
+  child.stderr?.setEncoding('utf8');
   child.stdout?.on('data', (bytes) => {
     stdout += bytes;
   });

@@ -4,14 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { CheckThread } from '../../../server/pack/check-staged-pack.ts';
+import { CheckThreads } from '../../../server/pack/check-staged-pack.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { buildPack } from '../support/build-pack.ts';
 
 const PROGRAM = new URL('../../../dist/server/pack/check-worker.js', import.meta.url);
 
 function thread() {
-  const made = new CheckThread(PROGRAM);
+  const made = new CheckThreads(PROGRAM);
   onTestFinished(() => made.close());
   const folder = tempDir();
   const staged = (name: string, bytes: Uint8Array, id: string) => {
@@ -34,4 +34,12 @@ test('good and bad packs at once get the answers that are theirs', async () => {
   expect(answers.map(({ status }) => status)).toEqual(
     answers.map((_, at) => (at % 3 === 0 ? 'fulfilled' : 'rejected')),
   );
+});
+
+test('who still waits when the threads are closed is told so, and a pack after that starts one again', async () => {
+  const { made, goodOne } = thread();
+  await made.check(goodOne);
+  const waiting = made.check(goodOne);
+  await Promise.all([made.close(), expect(waiting).rejects.toMatchObject({ code: 'internal' })]);
+  await expect(made.check(goodOne)).resolves.toBeGreaterThan(0);
 });
