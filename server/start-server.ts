@@ -12,7 +12,7 @@ import { catchUp } from './healing/catch-up.ts';
 import { finishComplete, removeOrphans } from './healing/sweep.ts';
 import { type App, createApp } from './http/app.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { CheckThreads, checkHere } from './pack/check-staged-pack.ts';
+import { CheckThread, checkHere } from './pack/check-staged-pack.ts';
 import { FrameScratch } from './pack/frame-scratch.ts';
 import { openReceiptSigner } from './receipt-key.ts';
 import { FileVault } from './vault/file.ts';
@@ -64,7 +64,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await scratch.prepare();
     closing.push(() => scratch.close());
     const checking = options.checkWorker
-      ? new CheckThreads(options.checkWorker, options.threadStarted)
+      ? new CheckThread(options.checkWorker, options.threadStarted)
       : undefined;
     closing.push(() => checking?.close());
     const signer = await openReceiptSigner(directory, await keyMaker(catalogue, options));

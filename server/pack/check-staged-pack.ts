@@ -40,60 +40,25 @@ export type CheckAnswer =
   | { readonly raw: number }
   | { readonly failure: { readonly code: FailureCode; readonly message: string } };
 
-/** Threads that check at once: the second costs 10 MB and is there only while packs come faster than one checks them. */
-const THREADS = 2;
-/** ms after which a thread that nobody asks any more ends; the first one stays. */
-const IDLE_MS = 10_000;
-
-/** The threads for the packs of all devices. Each is started when it is first needed, and again should it ever die. */
-export class CheckThreads {
-  readonly #threads: readonly CheckThread[];
-
-  /** `program`: check-worker.js. `onStart` is called each time a thread has come up. */
-  constructor(program: URL, onStart: () => void = () => undefined) {
-    this.#threads = Array.from(
-      { length: THREADS },
-      (_, number) => new CheckThread(program, onStart, number > 0 ? IDLE_MS : Number.POSITIVE_INFINITY),
-    );
-  }
-
-  readonly check: CheckStagedPack = (pack) => {
-    const free = this.#threads.reduce((best, next) => (next.asked < best.asked ? next : best));
-    return free.check(pack);
-  };
-
-  async close(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.close()));
-  }
-}
-
-class CheckThread {
+/** One thread for all devices. It is started when it is first needed, and again should it ever die. */
+export class CheckThread {
   readonly #program: URL;
   readonly #onStart: () => void;
-  readonly #idleMs: number;
   #worker: Worker | undefined;
-  #idle: NodeJS.Timeout | undefined;
   /** Answers come in the order of the questions. */
   #waiting: { resolve: (raw: number) => void; reject: (error: Error) => void }[] = [];
 
-  constructor(program: URL, onStart: () => void, idleMs: number) {
+  /** `program`: check-worker.js. `onStart` is called each time the thread has come up. */
+  constructor(program: URL, onStart: () => void = () => undefined) {
     this.#program = program;
     this.#onStart = onStart;
-    this.#idleMs = idleMs;
   }
 
-  /** Questions without an answer yet. */
-  get asked(): number {
-    return this.#waiting.length;
-  }
-
-  check(pack: StagedPack): Promise<number> {
-    return new Promise((resolve, reject) => {
-      clearTimeout(this.#idle);
+  readonly check: CheckStagedPack = (pack) =>
+    new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
       this.#started().postMessage(pack);
     });
-  }
 
   #started(): Worker {
     if (this.#worker) return this.#worker;
@@ -103,17 +68,11 @@ class CheckThread {
       const waiting = this.#waiting.shift();
       if ('raw' in answer) waiting?.resolve(answer.raw);
       else waiting?.reject(new Failure(answer.failure.code, answer.failure.message));
-      if (this.asked === 0) this.#rest();
     });
     worker.on('error', (error) => this.#died(worker, error));
-    worker.on('exit', () => this.#died(worker, ended()));
+    worker.on('exit', () => this.#died(worker, new Failure('internal', 'The checking thread ended.')));
     this.#worker = worker;
     return worker;
-  }
-
-  #rest(): void {
-    if (this.#idleMs === Number.POSITIVE_INFINITY) return;
-    this.#idle = setTimeout(() => void this.close(), this.#idleMs).unref();
   }
 
   #died(worker: Worker, error: Error): void {
@@ -122,14 +81,7 @@ class CheckThread {
     for (const { reject } of this.#waiting.splice(0)) reject(error);
   }
 
-  /** Ends the thread; whoever still waits for an answer is told so. */
   async close(): Promise<void> {
-    clearTimeout(this.#idle);
-    const worker = this.#worker;
-    if (!worker) return;
-    this.#died(worker, ended());
-    await worker.terminate();
+    await this.#worker?.terminate();
   }
 }
-
-const ended = () => new Failure('internal', 'The checking thread ended.');

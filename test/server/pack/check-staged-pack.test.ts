@@ -4,14 +4,14 @@ import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { CheckThreads } from '../../../server/pack/check-staged-pack.ts';
+import { CheckThread } from '../../../server/pack/check-staged-pack.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { buildPack } from '../support/build-pack.ts';
 
 const PROGRAM = new URL('../../../dist/server/pack/check-worker.js', import.meta.url);
 
 function thread() {
-  const made = new CheckThreads(PROGRAM);
+  const made = new CheckThread(PROGRAM);
   onTestFinished(() => made.close());
   const folder = tempDir();
   const staged = (name: string, bytes: Uint8Array, id: string) => {
@@ -36,7 +36,7 @@ test('good and bad packs at once get the answers that are theirs', async () => {
   );
 });
 
-test('who still waits when the threads are closed is told so, and a pack after that starts one again', async () => {
+test('who still waits when the thread is closed is told so, and a pack after that starts it again', async () => {
   const { made, goodOne } = thread();
   await made.check(goodOne);
   const waiting = made.check(goodOne);
