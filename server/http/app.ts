@@ -34,7 +34,7 @@ const LARGE_BODIES = 4;
 /** Most bytes of a body other than a commit's. */
 const SMALL_BODY = 16_384;
 
-/** No route has a schema of Fastify's: shared/protocol.ts reads what comes in. Fastify's own compilers take a fifth of a server's start. */
+/** No route has a schema of Fastify's: shared/protocol.ts reads what comes in. Fastify's own compilers took a third of a server's start. */
 const noCompiler = (): never => {
   throw new Error("A route has a schema of Fastify's, which this server compiles none of.");
 };
