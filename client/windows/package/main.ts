@@ -5,6 +5,7 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { parseArgs } from 'node:util';
+import { VERSION } from '../../version.ts';
 import { makeExecutable } from './executable.ts';
 import { installerSource } from './installer.ts';
 import { HOST_COMPILER, hostCompilerWords } from './service-host.ts';
@@ -37,7 +38,6 @@ async function build(
   options: { out: string; sqlite?: string; standIn?: string },
 ): Promise<Built> {
   const env = process.env;
-  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
   const { out, standIn } = options;
   await rm(out, { recursive: true, force: true });
   const folder = join(out, 'Mailferry');
@@ -61,8 +61,8 @@ async function build(
   if (certificate) for (const file of signable) await sign(join(folder, file), certificate);
   const wxs = join(out, 'mailferry.wxs');
   const files = await filesOf(folder);
-  await writeFile(wxs, installerSource({ version, folder: 'Mailferry', files }));
-  const name = `mailferry-${version}-x64${standIn ? '-with-stand-in' : lacks ? '-without-sqlite' : ''}.msi`;
+  await writeFile(wxs, installerSource({ version: VERSION, folder: 'Mailferry', files }));
+  const name = `mailferry-${VERSION}-x64${standIn ? '-with-stand-in' : lacks ? '-without-sqlite' : ''}.msi`;
   const msi = join(out, name);
   await tool('wixl', ['-a', 'x64', '-o', msi, wxs], { cwd: out });
   await rm(wxs);
