@@ -50,8 +50,8 @@ function agent({ state, source, root }: Way): Agent {
   const child = spawn(process.execPath, words, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   let said = '';
-  child.stdout.on('data', (bytes) => {
-    said += bytes;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
   });
   return { child, ended: once(child, 'exit'), said: () => said };
 }

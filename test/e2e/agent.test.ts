@@ -25,8 +25,8 @@ async function runningAgent() {
   const env = { ...process.env, HOME: root };
   const child = spawn(process.execPath, words, { env, stdio: ['pipe', 'pipe', 'inherit'] });
   let said = '';
-  child.stdout.on('data', (bytes) => {
-    said += bytes;
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
   });
   const ended = once(child, 'exit');
   const receipts = () => said.match(/Receipt for/g)?.length ?? 0;

@@ -1,9 +1,9 @@
 // Reads that fail as they fail on Windows: a byte-range lock, a snapshot that goes away, shadow storage that is full. The device is whole
 // and so is the server; only the reads and the snapshots are made up. Each fault is healed, or reported and nothing claimed.
 import { randomUUID } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, truncateSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { networkInterfaces } from 'node:os';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
@@ -15,8 +15,8 @@ import {
   mailferry,
   mailferryOk,
   type RunningServer,
-  startServer,
-  stop,
+  removeServer,
+  startOwnServer,
 } from '../support/mailferry.ts';
 import { type Fault, ShadowHost } from '../support/shadow-host.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -41,16 +41,11 @@ const { statePaths } = (await built(
   'state/state-directory',
 )) as typeof import('../../client/state/state-directory.ts');
 
-let data: string;
 let server: RunningServer;
 beforeAll(async () => {
-  data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
-  server = await startServer(data);
+  server = await startOwnServer();
 });
-afterAll(async () => {
-  if (server) await stop(server);
-  rmSync(data, { recursive: true });
-});
+afterAll(() => removeServer(server));
 
 /** A volume with a store on it, made-up shadow copies of it, and a device of its own. */
 async function bench(size: number) {

@@ -1,6 +1,8 @@
 // Mailferry as a user has it: the built program in real processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -33,13 +35,11 @@ export function start(program: string, words: readonly string[], env: NodeJS.Pro
   let stdout = '';
   let stderr = '';
   // A letter may come in two pieces.
-  child.stdout?.setEncoding('utf8');
-  child.stderr?.setEncoding('utf8');
-  child.stdout?.on('data', (bytes) => {
-    stdout += bytes;
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
   });
-  child.stderr?.on('data', (bytes) => {
-    stderr += bytes;
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
   });
   const ended = once(child, 'close').then(([code, signal]): Ended => {
     let json: unknown;
@@ -91,6 +91,18 @@ export async function startServer(data: string, port = 0, ...more: string[]): Pr
   ]);
   const url = (JSON.parse(line) as { listening: string }).listening;
   return { ...running, url, port: Number(new URL(url).port), data };
+}
+
+/** A server in a new directory, for all tests of a file; removeServer() ends it. */
+export function startOwnServer(): Promise<RunningServer> {
+  return startServer(mkdtempSync(join(tmpdir(), 'mailferry-test-')));
+}
+
+/** Ends a server, if it ever started, and removes all it has. */
+export async function removeServer(server: RunningServer | undefined): Promise<void> {
+  if (!server) return;
+  await stop(server);
+  rmSync(server.data, { recursive: true, force: true });
 }
 
 /** Enrols a device in `state` with the server behind `url`. */

@@ -1,12 +1,10 @@
 // The service of the device on Windows, under Wine: the real service manager, the real host, Windows' Node; tasks as far as Wine goes.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpSync, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/service-host.ts';
-import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
+import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
 import { installDevice, lacksWine, Wine, type WineRunning } from './wine.ts';
 
@@ -33,9 +31,8 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     expect(built.stderr).toBe('');
     session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
     wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
-    const data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
-    server = await startServer(data);
-    const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+    server = await startOwnServer();
+    const { json } = await mailferryOk('server', 'token', 'create', '--data', server.data, '--json');
     const enrolled = await wine.run(NODE, [main, 'enroll', '--server', server.url, '--state', 'C:\\state'], {
       env: { MAILFERRY_TOKEN: json.token },
     });
@@ -49,9 +46,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     session?.child.kill('SIGKILL');
     await session?.ended;
     wine?.close();
-    if (!server) return;
-    await stop(server);
-    rmSync(server.data, { recursive: true, force: true });
+    await removeServer(server);
   });
 
   const service = (...words: string[]) =>

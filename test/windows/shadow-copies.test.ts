@@ -1,12 +1,11 @@
 // The whole device as Windows runs it, under Wine, against a server on this machine: a store that is held as Outlook holds it is
 // backed up out of a shadow copy and comes back byte for byte, whatever is cut or killed. PowerShell is a stand-in.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ChaosProxy } from '../support/chaos-proxy.ts';
 import { changeMailFile, makeMailFile, sha256Of } from '../support/mail-file.ts';
-import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
+import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 import { named } from '../support/programs.ts';
 import type { Fault } from '../support/shadow-host.ts';
 import { WindowsMachine } from './shadow-copies.ts';
@@ -24,19 +23,16 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
   let stores = 0;
   beforeAll(async () => {
     windows = await WindowsMachine.start();
-    const data = mkdtempSync(join(tmpdir(), 'mailferry-test-'));
-    server = await startServer(data);
+    server = await startOwnServer();
     proxy = await ChaosProxy.start(server.port);
-    const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
+    const { json } = await mailferryOk('server', 'token', 'create', '--data', server.data, '--json');
     const enrolled = windows.start(['enroll', '--server', proxy.url], { MAILFERRY_TOKEN: json.token });
     expect(await enrolled.ended).toMatchObject({ code: 0 });
   });
   afterAll(async () => {
     windows?.close();
     await proxy?.close();
-    if (!server) return;
-    await stop(server);
-    rmSync(server.data, { recursive: true });
+    await removeServer(server);
   });
 
   /** A store of its own that another process holds; nothing was asked of Windows yet, and the line is whole. */

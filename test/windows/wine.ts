@@ -24,15 +24,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const CACHE =
   process.env.MAILFERRY_WINDOWS_CACHE ??
   join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'mailferry-windows');
+/** Windows' own node.exe, after page-align.mjs. */
+const NODE = join(CACHE, 'node', 'bin', 'node-aligned.exe');
 
 /** null where Windows programs can be run here, else why not. */
 export function lacksWine(): string | null {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'Wine is run as root on Linux';
-  if (
-    ![join('prefix', 'system.reg'), join('node', 'bin', 'node-aligned.exe')].every((each) =>
-      existsSync(join(CACHE, each)),
-    )
-  )
+  if (!existsSync(join(CACHE, 'prefix', 'system.reg')) || !existsSync(NODE))
     return 'test/windows/set-up.sh was not run';
   const mounts = spawnSync('unshare', ['--mount', 'true']).status === 0;
   return mounts ? null : 'this machine allows no mounts';
@@ -113,11 +111,9 @@ export class Wine {
     rmSync(this.here(path), { recursive: true, force: true });
   }
 
-  /** One of the programs of this folder (`hold-file`) or `node` (node.exe after page-align.mjs), as a path that Wine takes. */
+  /** One of the programs of this folder (`hold-file`) or `node`, as a path that Wine takes. */
   program(name: string): string {
-    return name === 'node'
-      ? join(CACHE, 'node', 'bin', 'node-aligned.exe')
-      : join(CACHE, 'programs', `${name}.exe`);
+    return name === 'node' ? NODE : join(CACHE, 'programs', `${name}.exe`);
   }
 
   /** The words that start a Windows program from this machine, for those who start it themselves. */

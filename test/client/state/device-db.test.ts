@@ -67,8 +67,8 @@ describe('opened', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let said = '';
-    child.stdout.on('data', (bytes) => {
-      said += bytes;
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
       if (said.length > 200) child.kill('SIGKILL');
     });
     await once(child, 'close');
