@@ -22,7 +22,11 @@ export class RunWorkshop implements Workshop {
       void this.#packer.close();
       this.#packer = undefined;
     }
-    this.#packer ??= new Packer();
+    if (!this.#packer) {
+      this.#packer = new Packer();
+      // While its thread starts.
+      this.#sender.prepare();
+    }
     return this.#packer;
   }
 

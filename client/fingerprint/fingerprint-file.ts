@@ -8,6 +8,8 @@ import { RECORD_BYTES } from '../../shared/fingerprint.ts';
 export const BATCH = 1_048_576 / COARSE;
 /** Records are gathered to writes of those of 8 MiB of source. */
 const WRITE_BYTES = 8 * BATCH * RECORD_BYTES;
+/** Writes that may wait while the disk is busy, such as with a sync of this very file: those of 128 MiB of source. */
+const BEHIND_BYTES = 16 * WRITE_BYTES;
 
 /** Reads a fingerprint from its beginning; its digest is known at the end. */
 export class FingerprintReader {
@@ -51,8 +53,10 @@ export class FingerprintWriter {
   #buffer = Buffer.allocUnsafe(WRITE_BYTES);
   #buffered = 0;
   #position = 0;
-  /** Writes one after another, whoever asks for them. */
+  /** Writes one after another, whoever asks for them; the first that fails fails all after it. */
   #writes: Promise<void> = Promise.resolve();
+  /** Bytes of writes that were asked for and are not done. */
+  #behind = 0;
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -63,12 +67,12 @@ export class FingerprintWriter {
     return new FingerprintWriter(await open(path, 'w', 0o600));
   }
 
-  /** Appends whole records, which are copied. */
+  /** Appends whole records, which are copied. A write that fails is told here or by sync() or finish(), whichever comes first. */
   async append(records: Uint8Array): Promise<void> {
-    const writes = this.#buffered + records.length > WRITE_BYTES ? this.#flush() : undefined;
+    if (this.#buffered + records.length > WRITE_BYTES) void this.#flush();
     this.#buffer.set(records, this.#buffered);
     this.#buffered += records.length;
-    await writes;
+    if (this.#behind > BEHIND_BYTES) await this.#writes;
   }
 
   #flush(): Promise<void> {
@@ -78,12 +82,16 @@ export class FingerprintWriter {
     this.#buffered = 0;
     this.#position += bytes.length;
     this.#hash.update(bytes);
+    this.#behind += bytes.length;
     this.#writes = this.#writes.then(async () => {
       for (let done = 0; done < bytes.length; ) {
         const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, position + done);
         done += bytesWritten;
       }
+      this.#behind -= bytes.length;
     });
+    // Whoever comes next is told.
+    this.#writes.catch(() => {});
     return this.#writes;
   }
 

@@ -6,8 +6,8 @@ import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
 import type { PackerAnswer, PackerRequest } from './packer-worker.ts';
 
-/** Raw bytes on their way to the worker at most: what keeps it busy, but always room for one frame beside the one being filled. */
-const IN_FLIGHT = 2_097_152;
+/** Batches on their way to the worker at most, beside the one being filled: one is compressed, the next one waits. */
+const BATCHES_ON_THE_WAY = 2;
 
 /** A young generation of 1 MiB is collected often, and with it the buffers of frames that were written. */
 const LEAN = { maxYoungGenerationSizeMb: 1 };
@@ -81,7 +81,7 @@ export class Packer {
 
   /** A buffer of batchBytes for the next frames, when there is room for one on the way. */
   async buffer(): Promise<ArrayBuffer> {
-    const most = Math.max(IN_FLIGHT, this.#settings!.batchBytes);
+    const most = BATCHES_ON_THE_WAY * this.#settings!.batchBytes;
     while (this.#inFlight >= most && !this.#failure) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);

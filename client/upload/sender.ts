@@ -17,6 +17,10 @@ const UNRECORDED_MS = 5_000;
 /** The queue is looked at no later than this, whatever the clock that waits are counted by does. */
 const LOOK_AGAIN_MS = 60_000;
 
+// Loaded when there is something to send: mostly there is not.
+const loadUpload = () => import('./upload-pack.ts');
+const loadCommit = () => import('../backup/commit-version.ts');
+
 /** A version that has its receipt, and the bytes of the packs that were made for it. */
 export interface Receipted {
   readonly version: VersionSummary;
@@ -66,6 +70,11 @@ export class Sender {
     for (const attempt of this.#busy.values()) attempt.abort();
     await this.idle().catch(() => {});
     clearTimeout(this.#timer);
+  }
+
+  /** There will be something to send: loads what that takes, of which a run that finds nothing changed needs nothing. */
+  prepare(): void {
+    for (const part of [loadUpload(), loadCommit()]) part.catch(() => {});
   }
 
   /** Looks at the queue and starts what is due. Called whenever something may have changed; cheap. */
@@ -176,8 +185,7 @@ export class Sender {
     const file = { path: staging.packPath(pack.backup_id, pack.number), bytes: pack.bytes };
     const before = this.#progress.of(pack);
     try {
-      // Loaded when there is something to send: mostly there is not.
-      const { uploadPack } = await import('./upload-pack.ts');
+      const { uploadPack } = await loadUpload();
       // The same change may have been sent before, with a backup that was given up or a state that came back.
       if (pack.url === null && (await server.knowsPack(pack.id, { signal }))) return this.#known(pack);
       await uploadPack({
@@ -222,7 +230,7 @@ export class Sender {
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
       const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
-      const { commitVersion } = await import('../backup/commit-version.ts');
+      const { commitVersion } = await loadCommit();
       const version = await commitVersion(this.#device, queue.backup(backup.id)!, signal);
       this.#failures.over();
       this.#events.onReceipt?.({ version, sent });

@@ -1,5 +1,5 @@
 // Fingerprints on disk: what is appended is read back, in order, however appending, syncing and ending fall together.
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -117,6 +117,26 @@ test('what a caller writes into its buffer after append() was called changes not
     expect(file[n * buffer.length]).toBe(n);
     expect(file[(n + 1) * buffer.length - 1]).toBe(n);
   }
+});
+
+// Every write to this file fails with ENOSPC.
+describe.skipIf(!existsSync('/dev/full'))('a disk without room', () => {
+  test('is told by the next sync, and by finish()', async () => {
+    const writer = await FingerprintWriter.create('/dev/full');
+    for (let n = 0; n < 20; n++) await writer.append(records(BATCH));
+    await expect(writer.sync()).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(writer.finish()).rejects.toMatchObject({ code: 'ENOSPC' });
+    await writer.abandon();
+  });
+
+  test('is told by append() too, where nobody syncs: what waits for the disk is bounded', async () => {
+    const writer = await FingerprintWriter.create('/dev/full');
+    const append = async (): Promise<never> => {
+      for (;;) await writer.append(records(BATCH));
+    };
+    await expect(append()).rejects.toMatchObject({ code: 'ENOSPC' });
+    await writer.abandon();
+  });
 });
 
 describe('the digest', () => {
