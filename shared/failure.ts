@@ -91,6 +91,14 @@ export const FAILURES = {
   target_refused: { retry: 'never', hint: 'Name another place with --to.' },
   program_running: { retry: 'later', hint: 'Close the mail program, then run it again.' },
   target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
+  target_full: {
+    retry: 'never',
+    hint: 'Free space there and run it again: it goes on where it was. Or name another place with --to.',
+  },
+  target_unwritable: {
+    retry: 'never',
+    hint: 'Check that the folder is there and may be written to, or name another place with --to.',
+  },
   restore_differs: {
     retry: 'never',
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',

@@ -3,7 +3,8 @@ import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { asFailure, Failure } from '../../shared/failure.ts';
+import { collectSoon } from '../../shared/collect-soon.ts';
+import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import { syncDirectory } from '../durable-file.ts';
@@ -27,7 +28,8 @@ function partPath(target: string, version: string): string {
 
 /**
  * Restores `version` to the file `to`. Goes on with what an earlier, cut restore of the same version left beside it, and retries
- * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `restore_differs`, and the server's.
+ * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `target_full`, `target_unwritable`,
+ * `restore_differs`, and the server's.
  * Nothing is ever seen under the name `to` but the whole, verified file, with the version's time of last writing.
  */
 export async function restoreVersion(
@@ -63,13 +65,14 @@ async function fetchVerified(context: Restore, version: VersionSummary, part: st
 async function fetchAll(context: Restore, version: VersionSummary, part: string): Promise<string> {
   const hash = createHash('sha256');
   let done = await hashExisting(part, version.size, hash);
-  const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600);
+  const written = writeFailure(part);
+  const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600).catch(written);
   try {
-    await file.truncate(done);
+    await file.truncate(done).catch(written);
     for (let attempts = 0; done < version.size; ) {
       const before = done;
       try {
-        done = await fetchSome(context, version, { file, from: done, hash });
+        done = await fetchSome(context, version, { file, from: done, hash, written });
       } catch (error) {
         const failure = asFailure(error);
         done = Number(failure.detail.done ?? done);
@@ -81,7 +84,7 @@ async function fetchAll(context: Restore, version: VersionSummary, part: string)
         await pause(attempts === 0 ? 0 : backoffMs(attempts - 1, context.chance()), context.stop);
       }
     }
-    await file.sync();
+    await file.sync().catch(written);
   } finally {
     await file.close();
   }
@@ -101,11 +104,26 @@ async function hashExisting(part: string, size: number, hash: Hash): Promise<num
 /** Bytes written at a time. */
 const WRITE_BYTES = 1_048_576;
 
+/** What is wrong where the file is to lie: nothing that the line mends. */
+const TARGET_CODES: ReadonlySet<FailureCode> = new Set(['target_full', 'target_unwritable']);
+
+type WriteFailure = (cause: NodeJS.ErrnoException) => never;
+
+/** What a write to `part` failed for, as a Failure `target_full` or `target_unwritable` that names its folder. */
+function writeFailure(part: string): WriteFailure {
+  return (cause) => {
+    const folder = dirname(part);
+    if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
+      throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
+    throw new Failure('target_unwritable', `${folder} can't be written to: ${cause.message}.`, { cause });
+  };
+}
+
 /** One request's worth; throws with `detail.done` where it broke. */
 async function fetchSome(
   { server, progress, stop }: Restore,
   version: VersionSummary,
-  { file, from, hash }: { file: FileHandle; from: number; hash: Hash },
+  { file, from, hash, written }: { file: FileHandle; from: number; hash: Hash; written: WriteFailure },
 ): Promise<number> {
   const headers = from > 0 ? { range: `bytes=${from}-`, 'if-range': `"${version.root}"` } : {};
   const response = await server.request('GET', ROUTES.content(version.id), { headers, signal: stop });
@@ -117,27 +135,33 @@ async function fetchSome(
     );
   }
   let done = from;
-  let pending: Buffer[] = [];
-  let pendingBytes = 0;
+  const buffer = Buffer.allocUnsafeSlow(WRITE_BYTES);
+  let buffered = 0;
   const flush = async () => {
-    const bytes = Buffer.concat(pending);
-    pending = [];
-    pendingBytes = 0;
-    hash.update(bytes);
-    for (let at = 0; at < bytes.length; )
-      at += (await file.write(bytes, at, bytes.length - at, done + at)).bytesWritten;
-    done += bytes.length;
+    for (let at = 0; at < buffered; ) {
+      const { bytesWritten } = await file.write(buffer, at, buffered - at, done).catch(written);
+      hash.update(buffer.subarray(at, at + bytesWritten));
+      at += bytesWritten;
+      done += bytesWritten;
+    }
+    buffered = 0;
     progress.report({ phase: 'restore', path: version.path, done, total: version.size });
   };
   try {
-    for await (const bytes of response.body) {
-      pending.push(bytes as Buffer);
-      pendingBytes += (bytes as Buffer).length;
-      if (done + pendingBytes > version.size)
+    for await (const bytes of response.body as AsyncIterable<Buffer>) {
+      if (done + buffered + bytes.length > version.size)
         throw new Failure('restore_differs', `The server sent more than version ${version.id} holds.`);
-      if (pendingBytes >= WRITE_BYTES) await flush();
+      for (let at = 0; at < bytes.length; ) {
+        const copied = bytes.copy(buffer, buffered, at);
+        at += copied;
+        buffered += copied;
+        if (buffered === WRITE_BYTES) await flush();
+      }
+      // What came over the line is in the buffer, and its own memory free.
+      collectSoon(bytes.length);
     }
   } catch (cause) {
+    if (cause instanceof Failure && TARGET_CODES.has(cause.code)) throw cause;
     // What came before the line broke came whole: TCP and HTTP see to that, and the hash at the end to the rest.
     const code = cause instanceof Failure ? cause.code : 'unreachable';
     await flush();

@@ -18,6 +18,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ChaosProxy } from '../support/chaos-proxy.ts';
+import { enlarge, lacksSmallDisk, smallDisk } from '../support/client/small-disk.ts';
 import { changeMailFile, makeMailFile, sha256Of } from '../support/mail-file.ts';
 import {
   enrol,
@@ -31,6 +32,8 @@ import {
   stop,
 } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
+
+const noSmallDisk = lacksSmallDisk();
 
 const MIB = 1_048_576;
 const SIZE = 60_000_000;
@@ -156,6 +159,33 @@ describe('a restore of 60 MB', () => {
     },
     120_000,
   );
+
+  test.skipIf(noSmallDisk)(
+    `a disk that is too small is said, and what came is of use once there is room${noSmallDisk ? ` (skipped: ${noSmallDisk})` : ''}`,
+    async () => {
+      const disk = smallDisk(root, 40 * MIB);
+      to = join(disk, 'mail.pst');
+      const refused = await mailferry(...words()).ended;
+      expect(refused).toMatchObject({ code: 1, json: { error: { code: 'target_full' } } });
+      expect(refused.json).toMatchObject({ error: { message: expect.stringContaining(disk) } });
+      expect(existsSync(to)).toBe(false);
+      enlarge(disk, 200 * MIB);
+      const before = proxy.counted.down;
+      expect(await mailferryOk(...words())).toMatchObject({ json: { bytes: SIZE, sha256 } });
+      expect(proxy.counted.down - before).toBeLessThan(SIZE / 2);
+      expect(await sha256Of(to)).toBe(sha256);
+      expect(readdirSync(disk)).toEqual(['mail.pst']);
+    },
+    120_000,
+  );
+
+  test('a folder that is not there is said, and nothing is asked for again and again', async () => {
+    to = join(root, 'none', 'mail.pst');
+    expect(await mailferry(...words()).ended).toMatchObject({
+      code: 1,
+      json: { error: { code: 'target_unwritable', message: expect.stringContaining(join(root, 'none')) } },
+    });
+  }, 120_000);
 
   test('never writes over a file, not over one that came meanwhile either, unless told', async () => {
     const folder = join(root, 'raced');

@@ -1,5 +1,5 @@
 // A disk that is soon full, for the running test: a tmpfs of a few bytes (root only).
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,4 +36,9 @@ export function smallDisk(root: string, bytes: number): string {
   if (refused) throw new Error(refused);
   onTestFinished(() => unmount(path));
   return path;
+}
+
+/** Makes room on a disk of smallDisk(). */
+export function enlarge(path: string, bytes: number): void {
+  execFileSync('mount', ['-o', `remount,size=${bytes}`, path]);
 }
