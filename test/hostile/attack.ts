@@ -1,5 +1,5 @@
 // Runs hostile things by number, a few at a time, and gathers what was not refused as it should have been.
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -12,10 +12,19 @@ export interface Outcome {
   readonly wrong: readonly string[];
 }
 
+export interface Attack {
+  readonly seed: string;
+  readonly what: 'requests' | 'packs';
+  /** Numbers: from the first to below the last. */
+  readonly from: number;
+  readonly to: number;
+  readonly atOnce: number;
+}
+
 /** Sends the things numbered from `from` to below `to`, `atOnce` at a time. Each can be made again alone: by seed, `what` and number. */
 export async function attack(
   target: Target,
-  options: { seed: string; what: string; from: number; to: number; atOnce: number },
+  options: Attack,
   send: (target: Target, chance: Chance) => Promise<{ name: string; wrong: string | null }>,
 ): Promise<Outcome> {
   const kinds: Record<string, number> = {};
@@ -33,6 +42,23 @@ export async function attack(
   return { kinds, wrong };
 }
 
+/** The same from a process of its own. The program must be built. */
+export async function attackFromOutside(target: Target, options: Attack): Promise<Outcome> {
+  const child = forkHere('attacker', { HOSTILE_ATTACK: JSON.stringify({ target, ...options }) });
+  try {
+    const [outcome] = (await once(child, 'message')) as [Outcome];
+    return outcome;
+  } finally {
+    child.kill();
+  }
+}
+
+/** A program of this folder as it is built. */
+function forkHere(name: string, env: Record<string, string>): ChildProcess {
+  const built = import.meta.url.includes('/dist/') ? `./${name}.js` : `../../dist/test/hostile/${name}.js`;
+  return fork(fileURLToPath(new URL(built, import.meta.url)), { env: { ...process.env, ...env } });
+}
+
 export interface Probed {
   readonly rounds: number;
   /** Milliseconds. */
@@ -46,11 +72,7 @@ export async function probed<T>(
   target: Target,
   work: () => Promise<T>,
 ): Promise<{ probe: Probed; result: T }> {
-  const program = fileURLToPath(new URL('../../dist/test/hostile/probe.js', import.meta.url));
-  const compiled = import.meta.url.includes('/dist/')
-    ? fileURLToPath(new URL('./probe.js', import.meta.url))
-    : program;
-  const child = fork(compiled, { env: { ...process.env, HOSTILE_TARGET: JSON.stringify(target) } });
+  const child = forkHere('probe', { HOSTILE_TARGET: JSON.stringify(target) });
   try {
     const result = await work();
     const said = once(child, 'message');

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { attack, residentBytes } from './attack.ts';
+import { type Attack, attack, residentBytes } from './attack.ts';
 import { chanceOf } from './chance.ts';
 import { hostilePack } from './packs.ts';
 import { hostileRequest, KINDS, wrongAnswer } from './requests.ts';
@@ -31,9 +31,9 @@ describe('an attack', () => {
       const told = await kind(target, chanceOf(SEED, name, 0));
       if (typeof told !== 'string') expect([name, wrongAnswer(told)]).toEqual([name, null]);
     }
-    const requests = { seed: SEED, what: 'requests', from: 0, to: 600, atOnce: 4 };
+    const requests: Attack = { seed: SEED, what: 'requests', from: 0, to: 600, atOnce: 4 };
     expect((await attack(target, requests, hostileRequest)).wrong).toEqual([]);
-    const packs = { seed: SEED, what: 'packs', from: 0, to: 60, atOnce: 4 };
+    const packs: Attack = { seed: SEED, what: 'packs', from: 0, to: 60, atOnce: 4 };
     expect((await attack(target, packs, hostilePack)).wrong).toEqual([]);
     const healthy = await send(target, {
       method: 'GET',

@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
-import { attack, type Outcome, type Probed, probed, residentBytes } from './attack.ts';
+import { attackFromOutside, type Outcome, type Probed, probed, residentBytes } from './attack.ts';
 import { chanceOf } from './chance.ts';
-import { hostilePack } from './packs.ts';
-import { hostileRequest } from './requests.ts';
 import { openSlow } from './slow.ts';
 import { stateDigest } from './state-digest.ts';
 import { prepare } from './target.ts';
@@ -43,11 +41,7 @@ const target = await prepare(server.url, async () => {
   return json.token as string;
 });
 const send = (what: 'requests' | 'packs', first: number, count: number): Promise<Outcome> =>
-  attack(
-    target,
-    { seed, what, from: first, to: first + count, atOnce },
-    what === 'packs' ? hostilePack : hostileRequest,
-  );
+  attackFromOutside(target, { seed, what, from: first, to: first + count, atOnce });
 
 // The least that makes a server that just started one that has worked.
 await send('requests', 1e9, 500);
