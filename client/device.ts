@@ -16,6 +16,7 @@ import { reapSnapshots, type SnapshotProvider } from './snapshot/snapshot.ts';
 import { SnapshotJournal } from './snapshot/snapshot-journal.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { type DeviceDb, openDeviceDb, putAside } from './state/device-db.ts';
+import { LeftOut } from './state/left-out.ts';
 import { Queue } from './state/queue.ts';
 import { SourceRegistry } from './state/source-registry.ts';
 import { Staging } from './state/staging.ts';
@@ -54,6 +55,7 @@ export interface Device extends Surroundings {
   readonly staging: Staging;
   readonly journal: SnapshotJournal;
   readonly snapshots: readonly SnapshotProvider[];
+  readonly leftOut: LeftOut;
   readonly hashes: BlockHashes;
   readonly http: HttpClient;
   readonly line: Line;
@@ -116,6 +118,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
       staging,
       journal,
       snapshots,
+      leftOut: new LeftOut(),
       hashes: blockHashes(Buffer.from(identity.secret, 'hex')),
       http,
       line,

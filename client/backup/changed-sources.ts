@@ -5,9 +5,10 @@ import { freezerOf, type SnapshotChoice } from '../snapshot/freezer.ts';
 import type { SnapshotProvider, Volume } from '../snapshot/snapshot.ts';
 import type { Source } from '../state/source-registry.ts';
 import { baseOf } from './base-of.ts';
+import { leftOutFailure } from './left-out.ts';
+import { currentMark } from './source-file.ts';
 import { bySet, needOfSet } from './source-sets.ts';
 import { onTheirWay } from './supersede.ts';
-import { currentMark } from './take-backup.ts';
 
 /** Sources that one snapshot serves. */
 export interface Group {
@@ -17,6 +18,7 @@ export interface Group {
 }
 
 export interface Looked {
+  /** Without those whose snapshot would have none of their sources (LeftOut). */
   readonly groups: readonly Group[];
   /** As they were at their receipt. */
   readonly unchanged: number;
@@ -78,7 +80,16 @@ export async function changedSources(
     // Last, when it is known what came of the others.
     await add(set.list, set.members[0]!.path);
   }
-  return { groups: [...groups.values()], unchanged, waiting };
+  const worthIt = ({ provider, sources }: Group) => {
+    if (provider.kind === 'live' || provider.kind === 'export') return true;
+    return !sources.every((source) => device.leftOut.stays(source));
+  };
+  const due: Group[] = [];
+  for (const group of groups.values()) {
+    if (worthIt(group)) due.push(group);
+    else for (const source of group.sources) options.fail(source, leftOutFailure(source));
+  }
+  return { groups: due, unchanged, waiting };
 }
 
 /** read: it changed. waits: its state, or an older one that goes first, is on its way. unchanged: it is as its receipt says. */

@@ -1,5 +1,5 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { parseStoreHeader } from '../../shared/store-header.ts';
@@ -9,19 +9,18 @@ import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint
 import { frameSettings } from '../pack/frame-settings.ts';
 import { PackSeries } from '../pack/pack-series.ts';
 import type { PackWriter } from '../pack/packer.ts';
-import { isRegistryPath } from '../registry/registry.ts';
 import { scan } from '../scan/scan.ts';
 import type { SlotHash } from '../scan/whole-hash.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Backup } from '../state/queue.ts';
 import type { Base, Source } from '../state/source-registry.ts';
-import { markOf } from './change-test.ts';
+import { markOf, type SourceLook } from './change-test.ts';
+import { leftOutFailure, missingIn } from './left-out.ts';
 import { encodeRuns } from './run-list.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
+import { lookAt, openSource } from './source-file.ts';
 import { releaseSuperseded, supersede } from './supersede.ts';
 
-/** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
-const HEAD_BYTES = 4_096;
 /** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
 const PACK_ROOM = 33_554_432;
 /** Pieces that are read between two looks into the queue at whether a pack was lost meanwhile. */
@@ -43,46 +42,6 @@ export type Taken =
   /** Nothing differs from what the server holds. */
   | { readonly outcome: 'unchanged' };
 
-interface Look {
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly head: Buffer;
-}
-
-async function lookAt(file: FileHandle): Promise<Look> {
-  const { size, mtimeMs } = await file.stat();
-  const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
-  const { bytesRead } = await file.read(head, 0, head.length, 0);
-  return { size, mtimeMs, head: head.subarray(0, bytesRead) };
-}
-
-/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
-async function openSource(frozen: string, path: string): Promise<FileHandle> {
-  try {
-    return await open(frozen, 'r');
-  } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
-    // What Node makes of a sharing violation (32) and of a lock violation (33).
-    if (code === 'EBUSY') {
-      throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
-    }
-    throw new Failure('source_unreadable', `${path} can't be opened (${code}).`, { cause });
-  }
-}
-
-/** The mark of a source as it lies there now, for the change test; null where only reading it tells. */
-export async function currentMark(path: string): Promise<string | null> {
-  // Its export tells, which costs less than a snapshot.
-  if (isRegistryPath(path)) return null;
-  const file = await openSource(path, path);
-  try {
-    return markOf(await lookAt(file));
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * Takes one backup of a source whose base is known (base-of.ts). Failures, where nothing was sealed before them: those of the source
  * (`source_*`), `staging_full`, `stopped`, and `fingerprint_damaged`, after which the base is forgotten. Nothing that was stored
@@ -95,26 +54,49 @@ export async function takeBackup(
   shop: Workshop,
   mark?: string,
 ): Promise<Taken> {
-  const file = await openSource(await snapshot.pathOf(source.path), source.path);
+  const file = await openIn(device, source, snapshot);
   try {
-    const look = await lookAt(file);
+    const look = await lookAt(file, source.path);
     // Windows takes OST files out of its snapshots; what is left of one may be an empty file, which is no copy of it.
-    if (source.kind === 'ost' && snapshot.kind === 'vss' && look.size === 0)
-      throw new Failure('snapshot_unavailable', `${source.path} is left out of snapshots by Windows.`);
+    if (source.kind === 'ost' && snapshot.kind === 'vss' && look.size === 0) {
+      device.leftOut.found(source);
+      throw leftOutFailure(source);
+    }
+    device.leftOut.seen(source);
     const { base } = source;
     const backup = await begin(device, source, snapshot, { look, base, mark });
     const reading = { backup, source, file, look, base };
     const read = await readInto(device, reading, shop);
     if ('failure' in read) return await cutShort(device, backup, read.failure);
     // A live read counts only if the file is the same after it: size, times, header.
-    if (snapshot.kind === 'live' && markOf(await lookAt(file)) !== markOf(look)) {
-      const message = `${source.path} changed while it was read without a snapshot.`;
-      return await cutShort(device, backup, new Failure('source_changed', message));
-    }
+    const changed = snapshot.kind === 'live' ? await changeOf(file, source.path, look) : null;
+    if (changed) return await cutShort(device, backup, changed);
     return await end(device, reading, read);
   } finally {
     await file.close();
   }
+}
+
+/** Opens a source in its snapshot. One that is not there although the live file is was left out of it, which is remembered. */
+async function openIn(device: Device, source: Source, snapshot: Snapshot): Promise<FileHandle> {
+  try {
+    return await openSource(await snapshot.pathOf(source.path), source.path);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'source_missing') throw error;
+    const failure = await missingIn(snapshot, source, error);
+    if (failure.code === 'snapshot_unavailable') device.leftOut.found(source);
+    throw failure;
+  }
+}
+
+/** Why what was read of a live file does not count: it is not as it was before, or can't be looked at any more; null: it is as it was. */
+async function changeOf(file: FileHandle, path: string, before: SourceLook): Promise<Failure | null> {
+  try {
+    if (markOf(await lookAt(file, path)) === markOf(before)) return null;
+  } catch (error) {
+    return deviceFailure(error);
+  }
+  return new Failure('source_changed', `${path} changed while it was read without a snapshot.`);
 }
 
 /** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */
@@ -128,7 +110,7 @@ async function begin(
   device: Device,
   source: Source,
   snapshot: Snapshot,
-  { look, base, mark }: { look: Look; base: Base | null; mark: string | undefined },
+  { look, base, mark }: { look: SourceLook; base: Base | null; mark: string | undefined },
 ): Promise<Backup> {
   const health = parseStoreHeader(look.head, look.size);
   const id = device.newId();
@@ -153,7 +135,7 @@ interface Reading {
   readonly backup: Backup;
   readonly source: Source;
   readonly file: FileHandle;
-  readonly look: Look;
+  readonly look: SourceLook;
   readonly base: Base | null;
 }
 

@@ -14,6 +14,7 @@ import {
 import { MerkleSum } from '../../shared/merkle.ts';
 import type { BlockHashes } from '../fingerprint/block-hashes.ts';
 import { BATCH, type FingerprintReader, type FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
+import { readFailure } from './read-failure.ts';
 import { SLOT_BYTES, type Slot, type SlotHash } from './whole-hash.ts';
 
 export interface ScanJob {
@@ -167,17 +168,6 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
   }
 }
 
-/** What came of a read that failed. Windows lets a file be opened of which another program has locked a part: reading that fails. */
-function unreadable(path: string, at: number, cause: NodeJS.ErrnoException): Failure {
-  const locked = cause.code === 'EBUSY' || cause.code === 'EACCES';
-  const why = locked ? 'is locked there by another program' : cause.message;
-  return new Failure(
-    locked ? 'source_locked' : 'source_unreadable',
-    `${path} can't be read at byte ${at}: ${why}.`,
-    { cause },
-  );
-}
-
 async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; length: number }> {
   const slot = await job.whole.take();
   const length = Math.min(SLOT_BYTES, job.size - from);
@@ -186,7 +176,7 @@ async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; leng
       const { bytesRead } = await job.file
         .read(slot.bytes, done, length - done, from + done)
         .catch((cause) => {
-          throw unreadable(job.path, from + done, cause);
+          throw readFailure(job.path, from + done, cause);
         });
       if (bytesRead === 0)
         throw new Failure('source_changed', `${job.path} became shorter while it was read.`);

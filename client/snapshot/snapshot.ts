@@ -23,6 +23,14 @@ export interface Frozen {
   readonly outlookRunning: boolean | null;
 }
 
+/** What a provider that tries more than once says between two tries: what others make while it waits must not be taken for ours. */
+export interface Tries {
+  /** The try was answered: it made nothing. Nothing is asked for until the next. */
+  refused(): void;
+  /** The next try begins now. May throw; then it must not. */
+  again(): void;
+}
+
 export interface SnapshotProvider {
   readonly kind: SnapshotKind;
   /**
@@ -32,15 +40,15 @@ export interface SnapshotProvider {
   volumeOf(real: string): Promise<Volume | null>;
   /**
    * Freezes a volume under our id. Not idempotent. Failures `snapshot_*`; it may then have left a snapshot behind, which remove() finds,
-   * unless the failure's detail says `nothingMade`.
+   * unless the failure's detail says `nothingMade`. Tells `between` of every try after the first.
    */
-  create(volume: Volume, id: string): Promise<Frozen>;
+  create(volume: Volume, id: string, between?: Tries): Promise<Frozen>;
   /** Where `real`, below the volume's root, lies in the frozen view. */
   pathIn(root: string, volume: Volume, real: string): string;
   /** Whether the snapshot of this entry is still there. Failure `snapshot_failed` where that can't be told. */
   exists(entry: JournalEntry): Promise<boolean>;
   /**
-   * Removes the snapshot of this entry if there is one; never touches any other, above all not those of `others`. Idempotent. True:
+   * Removes the snapshot of this entry, asked for at its `made_at`, if there is one; never touches any other, above all not those of `others`. Idempotent. True:
    * none is left and none can come. False: none is there, but one that was asked for may still come; ask again later.
    * Failures `snapshot_failed`, `snapshot_denied`.
    */
@@ -93,7 +101,10 @@ export async function realPath(path: string): Promise<string> {
   }
 }
 
-/** Freezes `volume`. The journal knows of it before it exists, so that a process that dies leaves nothing that is not found. */
+/**
+ * Freezes `volume`. The journal knows of it before it exists, so that a process that dies leaves nothing that is not found; and it
+ * knows of nothing while none is asked for, so that nothing is found that is not ours.
+ */
 export async function openSnapshot(
   provider: SnapshotProvider,
   volume: Volume,
@@ -101,15 +112,21 @@ export async function openSnapshot(
 ): Promise<OpenSnapshot> {
   const { journal, now } = surroundings;
   assertFewLeft(provider, volume, journal);
-  const takenAt = new Date(now()).toISOString();
-  let entry = journal.expect({
-    id: randomUUID(),
-    provider: provider.kind,
-    volume: volume.root,
-    made_at: takenAt,
-  });
+  const ours = { id: randomUUID(), provider: provider.kind, volume: volume.root };
+  const expect = () => journal.expect({ ...ours, made_at: new Date(now()).toISOString() });
+  let entry = expect();
+  let asked = true;
   try {
-    const frozen = await provider.create(volume, entry.id);
+    const frozen = await provider.create(volume, entry.id, {
+      refused: () => {
+        asked = false;
+        journal.gone(ours.id);
+      },
+      again: () => {
+        entry = expect();
+        asked = true;
+      },
+    });
     if (frozen.handle !== null) {
       journal.made(entry.id, frozen.handle);
       entry = { ...entry, handle: frozen.handle };
@@ -120,14 +137,15 @@ export async function openSnapshot(
     }
     const snapshot: Snapshot = {
       kind: provider.kind,
-      takenAt,
+      takenAt: entry.made_at,
       outlookRunning: frozen.outlookRunning,
       pathOf: async (path) => provider.pathIn(root, volume, await realPath(path)),
       judge: (failure) => judge(provider, entry, failure),
     };
     return { snapshot, close: () => release(provider, entry, surroundings) };
   } catch (error) {
-    if (error instanceof Failure && error.detail.nothingMade === true) journal.gone(entry.id);
+    const nothing = !asked || (error instanceof Failure && error.detail.nothingMade === true);
+    if (nothing) journal.gone(entry.id);
     else await release(provider, entry, surroundings);
     throw error;
   }

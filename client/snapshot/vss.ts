@@ -2,10 +2,10 @@
 import type { PlatformPath } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type * as z from '../../shared/schema.ts';
-import type { Frozen, SnapshotProvider, Volume } from './snapshot.ts';
+import type { Frozen, SnapshotProvider, Tries, Volume } from './snapshot.ts';
 import type { JournalEntry } from './snapshot-journal.ts';
 import { Created, Deleted, Found, Look, type Problem } from './vss/answer.ts';
-import { CREATE_DEADLINE_MS, waitBeforeNextTry } from './vss/create-plan.ts';
+import { CREATE_DEADLINE_MS, timeOfTry, waitBeforeNextTry } from './vss/create-plan.ts';
 import { whichIsOurs } from './vss/ours.ts';
 import { askPowerShell, type PowerShell, type Request } from './vss/powershell.ts';
 import { codeOfProblem, returnCode } from './vss/return-codes.ts';
@@ -53,11 +53,11 @@ class Vss implements SnapshotProvider {
     return { root: holding.volume.root };
   }
 
-  async create(volume: Volume): Promise<Frozen> {
+  async create(volume: Volume, _id: string, between?: Tries): Promise<Frozen> {
     const { device } = await this.#deviceOf(volume).catch((cause: unknown) => {
       throw nothingMade(cause);
     });
-    const made = await this.#make(volume, device);
+    const made = await this.#make(volume, device, between);
     return { handle: made.id, outlookRunning: made.outlook, root: made.device };
   }
 
@@ -98,17 +98,16 @@ class Vss implements SnapshotProvider {
     return true;
   }
 
-  async #make(volume: Volume, device: string) {
+  async #make(volume: Volume, device: string, between: Tries | undefined) {
     const { now, chance, pause } = this.#with;
     const deadline = this.#with.createDeadlineMs ?? CREATE_DEADLINE_MS;
     const began = now();
     for (let tries = 1; ; tries++) {
-      const left = Math.max(1_000, deadline - (now() - began));
       const answer = await askPowerShell(
         this.#with.powershell,
         { action: 'create', volume: device },
         Created,
-        left,
+        timeOfTry({ elapsed: now() - began, deadline }),
       ).catch((cause: unknown) => {
         // Where the script never ran, nothing was made; otherwise it may have been, and remove() looks for it.
         if (cause instanceof Failure && cause.detail.began === false) throw nothingMade(cause);
@@ -132,11 +131,13 @@ class Vss implements SnapshotProvider {
           detail: { returnValue: code, tries, nothingMade: true },
         });
       }
+      between?.refused();
       await pause(wait);
       if (this.#with.stop.aborted) {
         const message = `The run was stopped while it waited for a shadow copy of ${volume.root}.`;
         throw new Failure('stopped', message, { detail: { nothingMade: true } });
       }
+      between?.again();
     }
   }
 

@@ -10,6 +10,7 @@ import { InlineHash } from '../../client/scan/whole-hash.ts';
 import { reapSnapshots, type SnapshotProvider } from '../../client/snapshot/snapshot.ts';
 import { SnapshotJournal } from '../../client/snapshot/snapshot-journal.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
+import { LeftOut } from '../../client/state/left-out.ts';
 import { Queue } from '../../client/state/queue.ts';
 import { SourceRegistry } from '../../client/state/source-registry.ts';
 import { Staging } from '../../client/state/staging.ts';
@@ -140,6 +141,7 @@ function deviceOf(
     staging: new Staging(PATHS),
     journal: new SnapshotJournal(db),
     snapshots: [snapshotsOf(world.disk, world)],
+    leftOut: new LeftOut(),
     hashes: HASHES,
     http,
     line: signs as unknown as Device['line'],

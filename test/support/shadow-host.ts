@@ -119,6 +119,7 @@ export class ShadowHost {
       volume: volume.device,
       device: this.#options.copy({ device: volume.device, root: volume.name! }, number),
       clientAccessible: true,
+      noWriters: true,
       installed: new Date((this.#options.now ?? Date.now)()).toISOString(),
       ...more,
     };

@@ -9,6 +9,8 @@ export const Shadow = z.object({
   volume: z.string(),
   device: z.string(),
   clientAccessible: z.boolean(),
+  /** Made without asking the programs that write to the volume, as ours are, and those of System Restore are not. */
+  noWriters: z.boolean(),
   /** ISO 8601, UTC. */
   installed: z.string(),
 });

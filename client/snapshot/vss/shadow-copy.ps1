@@ -37,6 +37,7 @@ function ConvertTo-Shadow($shadow) {
         volume = $shadow.VolumeName
         device = $shadow.DeviceObject
         clientAccessible = [bool]$shadow.ClientAccessible
+        noWriters = [bool]$shadow.NoWriters
         installed = $installed
     }
 }

@@ -12,6 +12,7 @@ import {
   withSnapshot,
 } from '../../../client/snapshot/snapshot.ts';
 import { SnapshotJournal } from '../../../client/snapshot/snapshot-journal.ts';
+import type { Shadow } from '../../../client/snapshot/vss/answer.ts';
 import { RETURN_CODES } from '../../../client/snapshot/vss/return-codes.ts';
 import { vssSnapshots } from '../../../client/snapshot/vss.ts';
 import { openDeviceDb } from '../../../client/state/device-db.ts';
@@ -30,12 +31,15 @@ let clock = 1_700_000_000_000;
 let waited: number[] = [];
 const now = () => clock;
 
-const provider = (more: { program?: string; createDeadlineMs?: number } = {}): SnapshotProvider =>
+const provider = (
+  more: { program?: string; createDeadlineMs?: number; onPause?: () => void } = {},
+): SnapshotProvider =>
   vssSnapshots({
     powershell: { program: more.program ?? DOUBLE, script: SCRIPT },
     now,
     chance: () => 0.5,
     pause: async (ms) => {
+      more.onPause?.();
       waited.push(ms);
       clock += ms;
     },
@@ -98,10 +102,8 @@ describe('what PowerShell may answer', () => {
     return { failure, left };
   }
 
-  const returns =
-    (returnValue: number): Fault =>
-    (asked, at) =>
-      at.answer(asked, { returnValue, outlook: false, id: null, device: null });
+  const returns = (returnValue: number) => (asked: Asked, at: ShadowHost) =>
+    at.answer(asked, { returnValue, outlook: false, id: null, device: null });
   const made = (asked: Asked, at: ShadowHost) => at.serve(asked);
 
   test('a snapshot: made once, deleted once, whether Outlook runs is known', async () => {
@@ -154,13 +156,75 @@ describe('what PowerShell may answer', () => {
   );
 
   test('return code 9, another is being made: again after 5 to 10 s, until the deadline', async () => {
-    const { failure } = await attempt(Array(30).fill(returns(9)), provider({ createDeadlineMs: 30_000 }));
+    const { failure } = await attempt(Array(30).fill(returns(9)));
     expect(failure).toMatchObject({
       code: 'snapshot_failed',
       message: expect.stringMatching(/^Another program/),
     });
-    expect(waited).toEqual([7_500, 7_500, 7_500]);
+    // The last one still had 30 s.
+    expect(waited).toEqual(Array(12).fill(7_500));
     expect(rows.all()).toEqual([]);
+  });
+
+  /** Another program makes one while ours has to wait, and our next try is never answered. */
+  const meanwhile =
+    (more: Partial<Shadow>): Fault =>
+    (asked, at) => {
+      at.make({ installed: new Date(clock + 3_000).toISOString(), ...more });
+      return returns(9)(asked, at);
+    };
+
+  test.each<[string, Fault[]]>([
+    ['a restore point that came to be while we waited', [meanwhile({ noWriters: false }), {}]],
+    ['one of our kind that came to be while we waited', [meanwhile({}), {}]],
+    [
+      'a restore point that came to be in the very try',
+      [
+        returns(9),
+        (_, at) => {
+          at.make({ noWriters: false });
+          return {};
+        },
+      ],
+    ],
+  ])('%s is not taken for ours, though ours is nowhere', async (_, faults) => {
+    const { failure } = await attempt(faults);
+    expect(failure).toMatchObject({ code: 'snapshot_failed' });
+    expect(host.count('create')).toBe(2);
+    clock += 600_000;
+    await reapSnapshots([provider()], { journal: rows, now });
+    expect(host.deletions).toEqual([]);
+    expect(host.shadows).toHaveLength(1);
+    expect(rows.all()).toEqual([]);
+  });
+
+  test('one of our kind that came to be while we waited does not keep ours from being deleted', async () => {
+    let ours = '';
+    await attempt([
+      meanwhile({}),
+      (_, at) => {
+        ours = at.make().id;
+        return {};
+      },
+    ]);
+    expect(host.deletions).toEqual([ours]);
+    expect(rows.all()).toEqual([]);
+  });
+
+  test('the journal tells of the try that is under way, and of nothing while we wait', async () => {
+    const began: string[] = [];
+    const inTry: Fault = (asked, at) => {
+      expect(rows.all()).toMatchObject([{ made_at: new Date(clock).toISOString(), handle: null }]);
+      began.push(rows.all()[0]!.made_at);
+      return returns(9)(asked, at);
+    };
+    const inWait: number[] = [];
+    const by = provider({ onPause: () => inWait.push(rows.all().length) });
+    const { failure } = await attempt([inTry, inTry], by);
+    expect(failure).toBeNull();
+    expect(new Set(began).size).toBe(2);
+    expect(inWait).toEqual([0, 0]);
+    expect(host.deletions).toHaveLength(1);
   });
 
   test.each([7, 9, 10, 12, 13])('return code %d that passes is no failure', async (code) => {
@@ -338,6 +402,7 @@ describe('what PowerShell may answer', () => {
         volume: VOLUME,
         ...copies,
         clientAccessible: true,
+        noWriters: true,
         installed: at(-1),
       },
       {
@@ -345,6 +410,7 @@ describe('what PowerShell may answer', () => {
         volume: VOLUME,
         ...copies,
         clientAccessible: true,
+        noWriters: true,
         installed: at(180_001),
       },
       {
@@ -352,6 +418,7 @@ describe('what PowerShell may answer', () => {
         volume: other,
         ...copies,
         clientAccessible: true,
+        noWriters: true,
         installed: at(1),
       },
       {
@@ -359,6 +426,16 @@ describe('what PowerShell may answer', () => {
         volume: VOLUME,
         ...copies,
         clientAccessible: false,
+        noWriters: true,
+        installed: at(1),
+      },
+      // As those of System Restore are.
+      {
+        id: '{00000000-0000-0000-0000-000000000006}',
+        volume: VOLUME,
+        ...copies,
+        clientAccessible: true,
+        noWriters: false,
         installed: at(1),
       },
       {
@@ -366,6 +443,7 @@ describe('what PowerShell may answer', () => {
         volume: VOLUME,
         ...copies,
         clientAccessible: true,
+        noWriters: true,
         installed: at(1),
       },
     );

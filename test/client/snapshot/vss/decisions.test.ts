@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Look, Shadow } from '../../../../client/snapshot/vss/answer.ts';
 import { Look as LookShape, readAnswer, readableError } from '../../../../client/snapshot/vss/answer.ts';
-import { waitBeforeNextTry } from '../../../../client/snapshot/vss/create-plan.ts';
+import { timeOfTry, waitBeforeNextTry } from '../../../../client/snapshot/vss/create-plan.ts';
 import { whichIsOurs } from '../../../../client/snapshot/vss/ours.ts';
 import { powershellProgram } from '../../../../client/snapshot/vss/powershell.ts';
 import { shadowPath, volumeHolding } from '../../../../client/snapshot/vss/volumes.ts';
@@ -120,6 +120,7 @@ describe('which shadow copy is ours', () => {
     volume: device('c'),
     device: 'x',
     clientAccessible: true,
+    noWriters: true,
     installed: new Date(AT + seconds * 1_000).toISOString(),
     ...more,
   });
@@ -136,6 +137,13 @@ describe('which shadow copy is ours', () => {
     ['one that is newer', [shadow(1, 181)], 300, none(true)],
     ['one of another volume', [shadow(1, 5, { volume: device('d') })], 10, none(false)],
     ['one of another kind', [shadow(1, 5, { clientAccessible: false })], 10, none(false)],
+    ['one with writers, as System Restore’s', [shadow(1, 5, { noWriters: false })], 10, none(false)],
+    [
+      'ours beside such a one',
+      [shadow(1, 5, { noWriters: false }), shadow(2, 6)],
+      10,
+      { verdict: 'one', id: shadow(2, 0).id },
+    ],
     ['one without a date', [shadow(1, 5, { installed: '' })], 300, none(true)],
     [
       'two',
@@ -160,12 +168,23 @@ test.each([
   ['never', 1, 0, null],
   ['once', 1, 0, 30_000],
   ['once', 2, 31_000, null],
-  ['once', 1, 95_000, null],
+  ['once', 1, 60_000, 30_000],
+  ['once', 1, 60_001, null],
   ['soon', 1, 0, 7_500],
-  ['soon', 14, 110_000, 7_500],
-  ['soon', 15, 113_000, null],
+  ['soon', 12, 82_500, 7_500],
+  ['soon', 13, 82_501, null],
 ] as const)('%s, after %d tries and %d ms: %s', (again, tries, elapsed, expected) => {
   expect(waitBeforeNextTry({ again, tries, elapsed, deadline: 120_000, chance: 0.5 })).toBe(expected);
+});
+
+test.each([
+  ['the first', 0, 120_000, 120_000],
+  ['a later one', 50_000, 120_000, 70_000],
+  ['one that a machine’s sleep put off', 3_600_000, 120_000, 30_000],
+  ['one before which the clock was set back', -3_600_000, 120_000, 120_000],
+  ['the first of a short deadline', 0, 1_000, 1_000],
+])('%s, at %d of %d ms, has %d ms', (_, elapsed, deadline, expected) => {
+  expect(timeOfTry({ elapsed, deadline })).toBe(expected);
 });
 
 test.each([

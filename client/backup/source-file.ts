@@ -1,0 +1,53 @@
+// The file of a source: opened, looked at, and how it looked told as a mark; what fails of that is a failure of the source.
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Failure } from '../../shared/failure.ts';
+import { isRegistryPath } from '../registry/registry.ts';
+import { readFailure } from '../scan/read-failure.ts';
+import { markOf, type SourceLook } from './change-test.ts';
+
+/** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
+const HEAD_BYTES = 4_096;
+
+/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
+export async function openSource(frozen: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(frozen, 'r');
+  } catch (cause) {
+    const { code = '' } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
+    // What Node makes of a sharing violation (32) and of a lock violation (33).
+    if (code === 'EBUSY') {
+      throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
+    }
+    throw new Failure('source_unreadable', `${path} can't be opened (${code}).`, { cause });
+  }
+}
+
+/** How the open source looks now; a Failure `source_locked` or `source_unreadable`. */
+export async function lookAt(file: FileHandle, path: string): Promise<SourceLook> {
+  try {
+    const { size, mtimeMs } = await file.stat();
+    const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    return { size, mtimeMs, head: head.subarray(0, bytesRead) };
+  } catch (cause) {
+    throw readFailure(path, 0, cause as NodeJS.ErrnoException);
+  }
+}
+
+/** The mark of a source as it lies there now, for the change test; null where only reading it tells. Failures as above. */
+export async function currentMark(path: string): Promise<string | null> {
+  // Its export tells, which costs less than a snapshot.
+  if (isRegistryPath(path)) return null;
+  const file = await openSource(path, path);
+  try {
+    return markOf(await lookAt(file, path));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Whether a file lies there, be it readable or not. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null)) !== null;
+}
