@@ -91,6 +91,10 @@ export const FAILURES = {
   target_refused: { retry: 'never', hint: 'Name another place with --to.' },
   program_running: { retry: 'later', hint: 'Close the mail program, then run it again.' },
   target_exists: { retry: 'never', hint: 'Choose another name, or say --overwrite.' },
+  set_not_placed: {
+    retry: 'later',
+    hint: 'Close what uses these files, see that there is room, and run it again: nothing is fetched twice.',
+  },
   restore_differs: {
     retry: 'never',
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',

@@ -48,6 +48,7 @@ export const STATUS: Record<FailureCode, number> = {
   target_refused: 500,
   program_running: 500,
   target_exists: 500,
+  set_not_placed: 500,
   restore_differs: 500,
   service_failed: 500,
   settings_invalid: 500,
