@@ -225,7 +225,7 @@ async function stream(
 }
 
 /** Files that SQLite keeps beside a database and would take for its own: the newest changes of a database that was there before. */
-const BESIDE_DATABASE = ['-wal', '-journal', '-shm'];
+export const BESIDE_DATABASE = ['-wal', '-journal', '-shm'];
 
 /** A file that an older database left beside the place of a set: in its way. */
 export interface Leftover {
