@@ -1,12 +1,12 @@
 // The service installed over itself and by tasks, under Wine: the real service manager; stand-ins record what is asked about rights.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/service-host.ts';
 import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
-import { installDevice, lacksWine, Wine, type WineRunning } from './wine.ts';
+import { installDevice, lacksWine, serviceTools, Wine, type WineRunning } from './wine.ts';
 
 const reason = lacksWine() ?? lacks(HOST_COMPILER);
 const HOST_SOURCE = fileURLToPath(
@@ -14,9 +14,6 @@ const HOST_SOURCE = fileURLToPath(
 );
 const NODE = 'C:\\mailferry\\node.exe';
 const LOG = 'C:\\mf\\agent.log';
-/** Where sc.exe and takeown.exe are that can what Wine's can not; found before those. */
-const TOOLS = 'C:\\tools';
-const TOOLS_SOURCE = fileURLToPath(new URL('service-tools.c', import.meta.url));
 /** What takeown.exe was asked, a line each. */
 const ASKED = 'C:\\asked.txt';
 
@@ -24,6 +21,7 @@ describe.skipIf(reason)(named('the Windows service, again', reason), () => {
   let wine: Wine;
   let main: string;
   let server: RunningServer;
+  let env: ReturnType<typeof serviceTools>;
   /** As long as it runs Wine's service manager does. */
   let session: WineRunning;
 
@@ -33,12 +31,7 @@ describe.skipIf(reason)(named('the Windows service, again', reason), () => {
     cpSync(realpathSync(wine.program('node')), wine.here(NODE));
     const host = wine.here('C:\\mailferry\\mailferry-service.exe');
     expect(spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host)).status).toBe(0);
-    mkdirSync(wine.here(TOOLS));
-    for (const name of ['sc', 'takeown']) {
-      const to = wine.here(`${TOOLS}\\${name}.exe`);
-      const built = spawnSync(HOST_COMPILER, ['-municode', TOOLS_SOURCE, '-o', to], { encoding: 'utf8' });
-      expect(built.stderr).toBe('');
-    }
+    env = serviceTools(wine);
     session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
     server = await startOwnServer();
     const { json } = await mailferryOk('server', 'token', 'create', '--data', server.data, '--json');
@@ -58,7 +51,7 @@ describe.skipIf(reason)(named('the Windows service, again', reason), () => {
   });
 
   const service = (...words: string[]) =>
-    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\mf', '--json'], { env: { WINEPATH: TOOLS } });
+    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\mf', '--json'], { env });
   const log = () => (existsSync(wine.here(LOG)) ? readFileSync(wine.here(LOG), 'utf8') : '');
   const starts = () => log().match(/sources are protected/g)?.length ?? 0;
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/service-host.ts';
 import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
-import { installDevice, lacksWine, Wine, type WineRunning } from './wine.ts';
+import { installDevice, lacksWine, serviceTools, Wine, type WineRunning } from './wine.ts';
 
 const reason = lacksWine() ?? lacks(HOST_COMPILER);
 const HOST_SOURCE = fileURLToPath(
@@ -19,6 +19,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
   let wine: Wine;
   let main: string;
   let server: RunningServer;
+  let env: ReturnType<typeof serviceTools>;
   /** As long as it runs Wine's service manager does. */
   let session: WineRunning;
 
@@ -29,6 +30,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     const host = wine.here('C:\\mailferry\\mailferry-service.exe');
     const built = spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host), { encoding: 'utf8' });
     expect(built.stderr).toBe('');
+    env = serviceTools(wine);
     session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
     wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
     server = await startOwnServer();
@@ -50,7 +52,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
   });
 
   const service = (...words: string[]) =>
-    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json']);
+    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json'], { env });
   const log = () => (existsSync(wine.here(LOG)) ? readFileSync(wine.here(LOG), 'utf8') : '');
 
   test('is installed, runs the agent, and stops it gracefully within 5 s', async () => {
