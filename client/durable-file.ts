@@ -21,6 +21,20 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Makes a file's content durable. One that is read-only can't be opened for that on Windows, and is left to the system. */
+export async function syncFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'r+');
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (!['EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
+}
+
 /** Makes a directory and what is missing above it; each new one is durable in its parent. */
 export async function makeDirectory(given: string): Promise<void> {
   const path = resolve(given);

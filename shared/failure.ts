@@ -99,6 +99,10 @@ export const FAILURES = {
     retry: 'never',
     hint: 'Check that the folder is there and may be written to, or name another place with --to.',
   },
+  set_not_placed: {
+    retry: 'later',
+    hint: 'Close what uses these files, see that there is room, and run it again: nothing is fetched twice.',
+  },
   restore_differs: {
     retry: 'never',
     hint: 'Nothing was put in place; run `mailferry verify` and tell the operator.',

@@ -9,6 +9,7 @@ import { SetList } from '../backup/set-list.ts';
 import type { Context, Machine } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { isRegistryPath } from '../registry/registry.ts';
+import { BESIDE_DATABASE } from '../restoring/plan.ts';
 import { chooseVersion, type Restore, restoreVersion } from '../restoring/restore.ts';
 import { assertNotInProfile, type KindResult, planTarget, restoreKind } from '../restoring/restore-kind.ts';
 import { resolveSets } from '../restoring/sets.ts';
@@ -69,14 +70,12 @@ export async function restore(context: Context, words: string[], options: Restor
     });
     if (options.to === undefined) {
       const own = new Set([named]);
-      return toPlaces(context, restoring, [version], {
-        ...options,
-        kind: version.kind,
-        sets: new Map(),
-        own,
-      });
+      // A database alone is a set of one: the log of an older one is in its way too.
+      const sets = new Map(version.kind === 'mail-client' ? [[named, named]] : []);
+      return toPlaces(context, restoring, [version], { ...options, kind: version.kind, sets, own });
     }
     assertNotInProfile(version, options.to, { path });
+    assertNoLog(version, resolve(options.to));
     const { to, overwrite = false } = options;
     if (options.dryRun) {
       const left = [planTarget(version, { to: resolve(to), overwrite, isThere: existsSync(to) })];
@@ -91,6 +90,13 @@ export async function restore(context: Context, words: string[], options: Restor
     );
     return EXIT.ok;
   });
+}
+
+/** Failure `target_exists` where a program would take what lies beside `to` for the newest changes of the database restored to it. */
+function assertNoLog({ kind }: VersionSummary, to: string): void {
+  const log = BESIDE_DATABASE.map((suffix) => to + suffix).find(existsSync);
+  if (kind !== 'mail-client' || log === undefined) return;
+  throw new Failure('target_exists', `${log} is there, and would be taken for the restored file's.`);
 }
 
 function kindOf(options: RestoreOptions): SourceKind {

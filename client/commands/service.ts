@@ -31,13 +31,17 @@ export async function installService(
   const { machine, paths, terminal } = context;
   const kind = chooseService(machine, options);
   if (!options.dryRun) requireFiles(kind, machine.self);
-  if (!existsSync(paths.identity)) {
+  const isEnrolled = existsSync(paths.identity);
+  if (!isEnrolled) {
     terminal.say(
       `No device is enrolled in ${paths.root} yet: run \`mailferry enroll --state ${paths.root}\`.`,
     );
   }
-  const steps = await kind.install({ self: machine.self, stateRoot: resolve(paths.root) }, runProgram);
-  return take(context, steps, options, `The agent runs, and starts with the machine (${kind.name}).`);
+  const agent = { self: machine.self, stateRoot: resolve(paths.root), isEnrolled };
+  const done = isEnrolled
+    ? `The agent runs, and starts with the machine (${kind.name}).`
+    : `The agent starts with the machine (${kind.name}), and works once a device is enrolled.`;
+  return take(context, await kind.install(agent, runProgram), options, done);
 }
 
 export async function uninstallService(

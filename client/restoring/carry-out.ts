@@ -5,10 +5,10 @@ import { createReadStream } from 'node:fs';
 import { constants, copyFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { makeDirectory } from '../durable-file.ts';
+import { makeDirectory, syncDirectory, syncFile } from '../durable-file.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
 import type { Placement, There } from './plan.ts';
-import { type Restore, restoreVersion } from './restore.ts';
+import { fetchVersion, publish, type Restore } from './restore.ts';
 
 export interface Restored {
   readonly path: string;
@@ -37,26 +37,36 @@ export async function lookAtPlace(to: string, version: VersionSummary): Promise<
   return hash.digest('hex') === version.sha256 ? 'same' : 'other';
 }
 
-/** Carries out one placement that writes. `keepIn`: a folder of this restore alone; it is made when it is needed. */
+/** A placement that writes. */
+export type Writing = Placement & { readonly to: string };
+
+/**
+ * Carries out one placement that writes; what is there stays until the whole file is. `keepIn`: a folder of this restore alone; it is
+ * made when it is needed.
+ */
 export async function carryOut(
   context: Restore,
-  { version, to, action }: Placement & { readonly to: string },
+  { version, to, action }: Writing,
   keepIn: string,
 ): Promise<Restored> {
   await makeDirectory(dirname(to));
+  const { part, target, bytes, sha256 } = await fetchVersion(context, version, to);
   const overwrite = action === 'replace';
   const kept = overwrite ? await keepAside(to, keepIn) : null;
-  const { bytes, sha256 } = await restoreVersion(context, version, { to, overwrite });
+  await publish(part, target, overwrite);
   return { path: version.path, to, version: version.id, bytes, sha256, kept };
 }
 
-/** Copies a file to a new name in `folder`, which is made; the copy's path. */
-export async function keepAside(file: string, folder: string): Promise<string> {
+/** Copies a file, durably, to a new name in `folder`, which is made; the copy's path. `name`: what it is called there. */
+export async function keepAside(file: string, folder: string, name = basename(file)): Promise<string> {
   await makeDirectory(folder);
   for (let number = 1; ; number++) {
-    const copy = join(folder, cutName(`${String(number).padStart(3, '0')} ${basename(file)}`, NAME_BYTES));
+    const copy = join(folder, cutName(`${String(number).padStart(3, '0')} ${name}`, NAME_BYTES));
     try {
       await copyFile(file, copy, constants.COPYFILE_EXCL);
+      // What it is a copy of is removed next.
+      await syncFile(copy);
+      await syncDirectory(folder);
       return copy;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

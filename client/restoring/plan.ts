@@ -225,7 +225,13 @@ async function stream(
 }
 
 /** Files that SQLite keeps beside a database and would take for its own: the newest changes of a database that was there before. */
-const BESIDE_DATABASE = ['-wal', '-journal', '-shm'];
+export const BESIDE_DATABASE = ['-wal', '-journal', '-shm'];
+
+/** A file that an older database left beside the place of a set: in its way. */
+export interface Leftover {
+  readonly set: string;
+  readonly file: string;
+}
 
 /**
  * The plan with sets kept whole: of a set everything is written or nothing. `sets`: the set of each path that is in one. `exists`:
@@ -242,9 +248,9 @@ export async function keepSetsWhole(
     overwrite: boolean;
     exists: (path: string) => Promise<boolean>;
   },
-): Promise<{ plan: Placement[]; leftovers: string[] }> {
+): Promise<{ plan: Placement[]; leftovers: Leftover[] }> {
   const targets = new Set(plan.map(({ to }) => to));
-  const found: { readonly set: string; readonly file: string }[] = [];
+  const found: Leftover[] = [];
   const blocked = new Map<string, Pick<Placement, 'action' | 'note'>>();
   const inTheWay = (file: string) =>
     ({ action: 'exists', note: `${file} is in the way of its set; say --overwrite` }) as const;
@@ -272,6 +278,5 @@ export async function keepSetsWhole(
     return { ...placement, ...block, closed: false };
   });
   // What lies beside a set that is not written belongs to what is there.
-  const leftovers = found.filter(({ set }) => !blocked.has(set)).map(({ file }) => file);
-  return { plan: whole, leftovers };
+  return { plan: whole, leftovers: found.filter(({ set }) => !blocked.has(set)) };
 }

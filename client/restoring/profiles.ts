@@ -145,8 +145,12 @@ export async function importProfiles(
   const kept = (await registry.exportTo(plan.root, files.keep)) ? files.keep : null;
   if (kept !== null) await addDefaultProfile(registry, plan.root, kept);
   const file = await files.write(encodeRegFile(plan.keys));
+  const hint = kept === null ? '' : `; what was there before is in ${kept}`;
   try {
     await registry.importFrom(file);
+  } catch (cause) {
+    // A profile that differs is removed by the same import that brings it: half of it may be done.
+    throw new Failure('registry_failed', `${plan.root} could not be imported${hint}.`, { cause });
   } finally {
     await files.remove(file);
   }
@@ -156,7 +160,6 @@ export async function importProfiles(
     const wanted = plan.keys.filter((key) => !key.removed && isWithin(key.path, at));
     const there = (now ?? []).filter((key) => isWithin(key.path, at));
     if (wanted.length > 0 && !sameKeys(wanted, there)) {
-      const hint = kept === null ? '' : `; what was there before is in ${kept}`;
       throw new Failure('registry_failed', `Profile "${profile}" is not what was imported${hint}.`);
     }
   }

@@ -10,12 +10,13 @@ import { decodeRegFile } from '../registry/reg-file.ts';
 import { isRegistryPath, type Registry } from '../registry/registry.ts';
 import type { SearchedUser } from '../sources/finder.ts';
 import type { ProcessList } from '../triggers/mail-programs.ts';
-import { carryOut, keepAside, lookAtPlace, type Restored } from './carry-out.ts';
+import { carryOut, lookAtPlace, type Restored, type Writing } from './carry-out.ts';
 import { assertClosed } from './closed.ts';
 import type { Here } from './place.ts';
-import { keepSetsWhole, ofOneUser, type Placement, planRestore } from './plan.ts';
+import { keepSetsWhole, type Leftover, ofOneUser, type Placement, planRestore } from './plan.ts';
 import { asUserOf, importProfiles, type ProfilePlan, planProfiles, profilesRoot } from './profiles.ts';
 import { type Restore, restoreVersion } from './restore.ts';
+import { carryOutSet } from './set-in-place.ts';
 
 export interface KindRestore extends Restore {
   readonly here: Here & { readonly user: SearchedUser };
@@ -83,6 +84,13 @@ const told = ({ version, to, action, note }: Placement): KindResult['left'][numb
   ...(action === 'refused' ? { code: 'target_refused' } : {}),
 });
 
+const toldLeftover = ({ file }: Leftover): KindResult['left'][number] => ({
+  path: file,
+  to: file,
+  action: 'put aside',
+  note: 'an older database left it, and the restored one would take it for its own',
+});
+
 async function restoreFiles(
   context: KindRestore,
   versions: readonly VersionSummary[],
@@ -105,24 +113,36 @@ async function restoreFiles(
       () => false,
     );
   const { plan, leftovers } = await keepSetsWhole(planned, { sets, overwrite, exists });
-  const writing = plan.filter(
-    (one): one is Placement & { to: string } => WRITES.has(one.action) && one.to !== null,
-  );
-  if (dryRun) return { restored: [], left: plan.map(told), kept: [] };
+  if (dryRun) return { restored: [], left: [...plan.map(told), ...leftovers.map(toldLeftover)], kept: [] };
+  const writing = plan.filter((one): one is Writing => WRITES.has(one.action) && one.to !== null);
+  const isLive = into === null && leftovers.length > 0;
+  const assertReady = async () => {
+    if (isLive || writing.some(({ closed }) => closed)) await assertClosed(kind, context.processes);
+  };
   // Before anything is written: half a restore is none.
-  if (writing.some(({ closed }) => closed)) await assertClosed(kind, context.processes);
-  const aside: string[] = [];
-  for (const file of leftovers) {
-    aside.push(await keepAside(file, context.keepIn));
-    await rm(file, { force: true });
-  }
+  await assertReady();
   const restored: Restored[] = [];
-  for (const placement of writing) {
-    const one = await carryOut(context, placement, context.keepIn);
+  const kept: string[] = [];
+  const add = (one: Restored) => {
     progress.say(`${one.to}: restored${one.kept === null ? '' : `; what was there is in ${one.kept}`}.`);
     restored.push(one);
+  };
+  const setOf = ({ version }: Writing) => sets.get(version.path);
+  for (const placement of writing.filter((one) => setOf(one) === undefined)) {
+    const one = await carryOut(context, placement, context.keepIn);
+    add(one);
+    if (one.kept !== null) kept.push(one.kept);
   }
-  const kept = [...aside, ...restored.flatMap(({ kept }) => kept ?? [])];
+  for (const set of new Set([...writing.map(setOf), ...leftovers.map(({ set }) => set)])) {
+    if (set === undefined) continue;
+    const whole = {
+      members: writing.filter((one) => setOf(one) === set),
+      leftovers: leftovers.filter((one) => one.set === set).map(({ file }) => file),
+    };
+    const placed = await carryOutSet(context, whole, { keepIn: context.keepIn, assertReady });
+    for (const one of placed.restored) add(one);
+    kept.push(...placed.kept);
+  }
   return { restored, left: plan.filter(({ action }) => !WRITES.has(action)).map(told), kept };
 }
 

@@ -1,5 +1,5 @@
 // Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
-import { createHash, type Hash, randomUUID } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -26,6 +26,14 @@ function partPath(target: string, version: string): string {
   return join(dirname(target), `.${cutName(basename(target), 100)}.${version}.mailferry-part`);
 }
 
+/** A version that came whole and was verified, in a file that has not its name yet. */
+export interface Fetched {
+  readonly part: string;
+  readonly target: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /**
  * Restores `version` to the file `to`. Goes on with what an earlier, cut restore of the same version left beside it, and retries
  * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `target_full`, `target_unwritable`,
@@ -35,22 +43,29 @@ function partPath(target: string, version: string): string {
 export async function restoreVersion(
   context: Restore,
   version: VersionSummary,
-  options: { to: string; overwrite: boolean },
+  { to, overwrite }: { to: string; overwrite: boolean },
 ): Promise<{ bytes: number; sha256: string }> {
-  const target = resolve(options.to);
-  if (existsSync(target) && !options.overwrite)
-    throw new Failure('target_exists', `${target} exists already.`);
+  if (existsSync(to) && !overwrite) throw new Failure('target_exists', `${resolve(to)} exists already.`);
+  const { part, target, bytes, sha256 } = await fetchVersion(context, version, to);
+  await publish(part, target, overwrite);
+  return { bytes, sha256 };
+}
+
+/** The first half of restoreVersion(): the whole, verified file lies beside `to`, and what is there is not touched. */
+export async function fetchVersion(context: Restore, version: VersionSummary, to: string): Promise<Fetched> {
+  const target = resolve(to);
   const part = partPath(target, version.id);
   const sha256 = await fetchVerified(context, version, part);
   // In seconds a double is a little below half of all milliseconds and would be cut to the one before: half a microsecond more.
   const mtime = Date.parse(version.mtime) / 1_000 + 5e-7;
   await utimes(part, mtime, mtime);
-  await publish(part, target, options.overwrite);
-  return { bytes: version.size, sha256 };
+  return { part, target, bytes: version.size, sha256 };
 }
 
 /** Fetches the rest; what an earlier process left may be damaged, so one mismatch means one more try from nothing. */
 async function fetchVerified(context: Restore, version: VersionSummary, part: string): Promise<string> {
+  // A second name of a file that is in its place already: a restore was killed just then, and the file is in use since.
+  if (existsSync(part) && (await stat(part)).nlink > 1) await rm(part);
   const continued = existsSync(part);
   const sha256 = await fetchAll(context, version, part);
   if (sha256 === version.sha256) return sha256;
@@ -174,8 +189,11 @@ async function fetchSome(
   return done;
 }
 
-/** Gives the verified file its name; durable when it returns. */
-async function publish(part: string, target: string, overwrite: boolean): Promise<void> {
+/**
+ * Gives a file the name `target` in its folder; durable when it returns. Without `overwrite` a file that has the name is a failure
+ * `target_exists`.
+ */
+export async function publish(part: string, target: string, overwrite: boolean): Promise<void> {
   if (overwrite) {
     await rename(part, target);
   } else {
@@ -185,15 +203,26 @@ async function publish(part: string, target: string, overwrite: boolean): Promis
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code;
       if (code === 'EEXIST') throw new Failure('target_exists', `${target} exists already.`, { cause });
-      // File systems without links (FAT): a name reserved by an exclusive open, then taken over.
-      const placeholder = `${target}.${randomUUID()}`;
-      await (await open(target, 'wx')).close();
-      await rename(part, placeholder);
-      await rename(placeholder, target);
+      await publishByRename(part, target);
     }
     await rm(part, { force: true });
   }
   await syncDirectory(dirname(target));
+}
+
+/** On file systems without links (FAT): the name is reserved by an exclusive open, then taken over. */
+async function publishByRename(part: string, target: string): Promise<void> {
+  const reserved = await open(target, 'wx').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'EEXIST') throw cause;
+    throw new Failure('target_exists', `${target} exists already.`, { cause });
+  });
+  await reserved.close();
+  try {
+    await rename(part, target);
+  } catch (error) {
+    await rm(target, { force: true });
+    throw error;
+  }
 }
 
 /** The version to restore: the one of that id, the newest at a time, or the newest. Pure. */

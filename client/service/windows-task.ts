@@ -4,16 +4,20 @@ import type { AgentCommand, ServiceKind } from './service-kind.ts';
 import type { Step } from './step.ts';
 import { NETWORK_UP_EVENT, RESUME_EVENTS, type TaskDefinition, taskFile } from './task-xml.ts';
 import { commandLine } from './windows-command-line.ts';
+import { assertOwnFolder } from './windows-rights.ts';
 
 /** The agent, for as long as the machine runs: started at boot, and again within an hour should it end. */
 export const AGENT_TASK = 'Mailferry Agent';
 /** Wakes the agent: what a task hears of and a program without a window or a service does not. */
 export const WAKE_TASK = 'Mailferry Wake';
 
-const OURS_ALONE = ['/grant:r', '*S-1-5-18:(OI)(CI)F', '/grant:r', '*S-1-5-32-544:(OI)(CI)F'];
-
 /** Minutes after which an agent that ended is started again; one that runs is left alone (IgnoreNew). */
 const REVIVE_MINUTES = 60;
+
+/** SCHED_S_TASK_RUNNING, as the last result of a task that runs; its state is told in translated words. From general knowledge. */
+const RUNNING_NOW = '267009';
+/** Far more than the end of a task takes, which waits for nothing. */
+const END_SECONDS = 15;
 
 export function agentTask({ self, stateRoot }: AgentCommand): TaskDefinition {
   const [program, ...words] = self;
@@ -52,13 +56,30 @@ export function windowsTask({ folder }: { folder: string }): ServiceKind {
   };
   return {
     name: 'task',
-    install: async (agent) => [
-      ...register(AGENT_TASK, agentTask(agent)),
-      // Anybody may read in ProgramData: from here on only LocalSystem (S-1-5-18) and the administrators (S-1-5-32-544).
-      { do: 'run', program: 'icacls.exe', words: [folder, '/inheritance:r', ...OURS_ALONE] },
-      ...register(WAKE_TASK, wakeTask(agent)),
-      schtasks(['/run', '/tn', AGENT_TASK]),
-    ],
+    async install(agent) {
+      // Anybody may make and read in ProgramData; whoever writes a definition says what LocalSystem runs.
+      const folders = [agent.stateRoot, folder].filter(
+        (one, at, all) => all.findIndex((other) => other.toLowerCase() === one.toLowerCase()) === at,
+      );
+      for (const one of folders) await assertOwnFolder(one);
+      return [
+        // One that runs would go on as it was defined before, and the task that starts it anew would be ignored.
+        schtasks(['/end', '/tn', AGENT_TASK], 'any'),
+        {
+          do: 'await',
+          program: 'schtasks.exe',
+          words: ['/query', '/tn', AGENT_TASK, '/v', '/fo', 'csv', '/nh'],
+          what: 'the task has ended',
+          until: ({ said }) => !said.includes(RUNNING_NOW),
+          seconds: END_SECONDS,
+          orGoOn: true,
+        },
+        ...folders.map((path): Step => ({ do: 'protect', path })),
+        ...register(AGENT_TASK, agentTask(agent)),
+        ...register(WAKE_TASK, wakeTask(agent)),
+        schtasks(['/run', '/tn', AGENT_TASK]),
+      ];
+    },
     // 1: there is no such task, or it does not run; schtasks has no other code.
     uninstall: async () => [
       ...[AGENT_TASK, WAKE_TASK].flatMap((name) => [

@@ -50,6 +50,7 @@ export const STATUS: Record<FailureCode, number> = {
   target_exists: 500,
   target_full: 500,
   target_unwritable: 500,
+  set_not_placed: 500,
   restore_differs: 500,
   service_failed: 500,
   settings_invalid: 500,

@@ -101,6 +101,23 @@ describe('a database and its log', () => {
     const replaced = await run('restore', '--kind', 'mail-client', '--at', afterSecond, '--overwrite');
     expect(replaced.code).toBe(0);
     expect(namesIn(path)).toEqual(['first', 'second']);
+
+    // One file by its path: the log of what is there is not taken for its own, at its place or elsewhere.
+    const elsewhere = join(root, 'elsewhere.sqlite');
+    writeFileSync(`${elsewhere}-wal`, 'of another');
+    for (const more of [[], ['--overwrite']])
+      expect(await run('restore', path, '--to', elsewhere, ...more)).toMatchObject({
+        code: 1,
+        json: { error: { code: 'target_exists', message: expect.stringContaining(`${elsewhere}-wal`) } },
+      });
+    const again = new Database(path);
+    onTestFinished(() => void again.close());
+    again.prepare('INSERT INTO cards VALUES (?)').run('not saved either');
+    expect(await run('restore', path)).toMatchObject({ code: 1, json: { restored: [] } });
+    const alone = await run('restore', path, '--overwrite');
+    expect(alone).toMatchObject({ code: 0, json: { restored: [{ to: path }] } });
+    again.close();
+    expect(namesIn(path)).toEqual(['first', 'second', 'third']);
     await stop(server);
   });
 

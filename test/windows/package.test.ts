@@ -133,14 +133,54 @@ describe.skipIf(tools)(named('the package', tools), () => {
     );
   });
 
-  test('a newer version takes the place of an older one, an older one is refused, and the code never changes', () => {
-    const upgrade = rows('Upgrade');
-    expect(new Set(upgrade.map((row) => row[0]))).toEqual(
-      new Set(['{5D1E0C6A-8A1B-4E57-9C1C-6B0E7D6F3A21}']),
+  test('an older version and another build of this one are replaced, a newer one is refused, and the code never changes', () => {
+    const upgrade = rows('Upgrade').map(([code, least, most, language, attributes, remove, property]) => ({
+      ...{ code, least, most, language, attributes: Number(attributes), remove, property },
+    }));
+    const code = '{5D1E0C6A-8A1B-4E57-9C1C-6B0E7D6F3A21}';
+    // Every language, and all of it. 2: is found and not removed; 256 and 512: the bound itself too (msidbUpgradeAttributes).
+    const all = { code, language: '', remove: '' };
+    expect(upgrade).toHaveLength(2);
+    expect(upgrade).toContainEqual({
+      ...{ ...all, least: '0.0.0', most: '0.1.1', attributes: 256, property: 'WIX_UPGRADE_DETECTED' },
+    });
+    expect(upgrade).toContainEqual({
+      ...{ ...all, least: '0.1.0', most: '', attributes: 2, property: 'WIX_DOWNGRADE_DETECTED' },
+    });
+    expect(rows('LaunchCondition')).toEqual([
+      ['NOT WIX_DOWNGRADE_DETECTED', 'A newer version of Mailferry is installed.'],
+    ]);
+    const properties = new Map(rows('Property').map(([name, value]) => [name, value]));
+    expect(properties.get('ProductVersion')).toBe('0.1.0');
+    expect(properties.get('ALLUSERS')).toBe('1');
+    // What was found has to reach the part that runs with the rights to remove it.
+    expect(properties.get('SecureCustomProperties')?.split(';').sort()).toEqual([
+      'WIX_DOWNGRADE_DETECTED',
+      'WIX_UPGRADE_DETECTED',
+    ]);
+    // Every file is copied, whatever version the one has that is there and is removed.
+    expect(properties.get('REINSTALLMODE')).toBe('amus');
+  });
+
+  test('an upgrade: found, refused or removed within the transaction, its service stopped before and started after', () => {
+    const at = new Map(rows('InstallExecuteSequence').map(([action, , number]) => [action, Number(number)]));
+    const order = [
+      ...['FindRelatedProducts', 'LaunchConditions', 'CostFinalize', 'InstallValidate', 'InstallInitialize'],
+      ...['RemoveExistingProducts', 'ProcessComponents', 'StopServices', 'DeleteServices', 'RemoveFiles'],
+      ...['InstallFiles', 'InstallServices', 'StartServices', 'InstallFinalize'],
+    ];
+    expect(order.filter((action) => !at.has(action))).toEqual([]);
+    expect([...order].sort((a, b) => at.get(a)! - at.get(b)!)).toEqual(order);
+    // Nothing that writes is between the beginning of the transaction and the removal (ICE63).
+    const between = [...at].filter(
+      ([, number]) => number > at.get('InstallInitialize')! && number < at.get('RemoveExistingProducts')!,
     );
-    expect(upgrade.map((row) => row.at(-1))).toEqual(['WIX_UPGRADE_DETECTED', 'WIX_DOWNGRADE_DETECTED']);
-    expect(rows('InstallExecuteSequence').map(([action]) => action)).toContain('RemoveExistingProducts');
-    expect(rows('Property')).toContainEqual(['ALLUSERS', '1']);
+    expect(between).toEqual([]);
+    // Not under a condition that an upgrade would not meet.
+    const conditions = rows('InstallExecuteSequence').filter(([action]) => order.includes(action!));
+    expect(conditions.filter(([, condition]) => condition && condition !== 'VersionNT')).toEqual([]);
+    // Waited for where it stops; not where it starts, as one that is not enrolled ends.
+    expect(rows('ServiceControl').map(([, , , , wait]) => wait)).toEqual(['1', '0']);
   });
 
   test.each([

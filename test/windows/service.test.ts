@@ -7,7 +7,7 @@ import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/s
 import { makeMailFile } from '../support/mail-file.ts';
 import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
-import { installDevice, lacksWine, Wine, type WineRunning } from './wine.ts';
+import { installDevice, lacksWine, serviceTools, Wine, type WineRunning } from './wine.ts';
 
 const reason = lacksWine() ?? lacks(HOST_COMPILER);
 const HOST_SOURCE = fileURLToPath(
@@ -23,6 +23,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
   let wine: Wine;
   let main: string;
   let server: RunningServer;
+  let env: ReturnType<typeof serviceTools>;
   /** As long as it runs Wine's service manager does. */
   let session: WineRunning;
 
@@ -33,6 +34,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     const host = wine.here('C:\\mailferry\\mailferry-service.exe');
     const built = spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host), { encoding: 'utf8' });
     expect(built.stderr).toBe('');
+    env = serviceTools(wine);
     session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
     wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
     server = await startOwnServer();
@@ -54,7 +56,7 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
   });
 
   const service = (...words: string[]) =>
-    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json']);
+    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json'], { env });
   /** Asks a service to stop; ms by Windows' clock until its manager has it as stopped. */
   const stop = async (name: string): Promise<number> => {
     const { code, stdout } = await wine.run(wine.program('stop-service'), [name]);

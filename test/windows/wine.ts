@@ -16,6 +16,7 @@ import {
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join, posix, win32 } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { HOST_COMPILER } from '../../client/windows/package/service-host.ts';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -193,4 +194,18 @@ export function installDevice(wine: Wine): string {
   wine.write('C:\\mailferry\\node_modules\\better-sqlite3\\package.json', '{ "main": "index.cjs" }');
   cpSync(join(HERE, 'better-sqlite3.cjs'), join(home, 'node_modules', 'better-sqlite3', 'index.cjs'));
   return 'C:\\mailferry\\dist\\client\\main.js';
+}
+
+/** Where serviceTools() puts sc.exe and takeown.exe. */
+const TOOLS = 'C:\\tools';
+
+/** What `mailferry service` needs and Wine's programs lack (service-tools.c): the environment in which it is found before those. */
+export function serviceTools(wine: Wine): { readonly WINEPATH: string } {
+  mkdirSync(wine.here(TOOLS));
+  for (const name of ['sc', 'takeown']) {
+    const words = ['-municode', join(HERE, 'service-tools.c'), '-o', wine.here(`${TOOLS}\\${name}.exe`)];
+    const built = spawnSync(HOST_COMPILER, words, { encoding: 'utf8' });
+    if (built.status !== 0) throw new Error(`service-tools.c can't be built: ${built.stderr}`);
+  }
+  return { WINEPATH: TOOLS };
 }

@@ -34,7 +34,20 @@ const HOST_WORDS =
   'run "[CommonAppDataFolder]Mailferry\\agent.log" -- "[INSTALLDIR]mailferry.exe" agent --host --state "[CommonAppDataFolder]Mailferry"';
 
 /**
- * The .wxs. The service starts when it was installed and is not waited for: an agent that is not enrolled yet ends, and is started
+ * The smallest version above: wixl knows no inclusive maximum, and another build of the same version takes the place of what is there
+ * too, or both would be installed side by side.
+ */
+function versionAfter(version: string): string {
+  const [major, minor, patch] = version.split('.').map(Number);
+  return `${major}.${minor}.${patch! + 1}`;
+}
+
+/**
+ * The .wxs. What is there is removed within the transaction, so that an installation that fails puts it back (ICE63 allows that
+ * place). What is to be copied is decided before that removal, by the rule that a file with a version wins over one without: without
+ * `a` in REINSTALLMODE the old mailferry.exe could win, and then be removed.
+ *
+ * The service starts when it was installed and is not waited for: an agent that is not enrolled yet ends, and is started
  * again by its manager. State and settings in %ProgramData% belong to no component, so that no removal takes them away.
  */
 export function installerSource({ version, folder, files }: InstallerOptions): string {
@@ -47,7 +60,13 @@ export function installerSource({ version, folder, files }: InstallerOptions): s
 <Wix xmlns="http://schemas.microsoft.com/wix/2006/wi">
   <Product Id="*" Name="Mailferry" Language="1033" Version="${version}" Manufacturer="Mailferry" UpgradeCode="${UPGRADE_CODE}">
     <Package InstallerVersion="500" Compressed="yes" InstallScope="perMachine" Description="Backs up the mail that lives only on this machine"/>
-    <MajorUpgrade DowngradeErrorMessage="A newer version of Mailferry is installed."/>
+    <Upgrade Id="${UPGRADE_CODE}">
+      <UpgradeVersion Minimum="0.0.0" Maximum="${versionAfter(version)}" Property="WIX_UPGRADE_DETECTED"/>
+      <UpgradeVersion Minimum="${version}" IncludeMinimum="no" OnlyDetect="yes" Property="WIX_DOWNGRADE_DETECTED"/>
+    </Upgrade>
+    <Condition Message="A newer version of Mailferry is installed.">NOT WIX_DOWNGRADE_DETECTED</Condition>
+    <InstallExecuteSequence><RemoveExistingProducts After="InstallInitialize"/></InstallExecuteSequence>
+    <Property Id="REINSTALLMODE" Value="amus"/>
     <Media Id="1" Cabinet="mailferry.cab" EmbedCab="yes"/>
     <Directory Id="TARGETDIR" Name="SourceDir">
       <Directory Id="ProgramFiles64Folder">

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { decodeRegFile, encodeRegFile, type RegKey } from '../../../client/registry/reg-file.ts';
 import { asUserOf, importProfiles, planProfiles, profilesRoot } from '../../../client/restoring/profiles.ts';
+import { Failure } from '../../../shared/failure.ts';
 import { mapi, text } from '../../support/office.ts';
 import { regFileRegistry } from '../../support/reg-file-registry.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -106,6 +107,22 @@ describe('profiles', () => {
     await expect(importProfiles(deaf, plan, files(folder))).rejects.toThrow(
       `what was there before is in ${join(folder, 'keep.reg')}`,
     );
+    expect(existsSync(join(folder, 'in.reg'))).toBe(false);
+  });
+
+  test('an import that fails half-way names what was kept too', async () => {
+    const { registry, plan } = await restoreInto(profile(ME, 'Drugi', 'C:\\c.pst'));
+    const broken = {
+      ...registry,
+      importFrom: async () => {
+        throw new Failure('registry_failed', 'reg.exe ended with 1.');
+      },
+    };
+    const folder = tempDir();
+    await expect(importProfiles(broken, plan, files(folder))).rejects.toMatchObject({
+      code: 'registry_failed',
+      message: expect.stringContaining(`what was there before is in ${join(folder, 'keep.reg')}`),
+    });
     expect(existsSync(join(folder, 'in.reg'))).toBe(false);
   });
 

@@ -130,7 +130,7 @@ describe('at its place', () => {
       ['replace', 'write'],
       [`${db}-shm`],
       true,
-      [['replace', 'write'], [`${db}-shm`]],
+      [['replace', 'write'], [{ set: list, file: `${db}-shm` }]],
     ],
   ])('%s', async (_, [first, second], there, overwrite, expected) => {
     expect(await decide([placed(db, first!), placed(wal, second!)], there, overwrite)).toEqual(expected);

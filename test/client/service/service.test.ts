@@ -28,25 +28,38 @@ const nothing = { code: 1060, said: 'no such service' };
 const windowsAgent = {
   self: ['C:\\Program Files\\Mailferry\\mailferry.exe'] as const,
   stateRoot: 'C:\\ProgramData\\Mailferry',
+  isEnrolled: true,
 };
 const linuxAgent = {
   self: ['/usr/bin/node', '/opt/mail ferry/main.js'] as const,
   stateRoot: '/var/lib/mailferry',
+  isEnrolled: true,
 };
 
 describe('a Windows service', () => {
   const host = 'C:\\Program Files\\Mailferry\\mailferry-service.exe';
   const kind = windowsService({ host });
 
-  test('is made, described and started', async () => {
+  test('is made once its folder is protected, described and started, and seen to run', async () => {
     const steps = (await kind.install(windowsAgent, answers({ 'sc.exe query': nothing }))).map(describeStep);
-    const words = steps.map((step) => step.split(' ').slice(0, 2).join(' '));
-    expect(words).toEqual(['create', 'description', 'start'].map((word) => `sc.exe ${word}`));
+    expect(steps.map((step) => step.split(' ').slice(0, 2).join(' '))).toEqual([
+      'protect C:\\ProgramData\\Mailferry',
+      ...['create', 'description', 'start'].map((word) => `sc.exe ${word}`),
+      'wait until',
+    ]);
+  });
+
+  test('of a machine without a device is not waited for: its agent ends, and is started again', async () => {
+    const agent = { ...windowsAgent, isEnrolled: false };
+    const steps = (await kind.install(agent, answers({ 'sc.exe query': nothing }))).map(describeStep);
+    expect(steps.at(-1)).toBe('sc.exe start Mailferry');
   });
 
   test('its command survives Windows: the host, its log, and the agent with its words', async () => {
-    const [create] = await kind.install(windowsAgent, answers({ 'sc.exe query': nothing }));
-    const words = (create as Extract<Step, { do: 'run' }>).words;
+    const steps = await kind.install(windowsAgent, answers({ 'sc.exe query': nothing }));
+    const { words } = steps.find(
+      (step): step is Extract<Step, { do: 'run' }> => step.do === 'run' && step.words[0] === 'create',
+    )!;
     expect(words[words.indexOf('binPath=') + 1]).toBe(
       '"C:\\Program Files\\Mailferry\\mailferry-service.exe" run C:\\ProgramData\\Mailferry\\agent.log -- ' +
         '"C:\\Program Files\\Mailferry\\mailferry.exe" agent --host --state C:\\ProgramData\\Mailferry',
@@ -56,8 +69,70 @@ describe('a Windows service', () => {
 
   test('one that is there is stopped and changed', async () => {
     const steps = (await kind.install(windowsAgent, answers({}))).map(describeStep);
-    expect(steps[0]).toBe('sc.exe stop Mailferry');
-    expect(steps[1]).toMatch(/^sc\.exe config Mailferry binPath= /);
+    expect(steps.slice(0, 3)).toEqual([
+      'sc.exe stop Mailferry',
+      'wait until the service is stopped',
+      'protect C:\\ProgramData\\Mailferry',
+    ]);
+    expect(steps[3]).toMatch(/^sc\.exe config Mailferry binPath= /);
+  });
+
+  /** A service manager as Windows' is: stop and start begin something, which takes some looks; its numbers are winsvc.h's. */
+  function serviceManager({ state, looks, fails }: { state: number; looks: number; fails?: boolean }) {
+    const now = { state, left: 0 };
+    const run: Run = async (program, [word]) => {
+      if (program !== 'sc.exe') return { code: 0, said: '' };
+      if (word === 'stop') {
+        if (now.state === 1) return { code: 1062, said: 'not started' };
+        if (now.state === 3) return { code: 1061, said: 'takes no control now' };
+        Object.assign(now, { state: 3, left: looks });
+      } else if (word === 'start') {
+        if (now.state !== 1) return { code: 1056, said: 'runs already' };
+        Object.assign(now, { state: 2, left: looks });
+      } else if (word === 'query') {
+        if (now.left-- <= 0) now.state = { 3: 1, 2: fails ? 1 : 4 }[now.state] ?? now.state;
+        return { code: 0, said: `SERVICE_NAME: Mailferry\n TYPE : 10  OWN\n STATE : ${now.state}  X\n` };
+      }
+      return { code: 0, said: '' };
+    };
+    return { now, run };
+  }
+  const installOver = async (manager: { run: Run }) => {
+    const agent = { ...windowsAgent, stateRoot: join(tempDir(), 'Mailferry') };
+    await takeSteps(await kind.install(agent, manager.run), manager.run, async () => {});
+  };
+
+  test.each([
+    ['running', 4],
+    ['stopping', 3],
+    ['stopped', 1],
+  ])('installed over one that is %s: it runs at the end, by what is told now', async (_, state) => {
+    const manager = serviceManager({ state, looks: 20 });
+    await installOver(manager);
+    expect(manager.now.state).toBe(4);
+  });
+
+  test('one that never stops, or does not run in the end, is no success', async () => {
+    const deaf = installOver(serviceManager({ state: 4, looks: 1_000 }));
+    await expect(deaf).rejects.toMatchObject({
+      code: 'service_failed',
+      message: 'Waited 30 s in vain until the service is stopped.',
+    });
+    const broken = installOver(serviceManager({ state: 1, looks: 3, fails: true }));
+    await expect(broken).rejects.toThrow(/^Waited 30 s in vain until the service runs; .*agent\.log/);
+  });
+
+  test('is removed once it has ended, and even where it does not', async () => {
+    for (const looks of [10, 1_000]) {
+      const manager = serviceManager({ state: 4, looks });
+      const ran: string[] = [];
+      const run: Run = (program, words) => {
+        ran.push(`${words[0]} ${manager.now.state}`);
+        return manager.run(program, words);
+      };
+      await takeSteps(await kind.uninstall(run), run, async () => {});
+      expect(ran.at(-1)).toBe(`delete ${looks === 10 ? 1 : 3}`);
+    }
   });
 
   const english =
@@ -84,7 +159,7 @@ describe('a Windows service', () => {
     const steps = await kind.uninstall(answers({}));
     await takeSteps(steps, answers({ 'sc.exe': nothing }));
     const denied = answers({ 'sc.exe delete': { code: 5, said: 'Access is denied.' } });
-    await expect(takeSteps(steps, denied)).rejects.toMatchObject({
+    await expect(takeSteps(steps, denied, async () => {})).rejects.toMatchObject({
       code: 'service_failed',
       message: expect.stringContaining('`sc.exe delete Mailferry` failed: Access is denied.'),
     });
@@ -92,21 +167,51 @@ describe('a Windows service', () => {
 });
 
 describe('scheduled tasks', () => {
-  const kind = windowsTask({ folder: 'C:\\ProgramData\\Mailferry' });
+  const folder = 'C:\\ProgramData\\Mailferry';
+  const kind = windowsTask({ folder });
+  const stepsFor = async (stateRoot: string) =>
+    (await kind.install({ ...windowsAgent, stateRoot }, answers({}))).map(describeStep);
 
-  test('two are registered from files, one runs at once', async () => {
-    const steps = (await kind.install(windowsAgent, answers({}))).map(describeStep);
-    expect(steps).toEqual([
+  test('two are registered from files, one runs at once; one that runs is ended first', async () => {
+    expect(await stepsFor(folder)).toEqual([
+      'schtasks.exe /end /tn "Mailferry Agent"',
+      'wait until the task has ended',
+      'protect C:\\ProgramData\\Mailferry',
       'write C:\\ProgramData\\Mailferry\\Mailferry Agent.xml',
       'schtasks.exe "/create" "/tn" "Mailferry Agent" "/xml" "C:\\ProgramData\\Mailferry\\Mailferry Agent.xml" "/f"'.replaceAll(
         /"(\/\w+)"/g,
         '$1',
       ),
-      'icacls.exe C:\\ProgramData\\Mailferry /inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" /grant:r "*S-1-5-32-544:(OI)(CI)F"',
       'write C:\\ProgramData\\Mailferry\\Mailferry Wake.xml',
       'schtasks.exe /create /tn "Mailferry Wake" /xml "C:\\ProgramData\\Mailferry\\Mailferry Wake.xml" /f',
       'schtasks.exe /run /tn "Mailferry Agent"',
     ]);
+  });
+
+  test.each([
+    ['D:\\mf', ['D:\\mf', folder]],
+    ['c:\\programdata\\mailferry', ['c:\\programdata\\mailferry']],
+  ])(
+    'a state in %s: it and the definitions are protected before anything is written',
+    async (root, folders) => {
+      const steps = await stepsFor(root);
+      const first = steps.findIndex((step) => step.startsWith('write'));
+      expect(steps.slice(2, first)).toEqual(folders.map((path) => `protect ${path}`));
+    },
+  );
+
+  test('one that runs is waited for, by what no language changes', async () => {
+    const [, ended] = await kind.install(windowsAgent, answers({}));
+    const says = [
+      '"PC","\\Mailferry Agent","N/A","Uruchomiono","Interactive/Background","26.11.2026 11:00:00","267009"',
+      '"PC","\\Mailferry Agent","N/A","Gotowe","Interactive/Background","26.11.2026 11:00:00","267014"',
+    ];
+    await takeSteps(
+      [ended!],
+      async () => ({ code: 0, said: says.shift()! }),
+      async () => {},
+    );
+    expect(says).toEqual([]);
   });
 
   test.each([
