@@ -68,6 +68,10 @@ function machine(
 const paths = (found: Found) => Object.fromEntries(found.items.map(({ path, take }) => [path, take]));
 const left = (found: Found) => Object.fromEntries(found.leftOut.map(({ path, why }) => [path, why]));
 
+/** The row of the table a path was found by, whatever its case; undefined where it was not. */
+const rowOf = (found: Found, path: string) =>
+  found.items.find((item) => item.path.toLowerCase() === path.toLowerCase())?.take;
+
 /** Paths in the disk's case where a registry value wrote it in another. */
 function expectAll(found: Found, { found: wanted, leftOut }: Planted): void {
   const lower = (of: Record<string, string>) =>
@@ -218,21 +222,85 @@ describe('one user', () => {
     expect(paths(found)[`${user.roaming}\\Microsoft\\Outlook\\OutlPrnt`]).toBe('print-styles');
   });
 
-  test('a registry that can not be read is said, and the folders are searched all the same', async () => {
-    const parts = together(planted('365', user), { files: {}, keys: [listed(user)], found: {}, leftOut: {} });
-    const { registry, ...rest } = machine(parts, user);
-    const broken = {
-      ...registry,
-      read: async (key: string) => {
-        if (key.includes('Messaging'))
+  /** A machine on which keys that `broken` matches are there and can't be read. */
+  function withBroken(parts: Planted, broken: RegExp) {
+    const one = machine(parts, user);
+    const refuse =
+      <T>(ask: (key: string) => Promise<T>) =>
+      async (key: string): Promise<T> => {
+        if (broken.test(key))
           throw new Failure('registry_failed', `reg.exe can't export ${key}: it ended with 1.`);
-        return registry.read(key);
+        return ask(key);
+      };
+    const { read, children } = one.registry;
+    return { ...one, registry: { ...one.registry, read: refuse(read), children: refuse(children) } };
+  }
+
+  test.each<[string, RegExp]>([
+    ['the profiles of 2003 to 2010', /Windows Messaging Subsystem/],
+    ['the versions of Office', /\\Microsoft\\Office$/],
+    ['Outlook 365', /\\16\.0\\Outlook/],
+    ['where the signatures are', /\\Common\\General/],
+    ['the policies', /\\Policies\\/],
+    ["the user's folders", /User Shell Folders/],
+    ['the environment', /\\Environment/],
+    ["the user's whole part", /S-1-5-21[^\\]*\\/],
+    ['the list of users', /ProfileList/],
+    ['everything', /./],
+  ])('%s can not be read: said once for each key, and what the folders hold is found', async (_, broken) => {
+    const parts = together(planted('365', user), plantedOnce(user), plantedClients(user), {
+      files: {},
+      keys: [listed(user)],
+      found: {},
+      leftOut: {},
+    });
+    const found = await findSources(withBroken(parts, broken), { caches: false });
+    const unread = found.leftOut.filter(({ why }) => why === 'unreadable');
+    expect(unread.length).toBeGreaterThan(0);
+    for (const { path, text } of unread) {
+      expect(path).toMatch(broken);
+      expect(text).toBe(`reg.exe can't export ${path}: it ended with 1`);
+    }
+    expect(new Set(unread.map(({ path }) => path)).size).toBe(unread.length);
+    const inFolders = {
+      [`${user.documents}\\Pliki programu Outlook\\praca365@example.org.pst`]: 'pst',
+      [`${user.home}\\Desktop\\kopia 365.PST`]: 'pst',
+      [`${user.roaming}\\Microsoft\\Signatures\\old.txt`]: 'signatures',
+      [`${user.roaming}\\Thunderbird\\profiles.ini`]: 'thunderbird',
+      [`${user.roaming}\\The Bat!\\Konto 1\\account.cfn`]: 'the-bat',
+    };
+    for (const [path, row] of Object.entries(inFolders)) expect(rowOf(found, path)).toBe(row);
+  });
+
+  test('one key that can not be read hides nothing that others say', async () => {
+    const parts = together(planted('2010', user), planted('365', user), {
+      files: {},
+      keys: [listed(user)],
+      found: {},
+      leftOut: {},
+    });
+    const found = await findSources(withBroken(parts, /Messaging/), { caches: false });
+    expect(paths(found)['C:\\Poczta 365\\Archiwum żółte 邮件 📬.pst']).toBe('pst');
+    expect(paths(found)[`${user.key}\\Software\\Microsoft\\Office\\16.0\\Outlook\\Profiles`]).toBe(
+      'mapi-profiles',
+    );
+  });
+
+  test('asked to stop, it walks no further', async () => {
+    const parts = together(planted('365', user), { files: {}, keys: [listed(user)], found: {}, leftOut: {} });
+    const one = machine(parts, user);
+    const stop = new AbortController();
+    const listedFolders: string[] = [];
+    const files = {
+      ...one.files,
+      list(folder: string) {
+        listedFolders.push(folder);
+        if (listedFolders.length === 3) stop.abort();
+        return one.files.list(folder);
       },
     };
-    const found = await findSources({ ...rest, registry: broken }, { caches: false });
-    expect(found.leftOut).toContainEqual(
-      expect.objectContaining({ why: 'unreadable', text: expect.stringContaining("can't export") }),
-    );
+    await findSources({ ...one, files }, { caches: false, stop: stop.signal });
+    expect(listedFolders).toHaveLength(3);
   });
 });
 
@@ -287,6 +355,110 @@ describe('all users, as LocalSystem', () => {
     const profiles = `HKEY_USERS\\${otherSid}\\Software\\Microsoft\\Windows NT\\CurrentVersion\\Windows Messaging Subsystem\\Profiles`;
     expect(left(found)[profiles]).toBe('logged-off');
     expect(found.items.filter(({ kind }) => kind === 'mapi-profiles')).toHaveLength(1);
+  });
+
+  /** Jan is logged off, Ann is too, and each has a hive. What is listed while a hive is loaded is kept. */
+  function twoLoggedOff() {
+    const plans = [ann, jan].map((user) => planted('2010', { ...user, key: 'HKEY_USERS\\HIVE' }));
+    const hives = new Map(plans.map((plan, n) => [[ann, jan][n]!.home, regFile(plan.keys)]));
+    const parts = together(...plans.map((plan) => ({ ...plan, keys: [] })), listedBoth);
+    const one = machine(parts, { ...system, hives });
+    const whileLoaded: string[] = [];
+    const list = (folder: string) => {
+      if (one.registry.loaded.length > 0) whileLoaded.push(folder);
+      return one.files.list(folder);
+    };
+    const copies: string[] = [];
+    const withHiveCopy = async <T>(path: string, use: (copy: string) => Promise<T>): Promise<T> => {
+      const copy = join(tempDir(), 'NTUSER.DAT');
+      copies.push(copy);
+      writeFileSync(copy, hives.get(path.replace('\\NTUSER.DAT', ''))!);
+      return use(copy);
+    };
+    return { ...one, files: { ...one.files, list }, withHiveCopy, whileLoaded, copies };
+  }
+  const opened = 'C:\\Poczta 2010\\Archiwum żółte 邮件 📬.pst';
+  const own = [ann, jan].map(
+    ({ documents }) => `${documents}\\Pliki programu Outlook\\praca2010@example.org.pst`,
+  );
+  const hiveFiles = [ann, jan].map(({ home }) => `${home}\\NTUSER.DAT`);
+
+  test('a hive is loaded while the registry is asked, and no folder is walked until it is unloaded', async () => {
+    const two = twoLoggedOff();
+    const found = await findSources(two, { caches: false });
+    expect(two.copies).toHaveLength(2);
+    expect(two.whileLoaded).toEqual([]);
+    expect(two.registry.loaded).toEqual([]);
+    expect(found.leftOut.filter(({ why }) => why === 'unreadable')).toEqual([]);
+    for (const path of [opened, ...own]) expect(rowOf(found, path)).toBe('pst');
+    // By what it is found: the profile, whose key is long unloaded.
+    expect(found.items.find(({ path }) => path === opened)?.why).toContain('Outlook profile');
+  });
+
+  test('a hive that can not be unloaded: said for its user, and what both have is found', async () => {
+    const two = twoLoggedOff();
+    two.registry.held = true;
+    const found = await findSources(two, { caches: false });
+    for (const path of [opened, ...own]) expect(rowOf(found, path)).toBe('pst');
+    expect(found.leftOut.filter(({ why }) => why === 'unreadable')).toEqual(
+      hiveFiles.map((path) => ({
+        path,
+        why: 'unreadable',
+        text: expect.stringMatching(
+          /^the registry of a user who is logged off was read, but .* can't unload its copy/,
+        ),
+      })),
+    );
+    // The next look says the very same, and then gets rid of them.
+    expect((await findSources(two, { caches: false })).leftOut).toEqual(found.leftOut);
+    two.registry.held = false;
+    await findSources(two, { caches: false });
+    expect(two.registry.loaded).toEqual([]);
+  });
+
+  test('a copy that can not be removed: said for its user, and what both have is found', async () => {
+    const two = twoLoggedOff();
+    const withHiveCopy: typeof two.withHiveCopy = async (path, use) => {
+      await two.withHiveCopy(path, use);
+      throw new Failure('registry_failed', `The copy of ${path} can't be removed.`);
+    };
+    const found = await findSources({ ...two, withHiveCopy }, { caches: false });
+    for (const path of [opened, ...own]) expect(rowOf(found, path)).toBe('pst');
+    expect(Object.keys(left(found))).toEqual(expect.arrayContaining(hiveFiles));
+  });
+
+  test('a key of a hive that can not be read is said under the id of its user, the same at each look', async () => {
+    const two = twoLoggedOff();
+    const read = async (key: string) => {
+      if (key.includes('Messaging')) throw new Failure('registry_failed', `reg.exe can't export ${key}.`);
+      return two.registry.read(key);
+    };
+    const look = () => findSources({ ...two, registry: { ...two.registry, read } }, { caches: false });
+    const unread = (await look()).leftOut.filter(({ why }) => why === 'unreadable');
+    expect(unread.map(({ path }) => path)).toEqual(
+      [ann, jan].map(({ key }) =>
+        expect.stringMatching(new RegExp(`^HKEY_USERS.${key.slice(11)}.*Messaging`)),
+      ),
+    );
+    for (const { path, text } of unread) expect(text).toBe(`reg.exe can't export ${path}`);
+    expect((await look()).leftOut.filter(({ why }) => why === 'unreadable')).toEqual(unread);
+  });
+
+  test('asked to stop while a hive is loaded, it asks no more, unloads it and loads no other', async () => {
+    const two = twoLoggedOff();
+    const stop = new AbortController();
+    const asked: string[] = [];
+    const read = async (key: string) => {
+      if (two.registry.loaded.length > 0) {
+        asked.push(key);
+        stop.abort();
+      }
+      return two.registry.read(key);
+    };
+    await findSources({ ...two, registry: { ...two.registry, read } }, { caches: false, stop: stop.signal });
+    expect(asked).toHaveLength(1);
+    expect(two.copies).toHaveLength(1);
+    expect(two.registry.loaded).toEqual([]);
   });
 
   test('where a hive can not be loaded that is said, and the usual folders are searched', async () => {
