@@ -1,5 +1,5 @@
 // Files that are whole or not there: written beside, synced, renamed, and the directory synced.
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -56,15 +56,20 @@ export async function removeDurably(path: string): Promise<void> {
  * secrets: one that can't be removed keeps no other. Never rejects.
  */
 export async function removeAllThatCanBe(path: string): Promise<readonly string[]> {
-  const gone = () =>
+  const isGone = () =>
     rm(path, { recursive: true, force: true }).then(
       () => true,
       () => false,
     );
   // Of a whole folder it gives up at the first that stays.
-  if (await gone()) return [];
+  if (await isGone()) return [];
   const left: string[] = [];
-  const within = await readdir(path, { withFileTypes: true }).catch(() => []);
-  for (const entry of within) left.push(...(await removeAllThatCanBe(join(path, entry.name))));
-  return left.length > 0 || (await gone()) ? left : [path];
+  // Nothing that a link leads to is ours.
+  const isFolder = await lstat(path).then(
+    (what) => what.isDirectory(),
+    () => false,
+  );
+  const within = isFolder ? await readdir(path).catch(() => []) : [];
+  for (const name of within) left.push(...(await removeAllThatCanBe(join(path, name))));
+  return left.length > 0 || (await isGone()) ? left : [path];
 }
