@@ -1,7 +1,6 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
 
 import { isStateDamage } from './device-failure.ts';
-import { makeDirectory, removeDurably } from './durable-file.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
 import { HttpClient } from './http/http-client.ts';
@@ -15,6 +14,7 @@ import { snapshotProviders } from './snapshot/providers.ts';
 import { reapSnapshots, type SnapshotProvider } from './snapshot/snapshot.ts';
 import { SnapshotJournal } from './snapshot/snapshot-journal.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
+import { clearExports } from './state/clear-exports.ts';
 import { type DeviceDb, openDeviceDb, putAside } from './state/device-db.ts';
 import { LeftOut } from './state/left-out.ts';
 import { Queue } from './state/queue.ts';
@@ -100,9 +100,8 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);
-    // What a process that died left there are secrets.
-    await removeDurably(paths.exports);
-    await makeDirectory(paths.exports);
+    const registry = surroundings.registry?.(paths.exports) ?? null;
+    await clearExports(paths.exports, { registry, say: (sentence) => progress.say(sentence) });
     const snapshots = await snapshotProviders(surroundings, paths.exports);
     await reapSnapshots(snapshots, {
       journal,

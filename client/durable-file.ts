@@ -1,7 +1,7 @@
 // Files that are whole or not there: written beside, synced, renamed, and the directory synced.
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { platform } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /**
  * Makes a directory's entries durable. Windows can't sync directories (EPERM, EISDIR or EACCES on opening one) and journals
@@ -63,4 +63,27 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
 export async function removeDurably(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
   await syncDirectory(dirname(path)).catch(() => {});
+}
+
+/**
+ * Removes a file or a folder and as much of what is in it as can be; the paths that stay, such as a file that Windows holds. For
+ * secrets: one that can't be removed keeps no other. Never rejects.
+ */
+export async function removeAllThatCanBe(path: string): Promise<readonly string[]> {
+  const isGone = () =>
+    rm(path, { recursive: true, force: true }).then(
+      () => true,
+      () => false,
+    );
+  // Of a whole folder it gives up at the first that stays.
+  if (await isGone()) return [];
+  const left: string[] = [];
+  // Nothing that a link leads to is ours.
+  const isFolder = await lstat(path).then(
+    (what) => what.isDirectory(),
+    () => false,
+  );
+  const within = isFolder ? await readdir(path).catch(() => []) : [];
+  for (const name of within) left.push(...(await removeAllThatCanBe(join(path, name))));
+  return left.length > 0 || (await isGone()) ? left : [path];
 }

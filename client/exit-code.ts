@@ -6,7 +6,7 @@ export const EXIT = {
   ok: 0,
   failed: 1,
   usage: 2,
-  /** Some sources were backed up and some were not, or something was read without a snapshot that `prefer` allowed. */
+  /** Some sources were backed up and some were not, something could not be looked into, or was read live as `prefer` allows. */
   partial: 3,
   notEnrolled: 10,
   locked: 11,

@@ -4,7 +4,9 @@ import { resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { SourceKind } from '../../shared/protocol.ts';
 import { findStores, kindOf } from '../sources/find-stores.ts';
+import type { LeftOut } from '../sources/finder.ts';
 import type { ThisMachine } from '../sources/this-machine.ts';
+import { type Skipped, skippedText } from '../sources/walk.ts';
 import type { Source, SourceRegistry } from '../state/source-registry.ts';
 import { setPath } from './set-list.ts';
 
@@ -15,6 +17,10 @@ export interface ChooseOptions {
   readonly caches: boolean;
   /** A folder for registry exports that is cleared after a crash too. */
   readonly scratch: string;
+  /** Once it is aborted there is nothing to choose any more. */
+  readonly stop: AbortSignal;
+  /** Called once, unless it is stopped, with what could not be looked into: mail in there is not protected. */
+  readonly onUnread: (unread: readonly LeftOut[]) => Promise<void>;
 }
 
 /** Kinds of which it is no failure that one is gone: a signature was deleted, a message moved, a profile removed. */
@@ -27,24 +33,39 @@ const COME_AND_GO: ReadonlySet<SourceKind> = new Set([
 
 /**
  * The sources that `paths` name, registered; a folder stands for the mail stores in it. Without paths: all that are found, and
- * all stores that are known. Failure `source_missing` where a path that was named is not there, or where there is nothing.
+ * all stores that are known. None after a stop. Failure `source_missing` where a path that was named is not there, or where there is
+ * nothing.
  */
 export async function chooseSources(paths: readonly string[], options: ChooseOptions): Promise<Source[]> {
-  const chosen = paths.length > 0 ? await named(paths, options) : await foundAndKnown(options);
+  const unread: LeftOut[] = [];
+  const leaveOut = (left: LeftOut) => {
+    if (left.why === 'unreadable') unread.push(left);
+  };
+  const chosen =
+    paths.length > 0 ? await named(paths, options, leaveOut) : await foundAndKnown(options, leaveOut);
+  if (options.stop.aborted) return [];
+  await options.onUnread(unread);
   if (chosen.size === 0) {
     const where = paths.length > 0 ? paths.join(', ') : 'this machine';
-    throw new Failure('source_missing', `There is no mail store in ${where}.`);
+    const but = unread.map(({ path, text }) => `; ${path}: ${text}`).join('');
+    throw new Failure('source_missing', `There is no mail store in ${where}${but}.`);
   }
   return [...chosen.values()];
 }
 
-async function named(paths: readonly string[], { sources }: ChooseOptions): Promise<Map<number, Source>> {
+async function named(
+  paths: readonly string[],
+  { sources }: ChooseOptions,
+  leaveOut: (left: LeftOut) => void,
+): Promise<Map<number, Source>> {
   const chosen = new Map<number, Source>();
   const add = (source: Source) => chosen.set(source.id, source);
+  const onSkipped = (skipped: Skipped) => leaveOut({ ...skipped, text: skippedText(skipped) });
   for (const path of paths.map((one) => resolve(one))) {
     const there = await stat(path).catch(() => null);
     if (there?.isDirectory())
-      for await (const store of findStores([path])) add(sources.register(store.path, store.kind));
+      for await (const store of findStores([path], { onSkipped }))
+        add(sources.register(store.path, store.kind));
     else if (there || sources.all().some((source) => source.path === path))
       add(sources.register(path, kindOf(path)));
     else throw new Failure('source_missing', `${path} is not there.`);
@@ -52,16 +73,16 @@ async function named(paths: readonly string[], { sources }: ChooseOptions): Prom
   return chosen;
 }
 
-async function foundAndKnown({
-  sources,
-  machine,
-  caches,
-  scratch,
-}: ChooseOptions): Promise<Map<number, Source>> {
+async function foundAndKnown(
+  { sources, machine, caches, scratch, stop }: ChooseOptions,
+  leaveOut: (left: LeftOut) => void,
+): Promise<Map<number, Source>> {
   // Loaded only where no path is named: a scheduled run over one store needs no finder.
   const { findHere } = await import('../sources/this-machine.ts');
-  const { items } = await findHere(machine, { caches, scratch });
+  const { items, leftOut } = await findHere(machine, { caches, scratch, stop });
   const chosen = new Map<number, Source>();
+  if (stop.aborted) return chosen;
+  for (const left of leftOut) leaveOut(left);
   const add = (source: Source) => chosen.set(source.id, source);
   for (const { path, kind, set } of items) {
     add(sources.register(path, kind, set));

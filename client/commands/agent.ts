@@ -2,6 +2,7 @@
 
 import { chooseSources } from '../backup/choose-sources.ts';
 import { runBackup } from '../backup/run-backup.ts';
+import { keepUnread, UnreadTeller } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
@@ -89,6 +90,7 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
     onReadAgain: () => lookout.tell('queue'),
     onBroken: () => lookout.tell('queue'),
   });
+  const teller = new UnreadTeller((sentence) => terminal.say(sentence));
   try {
     await recover(device);
     sender.notify();
@@ -101,7 +103,7 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
       // Somebody may have made room, or mended a line, of which this machine sees no sign.
       if (reasons.includes('asked')) sender.retryNow();
       const began = device.now();
-      await look(context, { device, sender, paths, settings, first });
+      await look(context, { device, sender, paths, settings, teller, first });
       lookout.looked(began);
     }
   } finally {
@@ -115,17 +117,29 @@ interface Look {
   readonly sender: Sender;
   readonly paths: readonly string[];
   readonly settings: Settings;
+  readonly teller: UnreadTeller;
   readonly first: boolean;
 }
 
 /** Looks once. What fails is told, and never ends the agent. */
-async function look(context: Context, { device, sender, paths, settings, first }: Look): Promise<void> {
+async function look(context: Context, how: Look): Promise<void> {
+  const { device, sender, paths, settings, teller, first } = how;
   const { terminal, machine } = context;
   try {
     const { caches } = settings;
     await learnLostVault(device);
-    const choosing = { sources: device.sources, machine, caches, scratch: context.paths.exports };
-    const sources = await chooseSources(paths, choosing);
+    const sources = await chooseSources(paths, {
+      sources: device.sources,
+      machine,
+      caches,
+      scratch: context.paths.exports,
+      stop: device.stop,
+      onUnread: async (unread) => {
+        teller.tell(unread);
+        if (paths.length === 0) await keepUnread(context.paths, unread);
+      },
+    });
+    if (device.stop.aborted) return;
     const { snapshot } = settings;
     const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false });
     for (const failure of failed) terminal.say(`${failure.path}: ${failure.message}`);

@@ -3,6 +3,7 @@ import { printable } from '../../shared/printable.ts';
 import { healthWords } from '../../shared/store-header.ts';
 import { chooseSources } from '../backup/choose-sources.ts';
 import { type RunResult, runBackup } from '../backup/run-backup.ts';
+import { keepUnread, type Unread, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
@@ -32,7 +33,18 @@ export async function backup(context: Context, given: string[], options: BackupO
     const { caches, snapshot } = settings;
     await learnLostVault(device);
     const scratch = context.paths.exports;
-    const sources = await chooseSources(paths, { sources: device.sources, machine, caches, scratch });
+    const unread: Unread[] = [];
+    const sources = await chooseSources(paths, {
+      sources: device.sources,
+      machine,
+      caches,
+      scratch,
+      stop: device.stop,
+      onUnread: async (found) => {
+        unread.push(...found);
+        if (paths.length === 0) await keepUnread(context.paths, found);
+      },
+    });
     const receipts = new Map<string, Receipted>();
     const sender = new Sender(device, {
       onReceipt: (receipted) => receipts.set(receipted.version.id, receipted),
@@ -44,6 +56,7 @@ export async function backup(context: Context, given: string[], options: BackupO
       return report(context, {
         result: options.liveIsFine ? { ...result, live: [] } : result,
         receipts,
+        unread,
         queue: device.queue.staged(),
         waited: wait,
       });
@@ -56,6 +69,7 @@ export async function backup(context: Context, given: string[], options: BackupO
 export interface RunReport {
   readonly result: RunResult;
   readonly receipts: ReadonlyMap<string, Receipted>;
+  readonly unread: readonly Unread[];
   readonly queue: { readonly packs: number; readonly bytes: number };
   readonly waited: boolean;
 }
@@ -63,7 +77,7 @@ export interface RunReport {
 /** What a run came to, told; the exit code. */
 export function report(
   { terminal, machine }: Context,
-  { result, receipts, queue, waited }: RunReport,
+  { result, receipts, unread, queue, waited }: RunReport,
 ): number {
   const told = result.versions
     .map((id) => receipts.get(id))
@@ -73,6 +87,7 @@ export function report(
   if (result.unchanged > 0)
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
   for (const failure of result.failed) lines.push(printable(`failed: ${failure.path}: ${failure.message}`));
+  for (const one of unread) lines.push(printable(unreadLine(one)));
   if (!waited && queue.packs > 0) {
     lines.push(`queued: ${queue.packs} packs, ${bytesText(queue.bytes)}; \`mailferry agent\` sends them`);
   }
@@ -83,10 +98,11 @@ export function report(
     snapshots,
     failed,
     live: result.live,
+    unread: unread.map(({ path, text }) => ({ path, text })),
     queue,
   });
   if (machine.surroundings.stop.aborted) return EXIT.stopped;
-  if (failed.length === 0) return result.live.length > 0 ? EXIT.partial : EXIT.ok;
+  if (failed.length === 0) return result.live.length + unread.length > 0 ? EXIT.partial : EXIT.ok;
   if (result.versions.length + unchanged > 0) return EXIT.partial;
   const codes = new Set(failed.map(({ code }) => exitCode(code)));
   return waited && codes.size === 1 ? [...codes][0]! : EXIT.failed;

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { FAILURES, isFailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
+import { lastUnread, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { openDeviceDb } from '../state/device-db.ts';
@@ -38,6 +39,7 @@ export async function status({ terminal, paths }: Context): Promise<number> {
       })
       .catch(() => false);
     const { queue, sources } = localState(paths.db);
+    const unread = await lastUnread(paths);
     const lines = [
       `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
@@ -45,8 +47,14 @@ export async function status({ terminal, paths }: Context): Promise<number> {
         `${state.padEnd(10)} ${lastReceiptAt ?? (state === 'backed-up' ? 'an older receipt' : 'no receipt yet')}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
         ...(message === undefined ? [] : [`  ${printable(`${message} ${hint}`)}`]),
       ]),
+      ...unread.map((one) => printable(unreadLine(one))),
     ];
-    terminal.result(lines.join('\n'), { queue, sources, server: { url: identity.server, reachable } });
+    terminal.result(lines.join('\n'), {
+      queue,
+      sources,
+      unread,
+      server: { url: identity.server, reachable },
+    });
     return EXIT.ok;
   });
 }

@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Failure } from '../../shared/failure.ts';
+import { asFailure, Failure } from '../../shared/failure.ts';
 import { decodeRegFile } from './reg-file.ts';
-import type { Registry } from './registry.ts';
+import { HIVE_PREFIX, type Registry } from './registry.ts';
 
 const run = promisify(execFile);
 
@@ -65,11 +65,19 @@ export function regExe({ command, scratch, nameOf = (path) => path }: RegExe): R
     try {
       await reg('export', key, nameOf(file), '/y');
     } catch (cause) {
-      await rm(file, { force: true });
+      await rm(file, { force: true }).catch(() => {});
       if (await isThere(key)) throw failed(`can't export ${key}`, cause);
       return false;
     }
     return true;
+  };
+
+  const unload = async (key: string): Promise<void> => {
+    try {
+      await reg('unload', key);
+    } catch (cause) {
+      throw failed(`can't unload ${key}`, cause);
+    }
   };
 
   return {
@@ -83,7 +91,8 @@ export function regExe({ command, scratch, nameOf = (path) => path }: RegExe): R
         if (size > MAX_BYTES) throw new Failure('registry_failed', `${key} is too large to be read whole.`);
         return decodeRegFile(await readFile(file));
       } finally {
-        await rm(file, { force: true });
+        // Whose folder it lies in removes that too, and says what stays.
+        await rm(file, { force: true }).catch(() => {});
       }
     },
     async importFrom(file) {
@@ -94,19 +103,33 @@ export function regExe({ command, scratch, nameOf = (path) => path }: RegExe): R
       }
     },
     async withHive(file, use) {
-      const key = `HKEY_USERS\\mailferry-${randomUUID()}`;
+      const key = `HKEY_USERS\\${HIVE_PREFIX}${randomUUID()}`;
       try {
         await reg('load', key, nameOf(file));
       } catch (cause) {
         throw failed(`can't load the hive ${file}`, cause);
       }
+      let result: Awaited<ReturnType<typeof use>>;
       try {
-        return await use(key);
-      } finally {
-        await reg('unload', key).catch((cause) => {
-          throw failed(`can't unload ${key}`, cause);
-        });
+        result = await use(key);
+      } catch (error) {
+        await unload(key).catch(() => {});
+        throw error;
       }
+      await unload(key);
+      return result;
+    },
+    async unloadLeft() {
+      const failures: Failure[] = [];
+      try {
+        for (const name of (await children('HKEY_USERS')) ?? []) {
+          if (!name.startsWith(HIVE_PREFIX)) continue;
+          await unload(`HKEY_USERS\\${name}`).catch((error) => failures.push(asFailure(error)));
+        }
+      } catch (error) {
+        failures.push(asFailure(error));
+      }
+      return failures;
     },
   };
 }

@@ -105,7 +105,7 @@ export function decodeRegFile(bytes: Uint8Array): RegKey[] {
       continue;
     }
     const key = keys.at(-1);
-    if (!key || key.removed) throw bad('a value stands in no key', reader.row);
+    if (!key || key.removed) throw bad('a value stands in no key', reader.rowAt());
     key.values.push(reader.value());
   }
   return keys;
@@ -125,9 +125,12 @@ class Reader {
     this.#text = text;
   }
 
-  /** The number of the line that is read, from 1. */
-  get row(): number {
-    return this.#text.slice(0, this.#at).split('\n').length;
+  /** The number of the line at a place, from 1. It counts all lines before it: for failures alone. */
+  rowAt(at = this.#at): number {
+    let row = 1;
+    for (let end = this.#text.indexOf('\n'); end !== -1 && end < at; end = this.#text.indexOf('\n', end + 1))
+      row++;
+    return row;
   }
 
   peek(): string {
@@ -155,15 +158,15 @@ class Reader {
 
   /** [KEY] or [-KEY]; the name ends with the last bracket of the line. */
   key(): { path: string; removed: boolean } {
-    const { row } = this;
+    const start = this.#at;
     const found = /^\[(-?)([^\\].*)\]\s*$/.exec(this.line());
-    if (!found) throw bad('a key has no end', row);
+    if (!found) throw bad('a key has no end', this.rowAt(start));
     return { path: found[2]!, removed: found[1] === '-' };
   }
 
   value(): RegValue {
     const name = this.peek() === '@' ? this.#take('@', '') : this.#quoted();
-    if (this.peek() !== '=') throw bad('a value has no =', this.row);
+    if (this.peek() !== '=') throw bad('a value has no =', this.rowAt());
     this.#at++;
     if (this.peek() === '"') {
       const data = Buffer.from(`${this.#quoted()}\0`, 'utf16le');
@@ -179,8 +182,8 @@ class Reader {
 
   /** Text between quotes. It may go over lines: a line break in a value is written as it is. */
   #quoted(): string {
-    const { row } = this;
-    if (this.peek() !== '"') throw bad('there is neither a key nor a value', row);
+    const start = this.#at;
+    if (this.peek() !== '"') throw bad('there is neither a key nor a value', this.rowAt(start));
     let text = '';
     for (this.#at++; this.#at < this.#text.length; this.#at++) {
       const char = this.#text[this.#at]!;
@@ -190,14 +193,17 @@ class Reader {
         text += UNESCAPED[next] ?? next;
       } else text += char;
     }
-    throw bad('text has no end', row);
+    throw bad('text has no end', this.rowAt(start));
   }
 
   /** dword:, hex: and hex(n):, over as many lines as end with a backslash. */
   #bytes(): { type: number; data: Uint8Array } {
-    const { row } = this;
-    let text = this.line();
-    while (text.endsWith('\\')) text = text.slice(0, -1) + this.line().trimStart();
+    const start = this.#at;
+    const lines = [this.line()];
+    while (lines.at(-1)!.endsWith('\\')) {
+      lines.push(lines.pop()!.slice(0, -1), this.line().trimStart());
+    }
+    const text = lines.join('');
     const dword = /^dword:([0-9a-f]{1,8})\s*$/i.exec(text);
     if (dword) {
       const data = Buffer.alloc(4);
@@ -205,12 +211,13 @@ class Reader {
       return { type: REG_DWORD, data };
     }
     const hex = /^hex(?:\(([0-9a-f]{1,8})\))?:([0-9a-f, \t]*)$/i.exec(text);
-    if (!hex) throw bad('a value is neither text, dword nor hex', row);
+    if (!hex) throw bad('a value is neither text, dword nor hex', this.rowAt(start));
     const words = hex[2]!
       .split(',')
       .map((word) => word.trim())
       .filter((word) => word !== '');
-    if (words.some((word) => word.length > 2)) throw bad('a byte has more than two digits', row);
+    if (words.some((word) => word.length > 2))
+      throw bad('a byte has more than two digits', this.rowAt(start));
     const type = hex[1] === undefined ? REG_BINARY : Number.parseInt(hex[1], 16);
     return { type, data: Uint8Array.from(words, (word) => Number.parseInt(word, 16)) };
   }

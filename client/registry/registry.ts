@@ -1,5 +1,9 @@
 // The registry port: what the finders read, what a backup exports and what a restore imports.
+import type { Failure } from '../../shared/failure.ts';
 import type { RegKey } from './reg-file.ts';
+
+/** How names of keys below HKEY_USERS begin that hives are loaded under: whatever begins so is ours. */
+export const HIVE_PREFIX = 'mailferry-';
 
 /**
  * Keys are named in full from their root on (HKEY_CURRENT_USER, HKEY_LOCAL_MACHINE, HKEY_USERS). Every failure is
@@ -19,9 +23,13 @@ export interface Registry {
   importFrom(file: string): Promise<void>;
   /**
    * Loads a hive file under a key of its own, hands that key to `use`, and unloads it in every case. Needs the privileges of
-   * LocalSystem or an elevated administrator. The file is written to; give a copy.
+   * LocalSystem or an elevated administrator. The file is written to; give a copy. While it is loaded Windows holds the file, and
+   * whoever dies then leaves both: ask what is to be known, and no more. A failed unload is a failure, but never in place of one of
+   * `use`.
    */
   withHive<T>(file: string, use: (key: string) => Promise<T>): Promise<T>;
+  /** Unloads every hive that was loaded by withHive() and stayed; the failures of those that can't be. Never rejects. */
+  unloadLeft(): Promise<readonly Failure[]>;
 }
 
 /** Whether a source's path names a registry key and not a file. */

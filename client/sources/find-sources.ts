@@ -1,6 +1,5 @@
 // Runs the finders of a platform over the users of a machine: everything there is to protect, each item once, and what was left out.
 import path from 'node:path';
-import { asFailure } from '../../shared/failure.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
 import type { Finder, FoundItem, LeftOut, Search, SearchedUser, Take } from './finder.ts';
@@ -41,35 +40,42 @@ export interface Found {
   readonly leftOut: readonly LeftOut[];
 }
 
+export interface FindOptions {
+  /** Whether copies of what a server holds are taken too. */
+  readonly caches: boolean;
+  /** Once it is aborted the look ends soon, with a part of what there is. */
+  readonly stop?: AbortSignal | undefined;
+}
+
 /**
  * Looks for everything that is to be protected. Changes nothing. Of the same file only the first finding counts, so that an
- * item is there once. What a finder can't read is left out and said; the others go on.
+ * item is there once. What can't be read, of folders or of the registry, is left out and said; the rest is found all the same.
  */
-export async function findSources(machine: SearchedMachine, { caches }: { caches: boolean }): Promise<Found> {
+export async function findSources(machine: SearchedMachine, { caches, stop }: FindOptions): Promise<Found> {
   const items = new Map<string, FoundItem>();
   const leftOut = new Map<string, LeftOut>();
   const same = (place: string) => identity(place, machine.files);
   const leaveOut = (left: LeftOut) => {
     if (!leftOut.has(same(left.path))) leftOut.set(same(left.path), left);
   };
+  const files = untilStop(machine.files, stop);
   const search = async (finders: readonly Finder[], user: SearchedUser, registry: Search['registry']) => {
     for (const finder of finders) {
-      try {
-        for await (const item of finder.find({ files: machine.files, registry, user, caches, leaveOut })) {
-          if (!items.has(same(item.path))) items.set(same(item.path), item);
-        }
-      } catch (error) {
-        const failure = asFailure(error);
-        if (failure.code !== 'registry_failed') throw failure;
-        const path = `${user.key ?? user.home}: ${finder.takes[0]?.what}`;
-        leaveOut({ path, why: 'unreadable', text: failure.message.replace(/\.$/, '') });
+      for await (const item of finder.find({ files, registry, user, caches, leaveOut })) {
+        if (!items.has(same(item.path))) items.set(same(item.path), item);
       }
     }
   };
   if (machine.platform === 'win32' && machine.registry) {
-    const registry = readOnce(machine.registry);
-    const windows = { ...machine, registry: { ...machine.registry, ...registry } };
-    await eachWindowsUser(windows, leaveOut, (user) => search(WINDOWS, user, registry));
+    const windows = { ...machine, files, registry: machine.registry };
+    await eachWindowsUser(windows, {
+      leaveOut,
+      stop,
+      ask: async (user, registry) => {
+        for (const { ask } of WINDOWS) await ask?.({ registry, user });
+      },
+      use: (user, registry) => search(WINDOWS, user, registry),
+    });
   } else {
     await search(OTHERS, plainUser(machine), null);
   }
@@ -86,17 +92,12 @@ function identity(place: string, files: FileView): string {
   return files.path.normalize(place.replace(/^\\\\\?\\(?=[a-z]:)/i, '')).toLowerCase();
 }
 
-/** The finders ask for the same keys; an export of each takes a process. */
-function readOnce({ read, children }: Registry): Pick<Registry, 'read' | 'children'> {
-  const remember = <T>(ask: (key: string) => Promise<T>) => {
-    const answers = new Map<string, Promise<T>>();
-    return (key: string): Promise<T> => {
-      const answer = answers.get(key) ?? ask(key);
-      answers.set(key, answer);
-      return answer;
-    };
-  };
-  return { read: remember(read), children: remember(children) };
+/** A machine whose folders are empty once it is asked to stop: a walk through a home ends at once. */
+function untilStop(files: FileView, stop: AbortSignal | undefined): FileView {
+  async function* list(folder: string) {
+    if (!stop?.aborted) yield* files.list(folder);
+  }
+  return { ...files, list };
 }
 
 /** The one who runs this, where there is no registry to ask. */

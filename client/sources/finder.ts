@@ -47,7 +47,7 @@ export interface SearchedUser {
   readonly sid: string | null;
   /** Their part of the registry, as it can be read now; null where it can't. */
   readonly key: string | null;
-  /** False: their registry is a copy that was loaded for this search alone. */
+  /** False: their registry was read out of a copy of their hive, and only what finders ask(). */
   readonly loggedOn: boolean;
   readonly home: string;
   readonly roaming: string;
@@ -59,7 +59,7 @@ export interface SearchedUser {
 
 export interface Search {
   readonly files: FileView;
-  /** Null where the machine has none. */
+  /** Null where the machine has none. For a finder what it can't read is not there; that it can't is said elsewhere. */
   readonly registry: Pick<Registry, 'read' | 'children'> | null;
   readonly user: SearchedUser;
   /** Whether copies of what a server holds are taken too: OST files, IMAP folders. */
@@ -69,9 +69,8 @@ export interface Search {
 
 export interface Finder {
   readonly takes: readonly Take[];
-  /**
-   * Yields what is there now. Changes nothing. What could not be looked into is left out, and said; only where the registry
-   * fails does it throw, `registry_failed`.
-   */
+  /** Asks the registry for all that find() will ask of the user's part. Absent: it asks nothing of it. */
+  ask?(search: Pick<Search, 'registry' | 'user'>): Promise<unknown>;
+  /** Yields what is there now. Changes nothing. What could not be looked into is left out, and said. */
   find(search: Search): AsyncIterable<FoundItem>;
 }

@@ -2,8 +2,7 @@
 import { win32 } from 'node:path';
 import { keyAt, textNamed } from '../registry/reg-value.ts';
 import type { Finder, Search, Take } from './finder.ts';
-import { skippedText } from './outlook-data.ts';
-import { walk } from './walk.ts';
+import { skippedText, walk } from './walk.ts';
 
 interface FolderClient {
   readonly take: Take;
@@ -25,6 +24,7 @@ function folderFinder(client: FolderClient): Finder {
   const { take, database, single, rebuilt, ignored } = client;
   return {
     takes: [take],
+    ask: (search) => rootOf(search, client),
     async *find(search) {
       const { files, user, leaveOut } = search;
       const root = await rootOf(search, client);
@@ -44,7 +44,10 @@ function folderFinder(client: FolderClient): Finder {
   };
 }
 
-async function rootOf({ registry, user }: Search, { folder, override }: FolderClient): Promise<string> {
+async function rootOf(
+  { registry, user }: Pick<Search, 'registry' | 'user'>,
+  { folder, override }: FolderClient,
+): Promise<string> {
   if (!override || !registry || user.key === null) return folder(user);
   const key = `${user.key}\\${override.key}`;
   const text = textNamed(keyAt(await registry.read(key), key), override.value);

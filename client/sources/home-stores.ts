@@ -1,8 +1,7 @@
 // Finder for machines without Windows: mail stores anywhere in the home folder, such as PSTs that came from elsewhere.
 import { isIgnored, kindOf } from './find-stores.ts';
 import type { Finder, Take } from './finder.ts';
-import { skippedText } from './outlook-data.ts';
-import { walk } from './walk.ts';
+import { skippedText, walk } from './walk.ts';
 
 const TAKES = [
   {

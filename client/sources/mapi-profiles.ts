@@ -17,10 +17,10 @@ const TAKES = [
 
 export const mapiProfiles: Finder = {
   takes: TAKES,
+  ask: outlookInRegistry,
   async *find(search) {
     const { user, leaveOut } = search;
-    for (const { key, profiles } of (await outlookInRegistry(search)).profileKeys) {
-      const path = stableKey(key, user);
+    for (const { key: path, profiles } of (await outlookInRegistry(search)).profileKeys) {
       if (!user.loggedOn) {
         leaveOut({ path, why: 'logged-off', text: 'profiles are exported when their user is logged on' });
         continue;
@@ -37,10 +37,3 @@ export const mapiProfiles: Finder = {
     }
   },
 };
-
-/** A key under the user's own id: the same whoever reads it, so that it stays one source. */
-function stableKey(key: string, user: { readonly sid: string | null; readonly key: string | null }): string {
-  return user.sid === null || user.key === null
-    ? key
-    : `HKEY_USERS\\${user.sid}${key.slice(user.key.length)}`;
-}

@@ -1,8 +1,7 @@
 // Finder: Thunderbird and Postbox: profiles by profiles.ini, mail also where prefs.js puts it outside the profile.
 import { type FileView, kindAt } from './file-view.ts';
 import type { Finder, FoundItem, Search, Take } from './finder.ts';
-import { skippedText } from './outlook-data.ts';
-import { walk } from './walk.ts';
+import { skippedText, walk } from './walk.ts';
 
 interface MozillaClient {
   readonly id: string;

@@ -5,7 +5,7 @@ import { kindAt } from './file-view.ts';
 import { isIgnored, kindOf } from './find-stores.ts';
 import type { Finder, FoundItem, Search, Take } from './finder.ts';
 import { type OutlookInRegistry, outlookInRegistry } from './outlook-registry.ts';
-import { type Skipped, walk } from './walk.ts';
+import { skippedText, walk } from './walk.ts';
 
 const TAKES = [
   {
@@ -36,6 +36,7 @@ const PROGRAM_DATA = new Set(['appdata', 'application data', 'local settings']);
 
 export const outlookData: Finder = {
   takes: TAKES,
+  ask: outlookInRegistry,
   async *find(search) {
     const { leaveOut, caches } = search;
     for await (const { path, why } of candidates(search, await outlookInRegistry(search))) {
@@ -96,13 +97,6 @@ async function* storesBelow(search: Search, folder: string, why: string): AsyncG
 }
 
 const isNetwork = (path: string) => /^\\\\(?!\?\\[a-z]:)/i.test(path);
-
-/** Why a walk did not look into something, in words. */
-export function skippedText({ why, code }: Skipped): string {
-  if (why === 'link') return 'a link; what it points to was not looked for';
-  if (why === 'too-deep') return 'too deep below the folder that was searched';
-  return why === 'missing' ? 'not there' : `it can't be looked into (${code})`;
-}
 
 /** Whether Windows takes OST files out of every snapshot, which is what it does unless somebody changed it. */
 async function isLeftOutOfSnapshots({ registry }: Search): Promise<boolean> {

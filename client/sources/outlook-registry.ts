@@ -38,7 +38,10 @@ const STORE_PROPERTIES: Readonly<Record<string, 'pst' | 'ost'>> = {
 };
 
 /** Reads it all. Failure `registry_failed` where a key is there and can't be read. */
-export async function outlookInRegistry({ registry, user }: Search): Promise<OutlookInRegistry> {
+export async function outlookInRegistry({
+  registry,
+  user,
+}: Pick<Search, 'registry' | 'user'>): Promise<OutlookInRegistry> {
   const nothing = { profileKeys: [], stores: [], indexed: [], forced: [], signatureFolders: [] };
   if (!registry || user.key === null) return nothing;
   const found = {
@@ -99,7 +102,9 @@ function profilesIn(keys: readonly RegKey[], root: string): Map<string, RegKey[]
   for (const key of keys) {
     if (!isWithin(key.path, root) || key.path.length === root.length) continue;
     const [name = ''] = key.path.slice(root.length + 1).split('\\');
-    profiles.set(name, [...(profiles.get(name) ?? []), key]);
+    const inner = profiles.get(name) ?? [];
+    inner.push(key);
+    profiles.set(name, inner);
   }
   return profiles;
 }

@@ -1,9 +1,8 @@
 // Finder: what a user has set up in Outlook and would have to do again: signatures, addresses typed, rules, templates, looks.
 import { win32 } from 'node:path';
 import type { Finder, Search, SearchedUser, Take } from './finder.ts';
-import { skippedText } from './outlook-data.ts';
 import { outlookInRegistry } from './outlook-registry.ts';
-import { walk } from './walk.ts';
+import { skippedText, walk } from './walk.ts';
 
 /** A row of the table that also says how its files are known, on the machine they come from and on the one they go to. */
 export interface SettingsTake extends Take {
@@ -201,6 +200,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
 
 export const outlookSettings: Finder = {
   takes: SETTINGS_TAKES,
+  ask: outlookInRegistry,
   async *find(search) {
     const { signatureFolders } = await outlookInRegistry(search);
     const signatures = [...new Set(['Signatures', ...signatureFolders])].map((name) => `Microsoft\\${name}`);

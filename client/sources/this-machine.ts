@@ -1,12 +1,19 @@
 // The finders' ports on the machine this runs on: its file system, and on Windows its registry through reg.exe.
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { registryOf } from '../registry/this-registry.ts';
 import { withScratch } from '../scratch-folder.ts';
-import { type Found, findSources, plainUser, type SearchedMachine } from './find-sources.ts';
-import type { SearchedUser } from './finder.ts';
+import {
+  type FindOptions,
+  type Found,
+  findSources,
+  plainUser,
+  type SearchedMachine,
+} from './find-sources.ts';
+import type { LeftOut, SearchedUser } from './finder.ts';
 import { nodeFiles } from './node-files.ts';
 import { outlookInRegistry } from './outlook-registry.ts';
 import { isLocalSystem, thisWindowsUser } from './windows-users.ts';
@@ -17,20 +24,37 @@ export interface ThisMachine {
   readonly home: string;
 }
 
-/** Everything there is to protect on this machine. `scratch`: a folder for exports that is cleared after a crash too. */
+export interface FindHereOptions extends FindOptions {
+  /** A folder for exports that is cleared after a crash too; otherwise they lie among the system's temporary files. */
+  readonly scratch?: string;
+}
+
+/** Everything there is to protect on this machine. */
 export async function findHere(
   machine: ThisMachine,
-  { caches, scratch: below }: { caches: boolean; scratch?: string },
+  { caches, stop, scratch: below }: FindHereOptions,
 ): Promise<Found> {
-  return withScratch(async (scratch) => {
+  let left: readonly string[] = [];
+  const look = (scratch: string) => {
     const searched: SearchedMachine = {
       ...machine,
       files: nodeFiles,
       registry: registryOf(machine.platform, machine.env)?.(scratch) ?? null,
       withHiveCopy: (hive, use) => withHiveCopy(scratch, hive, use),
     };
-    return findSources(searched, { caches });
-  }, below);
+    return findSources(searched, { caches, stop });
+  };
+  const onLeft = (paths: readonly string[]) => {
+    left = paths;
+  };
+  const found = await withScratch(look, { below, onLeft });
+  if (left.length === 0) return found;
+  const stayed: LeftOut = {
+    path: below ?? tmpdir(),
+    why: 'unreadable',
+    text: 'what was read of the registry lies there, a secret, and can not be removed for now',
+  };
+  return { ...found, leftOut: [...found.leftOut, stayed] };
 }
 
 export interface UserHere {
@@ -58,24 +82,29 @@ export async function userHere(
     );
   }
   const user = await thisWindowsUser({ ...machine, files: nodeFiles, registry });
-  const leaveOut = () => {};
-  const outlook = await outlookInRegistry({ files: nodeFiles, registry, user, caches: false, leaveOut });
+  const outlook = await outlookInRegistry({ registry, user });
   return { registry, user, signatures: outlook.signatureFolders.at(-1) ?? 'Signatures' };
 }
 
 /** Windows keeps changes that are not in a hive yet in logs beside it, under the hive's name. */
 const HIVE_LOGS = ['.LOG1', '.LOG2'];
 
+/** Failure `registry_failed` where it can't be copied, or not be removed; never in place of one of `use`. */
 async function withHiveCopy<T>(scratch: string, hive: string, use: (copy: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(scratch, 'hive-'));
-  try {
-    const copy = join(folder, 'NTUSER.DAT');
-    await copyFile(hive, copy);
-    for (const log of HIVE_LOGS) {
-      await copyFile(join(dirname(hive), `ntuser.dat${log}`), copy + log).catch(() => {});
-    }
-    return await use(copy);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  const onLeft = () => {
+    throw new Failure('registry_failed', `The copy of ${hive} can't be removed.`);
+  };
+  return withScratch(
+    async (folder) => {
+      const copy = join(folder, 'NTUSER.DAT');
+      await copyFile(hive, copy).catch((cause: NodeJS.ErrnoException) => {
+        throw new Failure('registry_failed', `${hive} can't be copied (${cause.code}).`, { cause });
+      });
+      for (const log of HIVE_LOGS) {
+        await copyFile(join(dirname(hive), `ntuser.dat${log}`), copy + log).catch(() => {});
+      }
+      return use(copy);
+    },
+    { below: scratch, onLeft },
+  );
 }

@@ -12,6 +12,13 @@ export interface Skipped {
   readonly code: string | null;
 }
 
+/** Why a walk did not look into something, in words. */
+export function skippedText({ why, code }: Skipped): string {
+  if (why === 'link') return 'a link; what it points to was not looked for';
+  if (why === 'too-deep') return 'too deep below the folder that was searched';
+  return why === 'missing' ? 'not there' : `it can't be looked into (${code})`;
+}
+
 export interface WalkOptions {
   readonly files: FileView;
   /** Whether a file is wanted, by its name and its whole path. */

@@ -21,6 +21,8 @@ export interface StatePaths {
   readonly fingerprints: string;
   /** Registry exports while they are read; secrets. */
   readonly exports: string;
+  /** What the last look could not look into. */
+  readonly unread: string;
   /** What seals the secrets of the identity, where this machine has it. */
   readonly keeper?: SecretKeeper;
 }
@@ -35,6 +37,7 @@ export function statePaths(root: string, keeper: SecretKeeper | null = null): St
     staging: join(root, 'staging'),
     fingerprints: join(root, 'fingerprints'),
     exports: join(root, 'exports'),
+    unread: join(root, 'unread.json'),
   };
 }
 

@@ -116,6 +116,7 @@ export function testRegistry(name: string, skip: boolean, bench: RegistryBench):
       expect(
         ((await registry.children('HKEY_USERS')) ?? []).filter((each) => each.includes('mailferry')),
       ).toEqual([]);
+      expect(await registry.unloadLeft()).toEqual([]);
     });
 
     test('a file that is no registry file is refused when it is read', () => {

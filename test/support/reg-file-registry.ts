@@ -2,8 +2,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { decodeRegFile, encodeRegFile, type RegKey, type RegValue } from '../../client/registry/reg-file.ts';
 import { isWithin } from '../../client/registry/reg-value.ts';
-import type { Registry } from '../../client/registry/registry.ts';
-import { Failure } from '../../shared/failure.ts';
+import { HIVE_PREFIX, type Registry } from '../../client/registry/registry.ts';
+import { asFailure, Failure } from '../../shared/failure.ts';
 
 interface Entry {
   readonly path: string;
@@ -15,6 +15,8 @@ export interface RegFileRegistry extends Registry {
   take(bytes: Uint8Array): void;
   /** Hives that were loaded and are not unloaded. */
   readonly loaded: readonly string[];
+  /** Whether somebody holds what is loaded, so that it can't be unloaded. */
+  held: boolean;
 }
 
 /** `hives`: bytes of .reg files that stand for hive files, by path; loading any other is refused. */
@@ -24,6 +26,7 @@ export function regFileRegistry(
 ): RegFileRegistry {
   const entries = new Map<string, Entry>();
   const loaded: string[] = [];
+  let count = 0;
 
   const entry = (path: string): Entry => {
     const cut = path.lastIndexOf('\\');
@@ -50,8 +53,15 @@ export function regFileRegistry(
 
   for (const bytes of files) put(decodeRegFile(bytes));
 
-  return {
+  const unload = (key: string) => {
+    if (double.held) throw new Failure('registry_failed', `reg.exe can't unload ${key}: it ended with 1.`);
+    remove(key);
+    loaded.splice(loaded.indexOf(key), 1);
+  };
+
+  const double: RegFileRegistry = {
     loaded,
+    held: false,
     take: (bytes) => put(decodeRegFile(bytes)),
     async read(key) {
       const keys = below(key);
@@ -78,18 +88,27 @@ export function regFileRegistry(
         throw new Failure('registry_failed', `reg.exe can't load the hive ${file}: it ended with 1.`);
       const hive = [...hives.values()].find((one) => Buffer.from(one).equals(bytes));
       if (!hive) throw new Failure('registry_failed', `${file} is no hive.`);
-      const key = `HKEY_USERS\\mailferry-hive-${loaded.length}`;
+      const key = `HKEY_USERS\\${HIVE_PREFIX}${count++}`;
       loaded.push(key);
       put(
         decodeRegFile(hive).map((one) => ({ ...one, path: key + one.path.slice('HKEY_USERS\\HIVE'.length) })),
       );
-      try {
-        return await use(key);
-      } finally {
-        remove(key);
-        loaded.splice(loaded.indexOf(key), 1);
-        await rm(file, { force: true });
+      const result = await use(key);
+      unload(key);
+      await rm(file, { force: true });
+      return result;
+    },
+    async unloadLeft() {
+      const failures: Failure[] = [];
+      for (const key of [...loaded]) {
+        try {
+          unload(key);
+        } catch (error) {
+          failures.push(asFailure(error));
+        }
       }
+      return failures;
     },
   };
+  return double;
 }

@@ -243,6 +243,36 @@ describe.skipIf(reason)(named('the device on Windows (Wine, a stand-in for Power
     },
   );
 
+  test('a hive that an earlier process left, loaded and held: said, no other secret stays, and the backup is whole', async () => {
+    const { path, sum } = await heldStore(MIB);
+    // Wine's reg.exe unloads nothing: for it this key is one that can't be unloaded.
+    const key = 'HKEY_USERS\\mailferry-left';
+    expect(await windows.wine.run('reg.exe', ['add', key, '/f'])).toMatchObject({ code: 0 });
+    const hive = 'C:\\state\\exports\\mailferry-a\\mailferry-b\\NTUSER.DAT';
+    const exported = 'C:\\state\\exports\\mailferry-a\\profiles.reg';
+    windows.wine.write(hive, 'a hive');
+    windows.wine.write(exported, 'a secret');
+    const letGo = await windows.hold(hive);
+    const backup = await windows.run('backup', path, '--wait');
+    expect(backup).toMatchObject({ code: 0, json: { versions: [{ path, sha256: sum }], failed: [] } });
+    const said = backup.stdout
+      .split('\n')
+      .filter((line) => line.startsWith('{"progress":{"message"'))
+      .map((line) => JSON.parse(line).progress.message);
+    expect(said).toEqual([
+      `A copy of a user's registry stays loaded: reg.exe can't unload ${key}: it ended with 1. The next start tries again.`,
+      `${hive} is a secret that an earlier run left, and can't be removed now. The next start tries again.`,
+    ]);
+    expect([hive, exported].map((one) => existsSync(windows.wine.here(one)))).toEqual([true, false]);
+
+    await letGo();
+    expect(await windows.wine.run('reg.exe', ['delete', key, '/f'])).toMatchObject({ code: 0 });
+    const again = await windows.run('backup', path, '--wait');
+    expect(again).toMatchObject({ code: 0, json: { unchanged: 1 } });
+    expect(again.stdout).not.toContain('earlier run');
+    expect(readdirSync(windows.wine.here('C:\\state\\exports'))).toEqual([]);
+  });
+
   test('without administrator rights nothing is read and nothing claimed', async () => {
     const { path } = await heldStore(2 * MIB);
     const denied = (asked: { request: string; action: string }) =>

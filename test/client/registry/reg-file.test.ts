@@ -121,6 +121,27 @@ describe('read as Windows writes it', () => {
   });
 });
 
+describe('a large file', () => {
+  const COUNT = 200_000;
+  const values = () => Array.from({ length: COUNT }, (_, n) => `"value ${n}"="text"`);
+
+  test('of 200,000 values is read, and a mistake in its last line is told with its line', () => {
+    const [found] = decodeRegFile(file(`${HEADER}[HKEY_CURRENT_USER\\a]\n${values().join('\n')}\n`));
+    expect(found?.values).toHaveLength(COUNT);
+    expect(found?.values.at(-1)?.name).toBe(`value ${COUNT - 1}`);
+    // Header, blank line and key stand before the values.
+    expect(() =>
+      decodeRegFile(file(`${HEADER}[HKEY_CURRENT_USER\\a]\n${values().join('\n')}\n"x"=word\n`)),
+    ).toThrow(`(line ${COUNT + 4})`);
+  });
+
+  test('with one value of 200,000 lines is read', () => {
+    const lines = Array.from({ length: COUNT }, () => '  5a,5a,5a,5a').join(',\\\n');
+    const [found] = decodeRegFile(file(`${HEADER}[HKEY_CURRENT_USER\\a]\n"b"=hex:\\\n${lines}\n`));
+    expect(found?.values[0]?.data).toHaveLength(4 * COUNT);
+  });
+});
+
 describe('the text of a value', () => {
   test.each([
     ['D:\\Poczta\\zażółć 邮件 📬.pst\0', 'D:\\Poczta\\zażółć 邮件 📬.pst'],

@@ -1,8 +1,6 @@
 // The finders over a Windows machine in memory, from Office 2003 to 365: each item once, nothing invented, what is left out said.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type Found, findSources, takesOf } from '../../../client/sources/find-sources.ts';
+import { findSources, takesOf } from '../../../client/sources/find-sources.ts';
 import { Failure } from '../../../shared/failure.ts';
 import {
   expand,
@@ -13,69 +11,21 @@ import {
   plantedClients,
   plantedDecoys,
   plantedOnce,
-  regFile,
   text,
   together,
   YEARS,
   type Year,
 } from '../../support/office.ts';
-import { regFileRegistry } from '../../support/reg-file-registry.ts';
-import { tempDir } from '../../support/temp-dir.ts';
-import { windowsTree } from '../../support/windows-tree.ts';
-
-const SID = 'S-1-5-21-1004336348-1177238915-682003330-1001';
-const LIST = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList';
-
-function someUser(home: string, sid = SID): OfficeUser {
-  return {
-    home,
-    key: `HKEY_USERS\\${sid}`,
-    roaming: `${home}\\AppData\\Roaming`,
-    local: `${home}\\AppData\\Local`,
-    documents: `${home}\\Documents`,
-  };
-}
-
-const listed = (user: OfficeUser) => ({
-  path: `${LIST}\\${user.key.slice('HKEY_USERS\\'.length)}`,
-  values: [expand('ProfileImagePath', user.home)],
-});
-
-function machine(
-  parts: Planted,
-  {
-    home,
-    env = {},
-    closed = [],
-    hives,
-  }: {
-    home: string;
-    env?: Record<string, string>;
-    closed?: string[];
-    hives?: ReadonlyMap<string, Uint8Array>;
-  },
-) {
-  return {
-    platform: 'win32',
-    env: { SystemDrive: 'C:', USERPROFILE: home, ...env },
-    home,
-    files: windowsTree(parts.files, { closed }),
-    registry: regFileRegistry([regFile(parts.keys)], hives ? { hives } : {}),
-    withHiveCopy: async <T>(hive: string, use: (copy: string) => Promise<T>): Promise<T> => use(hive),
-  };
-}
-
-const paths = (found: Found) => Object.fromEntries(found.items.map(({ path, take }) => [path, take]));
-const left = (found: Found) => Object.fromEntries(found.leftOut.map(({ path, why }) => [path, why]));
-
-/** Paths in the disk's case where a registry value wrote it in another. */
-function expectAll(found: Found, { found: wanted, leftOut }: Planted): void {
-  const lower = (of: Record<string, string>) =>
-    Object.fromEntries(Object.entries(of).map(([path, value]) => [path.toLowerCase(), value]));
-  expect(found.items).toHaveLength(Object.keys(wanted).length);
-  expect(lower(paths(found))).toEqual(lower(wanted));
-  expect(lower(left(found))).toEqual(lower(leftOut));
-}
+import {
+  expectAll,
+  left,
+  listed,
+  machine,
+  paths,
+  rowOf,
+  SID,
+  someUser,
+} from '../../support/windows-machine.ts';
 
 describe('one user', () => {
   const user = someUser('C:\\Users\\Józef 王');
@@ -218,96 +168,85 @@ describe('one user', () => {
     expect(paths(found)[`${user.roaming}\\Microsoft\\Outlook\\OutlPrnt`]).toBe('print-styles');
   });
 
-  test('a registry that can not be read is said, and the folders are searched all the same', async () => {
-    const parts = together(planted('365', user), { files: {}, keys: [listed(user)], found: {}, leftOut: {} });
-    const { registry, ...rest } = machine(parts, user);
-    const broken = {
-      ...registry,
-      read: async (key: string) => {
-        if (key.includes('Messaging'))
+  /** A machine on which keys that `broken` matches are there and can't be read. */
+  function withBroken(parts: Planted, broken: RegExp) {
+    const one = machine(parts, user);
+    const refuse =
+      <T>(ask: (key: string) => Promise<T>) =>
+      async (key: string): Promise<T> => {
+        if (broken.test(key))
           throw new Failure('registry_failed', `reg.exe can't export ${key}: it ended with 1.`);
-        return registry.read(key);
-      },
-    };
-    const found = await findSources({ ...rest, registry: broken }, { caches: false });
-    expect(found.leftOut).toContainEqual(
-      expect.objectContaining({ why: 'unreadable', text: expect.stringContaining("can't export") }),
-    );
-  });
-});
+        return ask(key);
+      };
+    const { read, children } = one.registry;
+    return { ...one, registry: { ...one.registry, read: refuse(read), children: refuse(children) } };
+  }
 
-describe('all users, as LocalSystem', () => {
-  const system = { home: 'C:\\Windows\\system32\\config\\systemprofile' };
-  const ann = someUser('C:\\Users\\Ann');
-  const otherSid = SID.replace(/1001$/, '1002');
-  const jan = someUser('C:\\Users\\Jan', otherSid);
-  const listedBoth = { files: {}, keys: [listed(ann), listed(jan)], found: {}, leftOut: {} };
-  const services = {
-    files: { 'C:\\Windows\\ServiceProfiles\\LocalService\\x.pst': '' },
-    keys: [
-      {
-        path: `${LIST}\\S-1-5-19`,
-        values: [expand('ProfileImagePath', 'C:\\Windows\\ServiceProfiles\\LocalService')],
-      },
-      { path: `${LIST}\\${SID}.bak`, values: [expand('ProfileImagePath', 'C:\\Users\\Ann.old')] },
-    ],
-    found: {},
-    leftOut: {},
-  };
-
-  test('those logged on by their loaded hives, services not', async () => {
-    const parts = together(planted('365', ann), planted('2010', jan), listedBoth, services);
-    const found = await findSources(machine(parts, system), { caches: false });
-    expectAll(found, parts);
-    expect(new Set(found.items.map(({ owner }) => owner))).toEqual(new Set(['Ann', 'Jan']));
-  });
-
-  test('one logged off by a copy of the hive, which is unloaded; profiles wait until the user logs on', async () => {
-    const janOff = planted('2010', { ...jan, key: 'HKEY_USERS\\HIVE' });
-    const annOn = planted('365', ann);
-    const hive = regFile(janOff.keys);
-    const copy = join(tempDir(), 'NTUSER.DAT');
-    const parts = together({ ...janOff, keys: [] }, annOn, listedBoth);
-    const one = machine(parts, { ...system, hives: new Map([['x', hive]]) });
-    const asked: string[] = [];
-    const found = await findSources(
-      {
-        ...one,
-        withHiveCopy: async (path, use) => {
-          asked.push(path);
-          writeFileSync(copy, hive);
-          return use(copy);
-        },
-      },
-      { caches: false },
-    );
-    expect(asked).toEqual(['C:\\Users\\Jan\\NTUSER.DAT']);
-    expect(one.registry.loaded).toEqual([]);
-    expect(paths(found)['C:\\Poczta 2010\\Archiwum żółte 邮件 📬.pst']).toBe('pst');
-    const profiles = `HKEY_USERS\\${otherSid}\\Software\\Microsoft\\Windows NT\\CurrentVersion\\Windows Messaging Subsystem\\Profiles`;
-    expect(left(found)[profiles]).toBe('logged-off');
-    expect(found.items.filter(({ kind }) => kind === 'mapi-profiles')).toHaveLength(1);
-  });
-
-  test('where a hive can not be loaded that is said, and the usual folders are searched', async () => {
-    const parts = together({ ...planted('2010', jan), keys: [] }, listedBoth, {
-      files: { 'C:\\Users\\Jan\\NTUSER.DAT': '' },
-      keys: [{ path: `HKEY_USERS\\${SID}`, values: [] }],
+  test.each<[string, RegExp]>([
+    ['the profiles of 2003 to 2010', /Windows Messaging Subsystem/],
+    ['the versions of Office', /\\Microsoft\\Office$/],
+    ['Outlook 365', /\\16\.0\\Outlook/],
+    ['where the signatures are', /\\Common\\General/],
+    ['the policies', /\\Policies\\/],
+    ["the user's folders", /User Shell Folders/],
+    ['the environment', /\\Environment/],
+    ["the user's whole part", /S-1-5-21[^\\]*\\/],
+    ['the list of users', /ProfileList/],
+    ['everything', /./],
+  ])('%s can not be read: said once for each key, and what the folders hold is found', async (_, broken) => {
+    const parts = together(planted('365', user), plantedOnce(user), plantedClients(user), {
+      files: {},
+      keys: [listed(user)],
       found: {},
       leftOut: {},
     });
-    const one = machine(parts, system);
-    const withHiveCopy = async <T>(_: string, use: (copy: string) => Promise<T>) => use('/dev/null');
-    const found = await findSources({ ...one, withHiveCopy }, { caches: false });
-    expect(found.leftOut).toContainEqual({
-      path: 'C:\\Users\\Jan\\NTUSER.DAT',
-      why: 'unreadable',
-      text: expect.stringMatching(
-        /logged off: reg.exe can't load the hive .*; only their usual folders are searched/,
-      ),
+    const found = await findSources(withBroken(parts, broken), { caches: false });
+    const unread = found.leftOut.filter(({ why }) => why === 'unreadable');
+    expect(unread.length).toBeGreaterThan(0);
+    for (const { path, text } of unread) {
+      expect(path).toMatch(broken);
+      expect(text).toBe(`reg.exe can't export ${path}: it ended with 1`);
+    }
+    expect(new Set(unread.map(({ path }) => path)).size).toBe(unread.length);
+    const inFolders = {
+      [`${user.documents}\\Pliki programu Outlook\\praca365@example.org.pst`]: 'pst',
+      [`${user.home}\\Desktop\\kopia 365.PST`]: 'pst',
+      [`${user.roaming}\\Microsoft\\Signatures\\old.txt`]: 'signatures',
+      [`${user.roaming}\\Thunderbird\\profiles.ini`]: 'thunderbird',
+      [`${user.roaming}\\The Bat!\\Konto 1\\account.cfn`]: 'the-bat',
+    };
+    for (const [path, row] of Object.entries(inFolders)) expect(rowOf(found, path)).toBe(row);
+  });
+
+  test('one key that can not be read hides nothing that others say', async () => {
+    const parts = together(planted('2010', user), planted('365', user), {
+      files: {},
+      keys: [listed(user)],
+      found: {},
+      leftOut: {},
     });
-    expect(paths(found)[`${jan.documents}\\Pliki programu Outlook\\praca2010@example.org.pst`]).toBe('pst');
-    expect(paths(found)['C:\\Poczta 2010\\Archiwum żółte 邮件 📬.pst']).toBeUndefined();
+    const found = await findSources(withBroken(parts, /Messaging/), { caches: false });
+    expect(paths(found)['C:\\Poczta 365\\Archiwum żółte 邮件 📬.pst']).toBe('pst');
+    expect(paths(found)[`${user.key}\\Software\\Microsoft\\Office\\16.0\\Outlook\\Profiles`]).toBe(
+      'mapi-profiles',
+    );
+  });
+
+  test('asked to stop, it walks no further', async () => {
+    const parts = together(planted('365', user), { files: {}, keys: [listed(user)], found: {}, leftOut: {} });
+    const one = machine(parts, user);
+    const stop = new AbortController();
+    const listedFolders: string[] = [];
+    const files = {
+      ...one.files,
+      list(folder: string) {
+        listedFolders.push(folder);
+        if (listedFolders.length === 3) stop.abort();
+        return one.files.list(folder);
+      },
+    };
+    await findSources({ ...one, files }, { caches: false, stop: stop.signal });
+    expect(listedFolders).toHaveLength(3);
   });
 });
 
