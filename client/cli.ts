@@ -1,6 +1,6 @@
 // The command line: what can be said, and what each word starts. Commands load when they are called, so that a look is quick.
-import { Command, CommanderError, Option } from 'commander';
-import { asFailure, Failure } from '../shared/failure.ts';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { asFailure } from '../shared/failure.ts';
 import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
@@ -108,7 +108,7 @@ async function reported(terminal: Terminal, machine: Machine, run: () => Promise
 function wholeNumber(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new Failure('usage', `${text} is not a whole number above 0.`);
+    throw new InvalidArgumentError('It is not a whole number above 0.');
   return value;
 }
 
