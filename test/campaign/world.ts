@@ -54,9 +54,11 @@ export class World {
   /** The server's: its catalogue, its vaults. */
   readonly serverVolumes: readonly [Volume, Volume];
   readonly #options: WorldOptions;
-  /** Milliseconds from the end of a fault to the next sign of life. */
+  /** Milliseconds from the end of a fault to the next sign of life, and to the end of the healing that follows the last of a run. */
+  #goesOn: number[] = [];
   #heals: number[] = [];
-  #healFrom: number | null = null;
+  #silentFrom: number | null = null;
+  #brokenFrom: number | null = null;
   #proxy!: WatchedProxy;
   #identity!: Identity;
   #begun = false;
@@ -311,20 +313,29 @@ export class World {
 
   // Healing
 
-  /** A fault is over: from now on it counts how long it takes until device and server are on speaking terms again. */
+  /** A fault is over: from now on it counts how long it takes until device and server are on speaking terms again, and until all is well. */
   faultOver(): void {
-    this.#healFrom = performance.now();
+    this.#silentFrom = performance.now();
+    this.#brokenFrom = this.#silentFrom;
   }
 
   #alive(): void {
-    if (this.#healFrom === null) return;
-    this.#heals.push(performance.now() - this.#healFrom);
-    this.#healFrom = null;
+    if (this.#silentFrom === null) return;
+    this.#goesOn.push(performance.now() - this.#silentFrom);
+    this.#silentFrom = null;
   }
 
-  /** The times to heal since the last call, in milliseconds. */
-  takeHeals(): number[] {
-    return this.#heals.splice(0);
+  #healed(): void {
+    if (this.#brokenFrom !== null) this.#heals.push(performance.now() - this.#brokenFrom);
+    this.#brokenFrom = null;
+  }
+
+  /**
+   * The times since the last call, in milliseconds: from each end of a fault to the first good answer that passes, and from the last
+   * one before settle() to its end, when every source has its receipt.
+   */
+  takeTimes(): { goesOn: number[]; heals: number[] } {
+    return { goesOn: this.#goesOn.splice(0), heals: this.#heals.splice(0) };
   }
 
   /** Waits until the device has ended or `ms` are over. */
@@ -360,6 +371,7 @@ export class World {
     this.onPassed = () => {};
     this.#proxy.set({});
     this.#proxy.thaw();
+    this.#brokenFrom ??= performance.now();
     const end = performance.now() + ms;
     let last: Ended | null = null;
     for (;;) {
@@ -380,6 +392,7 @@ export class World {
       await pause(RESTART_MS);
     }
     this.#alive();
+    this.#healed();
   }
 
   /** Ends everything and removes the world, or leaves it for a look with its volumes detached. */
