@@ -10,6 +10,7 @@ import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
 import { DamageWatch } from './healing/damage-watch.ts';
 import type { Limits } from './limits.ts';
 import type { CheckStagedPack } from './pack/check-staged-pack.ts';
+import { CheckedPacks } from './pack/checked-packs.ts';
 import type { FrameScratch } from './pack/frame-scratch.ts';
 import { PackReader } from './pack/pack-reader.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
@@ -59,12 +60,14 @@ export class DeviceScopes {
   readonly #ports: ScopePorts;
   readonly #packs: PackReader;
   readonly #checks = new Turns();
+  readonly #checked: CheckedPacks;
   readonly #turns = new Turns();
   readonly #scopes = new Map<string, Promise<DeviceScope>>();
 
   constructor(ports: ScopePorts) {
     this.#ports = ports;
     this.#packs = new PackReader(ports.vault, ports.scratch);
+    this.#checked = new CheckedPacks(ports.capabilities.now);
   }
 
   of(device: string): Promise<DeviceScope> {
@@ -82,13 +85,21 @@ export class DeviceScopes {
     const staging = await vault.stagingDirectory(device);
     const reader = new VersionReader(catalogue, this.#packs);
     const { log } = this.#ports;
-    const damage = new DamageWatch({ catalogue, vault, packs: this.#packs, turns: this.#turns, log });
+    const damage = new DamageWatch({
+      catalogue,
+      vault,
+      packs: this.#packs,
+      checked: this.#checked,
+      turns: this.#turns,
+      log,
+    });
     const accept = { catalogue, vault, signer, now: capabilities.now };
     const finisher = new UploadFinisher({
       ...accept,
       staging,
       checkStaged: this.#ports.checkStaged,
       checks: this.#checks,
+      checked: this.#checked,
       cameBack: (pack) => {
         reader.forgetPacks();
         return damage.cameBack(pack);
@@ -118,7 +129,7 @@ export class DeviceScopes {
       device,
       catalogue,
       reader,
-      commits: { ...accept, packs: this.#packs, reader },
+      commits: { ...accept, packs: this.#packs, reader, checked: this.#checked },
       turns: this.#turns,
       store,
       tus: tusServer({ store, locker, finisher }, capabilities, tusErrors),

@@ -6,6 +6,9 @@ import type { Schema } from './schema.ts';
 
 export type VersionRow = Omit<Selectable<Schema['versions']>, 'device' | 'damaged'>;
 
+/** A version, its receipt, and the place that this has in the chain. */
+export type ReceiptedRow = VersionRow & Receipt & { readonly place: number };
+
 const SUMMARY = [
   'versions.id',
   'versions.path',
@@ -132,6 +135,22 @@ export class VersionRows {
         'versions.root',
       ])
       .select(['versions.complete', 'versions.received_at'])
+      .where('receipts.device', '=', this.#device)
+      .where('receipts.sequence', '>', sequence)
+      .orderBy('receipts.sequence')
+      .limit(limit)
+      .execute();
+  }
+
+  /** All that the catalogue has of versions, and their receipts, in the order of those, from the one after `sequence` on. */
+  async after(sequence: number, limit: number): Promise<ReceiptedRow[]> {
+    return this.#db
+      .selectFrom('receipts')
+      .innerJoin('versions', (join) =>
+        join.onRef('versions.device', '=', 'receipts.device').onRef('versions.id', '=', 'receipts.version'),
+      )
+      .selectAll('versions')
+      .select(['receipts.sequence as place', 'receipts.statement', 'receipts.signature'])
       .where('receipts.device', '=', this.#device)
       .where('receipts.sequence', '>', sequence)
       .orderBy('receipts.sequence')

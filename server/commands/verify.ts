@@ -1,4 +1,5 @@
-// mailferry server verify: every pack, map and receipt read and compared with its hash; with --repair what is damaged is contained.
+// mailferry server verify: every pack, map, receipt and version object read and compared; with --repair what is damaged is contained
+// or made again.
 import { type VerifiedDevice, verifyVaults } from '../healing/verify-vaults.ts';
 import { type Console, progressOf, result } from './console.ts';
 
@@ -10,8 +11,10 @@ export async function verify(
   const devices = await verifyVaults({ ...options, progress: progressOf(console, 'verify') });
   result(console, devices.flatMap(linesOf), { devices });
   const isWhole = devices.every(
-    ({ damagedPacks, damagedVersions, trouble }) =>
-      damagedPacks.every(({ state }) => state === 'healed') && damagedVersions.length + trouble.length === 0,
+    ({ damagedPacks, damagedObjects, damagedVersions, trouble }) =>
+      damagedPacks.every(({ state }) => state === 'healed') &&
+      damagedObjects.every(({ state }) => state === 'rewritten') &&
+      damagedVersions.length + trouble.length === 0,
   );
   return isWhole ? 0 : 1;
 }
@@ -23,6 +26,12 @@ const STATES = {
   healed: 'is whole again',
 } as const;
 
+const OBJECT_STATES = {
+  damaged: 'is damaged; --repair writes it anew from the catalogue',
+  missing: 'is missing; --repair writes it anew from the catalogue',
+  rewritten: 'was damaged or missing; it was written anew from the catalogue',
+} as const;
+
 function linesOf({
   device,
   name,
@@ -30,12 +39,16 @@ function linesOf({
   bytes,
   versions,
   damagedPacks,
+  damagedObjects,
   damagedVersions,
   trouble,
 }: VerifiedDevice): string[] {
   return [
     `device ${device} (${name}): ${packs} packs of ${bytes} bytes, ${versions} versions`,
     ...damagedPacks.map(({ id, state }) => `  pack ${id} ${STATES[state]}`),
+    ...damagedObjects.map(
+      ({ id, path, state }) => `  what a rebuild needs of version ${id} of ${path} ${OBJECT_STATES[state]}`,
+    ),
     ...damagedVersions.map(
       ({ id, path, blocks }) => `  version ${id} of ${path} lacks ${blocks} blocks of 64 KiB`,
     ),

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { asFailure, type Failure } from '../../shared/failure.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
+import type { CheckedPacks } from '../pack/checked-packs.ts';
 import type { PackReader } from '../pack/pack-reader.ts';
 import type { Turns } from '../turns.ts';
 import type { Vault } from '../vault/vault.ts';
@@ -11,6 +12,7 @@ export interface DamagePorts {
   readonly catalogue: DeviceCatalogue;
   readonly vault: Vault;
   readonly packs: PackReader;
+  readonly checked: CheckedPacks;
   /** The device's turns: maps are only changed between its commits. */
   readonly turns: Turns;
   readonly log: Logger;
@@ -53,8 +55,9 @@ export class DamageWatch {
   }
 
   async #look(id: string): Promise<boolean> {
-    const { catalogue, vault, packs, turns, log } = this.#ports;
+    const { catalogue, vault, packs, checked, turns, log } = this.#ports;
     const { device } = catalogue;
+    checked.forget(device, id);
     for (const kind of ['pack', 'raw'] as const) {
       const row = await catalogue.packs.get(id, kind);
       if (!row) continue;

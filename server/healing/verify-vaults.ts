@@ -1,4 +1,4 @@
-// Reads everything a server holds and compares it with its hashes: packs, maps, receipts. Beside a running server, too.
+// Reads everything a server holds and compares it with its hashes: packs, maps, receipts, version objects. Beside a running server, too.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../shared/byte-codec.ts';
@@ -15,10 +15,14 @@ import { FileVault } from '../vault/file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { openMap, VersionReader } from '../version/version-reader.ts';
 import { contain, isWhole, recountDamage } from './damage.ts';
+import { type DamagedObject, REBUILD, verifyObjects } from './verify-objects.ts';
 
 export interface VerifyOptions {
   readonly directory: string;
-  /** Take damaged packs out of use, so that they are asked for again, and packs that are whole again into use. */
+  /**
+   * Take damaged packs out of use, so that they are asked for again, and packs that are whole again into use; write damaged and missing
+   * version objects anew.
+   */
   readonly repair: boolean;
   /** Told in bytes, of the packs of each device. */
   readonly progress: (device: string, done: number, total: number) => void;
@@ -40,12 +44,13 @@ export interface VerifiedDevice {
     readonly path: string;
     readonly blocks: number;
   }[];
-  /** Maps and receipts that are not what they were. */
+  /** Versions whose object in the vault, of which a rebuild makes them again, was not as it should be. */
+  readonly damagedObjects: readonly DamagedObject[];
+  /** Maps, receipts and rows that are not what they were. */
   readonly trouble: readonly string[];
 }
 
 const AT_ONCE = 200;
-const REBUILD = '`mailferry server rebuild --overwrite` makes it again.';
 
 /**
  * Verifies the vaults of a data directory. Changes nothing but with `repair`. Failures: `state_unusable` where catalogue or key are
@@ -77,13 +82,17 @@ export async function verifyVaults({
       const rows = catalogue.forDevice(id);
       const tell = (done: number, total: number): void => progress(id, done, total);
       const stored = await verifyPacks(rows, vault, repair, tell);
-      const listed = await verifyVersions(rows, new VersionReader(rows, packs), signer);
+      const reader = new VersionReader(rows, packs);
+      const { versions, trouble } = await verifyVersions(rows, reader, signer);
+      const objects = await verifyObjects({ rows, vault, reader, signer }, repair);
       const damaged = await rows.versions.list({ partial: true, damaged: true, limit: 10_000 });
       verified.push({
         device: id,
         name,
         ...stored,
-        ...listed,
+        versions,
+        damagedObjects: objects.damagedObjects,
+        trouble: [...trouble, ...objects.trouble],
         damagedVersions: damaged.map((version) => ({
           id: version.id,
           path: version.path,

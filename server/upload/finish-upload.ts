@@ -7,6 +7,7 @@ import { codeOf } from '../disk-failure.ts';
 import { uploadGone } from '../http/problem.ts';
 import { checkPack } from '../pack/check-pack.ts';
 import { type CheckStagedPack, readFully } from '../pack/check-staged-pack.ts';
+import type { CheckedPacks } from '../pack/checked-packs.ts';
 import type { ReadPack } from '../pack/pack-reader.ts';
 import type { Turns } from '../turns.ts';
 import { type AcceptPorts, acceptVersion } from '../version/accept-version.ts';
@@ -19,6 +20,8 @@ export interface FinishPorts extends AcceptPorts {
   readonly checkStaged: CheckStagedPack;
   /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
   readonly checks: Turns;
+  /** Told of every pack that was checked and published. */
+  readonly checked: CheckedPacks;
   /** Told, in a turn of the device, that a pack is there again that was lost. */
   readonly cameBack: (pack: string) => Promise<void>;
   /** The device's turns: one version at a time. */
@@ -65,7 +68,7 @@ export class UploadFinisher {
   }
 
   async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
-    const { catalogue, vault, turns, cameBack } = this.#ports;
+    const { catalogue, vault, checked, turns, cameBack } = this.#ports;
     const raw = await this.#checkedRaw(id, length, pack);
     const wasLost = (await catalogue.packs.get(pack, 'pack'))?.lost === 1;
     await vault.publish(catalogue.device, id, pack);
@@ -73,6 +76,7 @@ export class UploadFinisher {
       await rows.packs.add({ id: pack, kind: 'pack', stored: length, raw });
       await rows.uploads.finish(id);
     });
+    checked.add(catalogue.device, pack);
     if (wasLost) await turns.take(catalogue.device, () => cameBack(pack));
   }
 

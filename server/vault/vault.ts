@@ -5,7 +5,7 @@
  * before they get here; nothing a client calls something becomes a path.
  *
  * What is published is immutable, and durable when the promise resolves, its directories too. No method removes or
- * changes anything published; setAside moves what is damaged.
+ * changes anything published that is whole; setAside moves what is damaged.
  */
 export interface Vault {
   /**
@@ -37,7 +37,8 @@ export interface Vault {
 
   /**
    * Stores a version as it was accepted, under its place in the device's order. With all of them, replayed in that order,
-   * the catalogue can be made again. The same place and id again replaces: a commit that was cut short is repeated.
+   * the catalogue can be made again. The same place and id again replaces, atomically: a commit that was cut short is repeated, or an
+   * object that was found damaged is made again.
    */
   putVersion(device: string, sequence: number, id: string, body: Uint8Array): Promise<void>;
 

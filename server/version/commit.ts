@@ -5,20 +5,16 @@ import { Failure } from '../../shared/failure.ts';
 import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { recountDamage } from '../healing/damage.ts';
-import type { PackReader } from '../pack/pack-reader.ts';
 import { sha256, startSha256 } from '../sha256.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import { layChanges } from './lay-changes.ts';
 import type { PageEntry } from './page-codec.ts';
 import { assemble } from './plan-version.ts';
-import { verifyBlocks } from './verify-blocks.ts';
+import { type VerifyPorts, verifyBlocks } from './verify-blocks.ts';
 import { checkHashesGiven, type MapPage, touchedBlocks } from './version-map.ts';
 import type { DamagedMap, VersionReader } from './version-reader.ts';
 
-export interface CommitPorts extends AcceptPorts {
-  readonly packs: PackReader;
-  readonly reader: VersionReader;
-}
+export interface CommitPorts extends AcceptPorts, VerifyPorts {}
 
 export interface CommitResult {
   /** False: the version was there already, and this is its receipt as it was given then. */
@@ -58,7 +54,7 @@ export async function commitVersion(
 
   const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
   if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);
-  await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports.packs, reader);
+  await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports);
   const { pages, root } = assemble(baseEntries, changed, body.size);
   if (!sameBytes(root, fromHex(body.root))) {
     throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');

@@ -9,8 +9,8 @@ import { sha256 } from '../sha256.ts';
 
 /**
  * Marks in `proven` the positions (in `coarse`) of those blocks that a frame inside `run` proves: the frame begins at a
- * block's first byte, ends at one's last, and its hash is the root over the hashes declared. The frame's hash was
- * compared with its bytes when the pack came in. Blocks that are not marked are not wrong: they have to be read.
+ * block's first byte, ends at one's last, and its hash is the root over the hashes declared. Only for packs whose frames
+ * were compared with their hashes not long ago. Blocks that are not marked are not wrong: they have to be read.
  */
 export function markProven(
   run: PlacedExtent,

@@ -4,6 +4,7 @@ import { sameBytes } from '../../shared/byte-codec.ts';
 import type { ChangeList } from '../../shared/change-list.ts';
 import { slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import type { CheckedPacks } from '../pack/checked-packs.ts';
 import type { PackReader } from '../pack/pack-reader.ts';
 import { sha256 } from '../sha256.ts';
 import { markProven } from './proven-by-frames.ts';
@@ -23,6 +24,13 @@ export interface NewVersion {
   readonly pages: ReadonlyMap<number, MapPage>;
 }
 
+export interface VerifyPorts {
+  readonly packs: PackReader;
+  readonly reader: VersionReader;
+  /** What lies in any other pack is read: it may have rotted since it came, with its index intact. */
+  readonly checked: CheckedPacks;
+}
+
 /**
  * Resolves when every block in the change list is what its hash says. A Failure `blocks_differ` names those that are not;
  * a Failure `pack_damaged` where that is the fault of a pack on this server and not of the commit.
@@ -30,14 +38,14 @@ export interface NewVersion {
 export async function verifyBlocks(
   device: string,
   version: NewVersion,
-  packs: PackReader,
-  reader: VersionReader,
+  { packs, reader, checked }: VerifyPorts,
 ): Promise<void> {
   const { coarse } = version.changes;
   const proven = new Uint8Array(coarse.length);
   for (const run of version.changes.runs) {
     const pack = await reader.pack(run.pack);
-    if (pack.kind === 'pack') markProven(run, await packs.index(device, pack), coarse, version.size, proven);
+    if (pack.kind === 'pack' && checked.has(device, pack.id))
+      markProven(run, await packs.index(device, pack), coarse, version.size, proven);
   }
   const differing: number[] = [];
   // Taken in the order of the version, in which neighbours share frames; the workers draw from one row.

@@ -7,10 +7,13 @@ import * as z from '../../shared/schema.ts';
 import type { ReceiptSigner } from '../receipt-key.ts';
 
 /*
- * {"format":"mailferry-version-1","id","commit":{...},"changes"|"rawPack","receipt":{"statement","signature"}}
+ * {"format":"mailferry-version-1","id","commit":{...},"changes"|"rawPack"|"map","receipt":{"statement","signature"}}
  *
  * `commit` is the commit as it came but for its change list, which is `changes`; a plain file has `rawPack` instead, and is all of
- * that pack. The signed receipt names device, sequence, size, hash and root, so an object is checked by its receipt.
+ * that pack. An object that was lost and made again from the catalogue has `map`: {"changes","plain","bodyHash"}, a change list that
+ * gives every byte, laid over nothing whatever the commit's base was; those of its packs that are plain files; and the SHA-256 of
+ * the commit as it came, which can't be computed from it. The signed receipt names device, sequence, size, hash and root, so an
+ * object is checked by its receipt.
  */
 const FORMAT = 'mailferry-version-1';
 
@@ -21,11 +24,31 @@ const VersionObjectBody = z.strictObject({
   commit: Commit,
   changes: z.string().optional(),
   rawPack: PackId.optional(),
+  map: z
+    .strictObject({
+      changes: z.string(),
+      plain: z.array(PackId),
+      bodyHash: z.string().regex(/^[0-9a-f]{64}$/),
+    })
+    .optional(),
   receipt: z.strictObject({ statement: z.string(), signature: z.string() }),
 });
 
+/** Where every byte of a version lies, whatever it was based on. */
+export interface WholeMap {
+  /** change-list.ts in base64. */
+  readonly changes: string;
+  /** Those of its packs that are plain files. */
+  readonly plain: readonly string[];
+  /** SHA-256 of the commit as it came, hexadecimal. */
+  readonly bodyHash: string;
+}
+
 /** What of a version leads to its bytes. */
-export type VersionSource = { readonly changes: string } | { readonly rawPack: string };
+export type VersionSource =
+  | { readonly changes: string }
+  | { readonly rawPack: string }
+  | { readonly map: WholeMap };
 
 export interface VersionObject {
   readonly id: string;
@@ -50,8 +73,8 @@ export function decodeVersion(
   const named = `version ${place.id} of device ${place.device}`;
   try {
     const parsed = VersionObjectBody.parse(JSON.parse(Buffer.from(bytes).toString()));
-    const { id, commit, changes, rawPack, receipt } = parsed;
-    const source = changes !== undefined ? { changes } : rawPack !== undefined ? { rawPack } : undefined;
+    const { id, commit, receipt } = parsed;
+    const source = sourceOf(parsed);
     const statement = readReceipt(receipt, signer.verifies);
     const isOfReceipt =
       id === place.id &&
@@ -68,4 +91,10 @@ export function decodeVersion(
     throw new Failure('malformed', `The object of ${named} is damaged.`, { cause });
   }
   throw new Failure('malformed', `The object of ${named} is not what its receipt says.`);
+}
+
+function sourceOf({ changes, rawPack, map }: z.infer<typeof VersionObjectBody>): VersionSource | undefined {
+  if (changes !== undefined) return { changes };
+  if (rawPack !== undefined) return { rawPack };
+  return map && { map };
 }

@@ -2,7 +2,8 @@
  * Preloaded into a process: at the n-th of one kind of call that makes something durable, visible or gone, the process dies, before
  * or after the call, or the call fails. Counted over all threads, unlike what strace can do, and as fast as the process is without.
  *
- * CAMPAIGN_CALL    name of the call
+ * CAMPAIGN_CALL    name of the call; "write" is also writev
+ * CAMPAIGN_BELOW   a folder: of write only what goes to files below it counts, since sockets and standard output are written to as well
  * CAMPAIGN_NTH     which one, from 1
  * CAMPAIGN_EFFECT   before (dies instead of the call), after (dies behind it), or the number of an error the call fails with
  * CAMPAIGN_EVER    1: every later one fails, too
@@ -14,6 +15,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +25,7 @@
 #include <unistd.h>
 
 static const char *wanted = "";
+static const char *below;
 static long nth;
 static int ever;
 static int error;
@@ -36,6 +40,7 @@ __attribute__((constructor)) static void configure(void) {
   const char *repeat = getenv("CAMPAIGN_EVER");
   if (!call || !number || !effect) return;
   wanted = call;
+  below = getenv("CAMPAIGN_BELOW");
   mark = getenv("CAMPAIGN_MARK");
   nth = atol(number);
   ever = repeat && repeat[0] == '1';
@@ -53,16 +58,32 @@ static int hit(const char *call) {
   return at == nth || (ever && at > nth);
 }
 
+static int is_below(int fd) {
+  char link[64], path[PATH_MAX];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t length = readlink(link, path, sizeof path - 1);
+  if (!below || length < 0) return 0;
+  path[length] = 0;
+  size_t prefix = strlen(below);
+  return strncmp(path, below, prefix) == 0 && path[prefix] == '/';
+}
+
+static int hit_file(const char *call, int fd) {
+  return strcmp(wanted, call) == 0 && is_below(fd) && hit(call);
+}
+
 static void die(void) {
   kill(getpid(), SIGKILL);
   for (;;) pause();
 }
 
-#define WRAPPED(name, symbol, type, parameters, arguments)                       \
+#define WRAPPED(name, symbol, type, parameters, arguments) WRAPPED_IF(hit(name), symbol, type, parameters, arguments)
+
+#define WRAPPED_IF(condition, symbol, type, parameters, arguments)               \
   type symbol parameters {                                                       \
     static type(*next) parameters;                                               \
     if (!next) next = (type(*) parameters)dlsym(RTLD_NEXT, #symbol);             \
-    int now = hit(name);                                                         \
+    int now = condition;                                                         \
     if (now && dies == 1) die();                                                 \
     if (now && !dies) {                                                          \
       errno = error;                                                             \
@@ -85,3 +106,5 @@ WRAPPED("pwrite", pwrite, ssize_t, (int fd, const void *bytes, size_t count, off
 WRAPPED("pwrite", pwrite64, ssize_t, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at))
 WRAPPED("pwritev", pwritev, ssize_t, (int fd, const struct iovec *parts, int count, off_t at), (fd, parts, count, at))
 WRAPPED("pwritev", pwritev64, ssize_t, (int fd, const struct iovec *parts, int count, off64_t at), (fd, parts, count, at))
+WRAPPED_IF(hit_file("write", fd), write, ssize_t, (int fd, const void *bytes, size_t count), (fd, bytes, count))
+WRAPPED_IF(hit_file("write", fd), writev, ssize_t, (int fd, const struct iovec *parts, int count), (fd, parts, count))

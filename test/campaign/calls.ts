@@ -16,6 +16,8 @@ export const CALLS = [
   'ftruncate',
   'pwrite',
   'pwritev',
+  // A file without a position, such as a pack that is written on the device.
+  'write',
 ] as const;
 
 export interface CallFault {
@@ -37,8 +39,8 @@ interface FaultyLaunch extends Launch {
 let library: string | undefined;
 let marks = 0;
 
-/** What a process is started with so that it meets a fault. */
-export function withFault({ call, nth, effect, ever }: CallFault): FaultyLaunch {
+/** What a process is started with so that it meets a fault. `below`: the folder of what it keeps; only there a `write` counts. */
+export function withFault({ call, nth, effect, ever }: CallFault, below: string): FaultyLaunch {
   if (!library || !existsSync(library)) {
     library = join(mkdtempSync(join(tmpdir(), 'mailferry-calls-')), 'calls.so');
     const source = built('../test/campaign/calls.c');
@@ -51,6 +53,7 @@ export function withFault({ call, nth, effect, ever }: CallFault): FaultyLaunch 
       CAMPAIGN_MARK: mark,
       LD_PRELOAD: library,
       CAMPAIGN_CALL: call,
+      CAMPAIGN_BELOW: below,
       CAMPAIGN_NTH: String(nth),
       CAMPAIGN_EFFECT: String(effect),
       CAMPAIGN_EVER: ever ? '1' : '0',

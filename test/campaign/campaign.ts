@@ -42,13 +42,15 @@ export async function oneRun(
 ): Promise<void> {
   const { oracle } = world;
   const before = { body: oracle.bodyBytes, packs: packBytes(world) };
-  world.takeHeals();
+  world.takeTimes();
   oracle.takeSentTwice(0);
   tally.runs++;
   const interruptions = await fault.run(world, random);
   tally.interruptions += interruptions;
   await world.settle();
-  tally.heals.push(...world.takeHeals());
+  const { goesOn, heals } = world.takeTimes();
+  tally.goesOn.push(...goesOn);
+  tally.heals.push(...heals);
   tally.again += Math.max(0, oracle.bodyBytes - before.body - (packBytes(world) - before.packs));
   await check(world, { checked, random });
   const twice = oracle.takeSentTwice(LEAST_TWICE);

@@ -51,10 +51,16 @@ test('goals are those of the issue', () => {
 
 test('the table counts by interruption, and sums', () => {
   const tallies = FAULTS.slice(0, 2).map((fault) => new Tally(fault));
-  Object.assign(tallies[0]!, { runs: 2, interruptions: 4, again: 4_000, heals: [500, 1_500, 700] });
-  Object.assign(tallies[1]!, { runs: 1, interruptions: 6, violations: 1 });
+  Object.assign(tallies[0]!, {
+    runs: 2,
+    interruptions: 4,
+    again: 4_000,
+    goesOn: [500, 1_500, 700],
+    heals: [2_000, 8_000],
+  });
+  Object.assign(tallies[1]!, { runs: 1, interruptions: 6, violations: 1, heals: [20_000] });
   const lines = table(tallies).split('\n');
-  expect(lines[2]).toBe('| kill -9 of the device | 4 of 500 | 0 | 1,000 | 0.70 | 1.50 |');
-  expect(lines.at(-1)).toBe('| all | 10 | 1 | 400 | 0.70 | 1.50 |');
+  expect(lines[2]).toBe('| kill -9 of the device | 4 of 500 | 0 | 1,000 | 0.70 | 1.50 | 8.00 | 8.00 |');
+  expect(lines.at(-1)).toBe('| all | 10 | 1 | 400 | 0.70 | 1.50 | 8.00 | 20.0 |');
   expect(median([])).toBe(0);
 });

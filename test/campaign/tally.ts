@@ -16,6 +16,8 @@ export class Tally {
   violations = 0;
   /** Bytes of uploads' bodies beyond what the packs that arrived have. */
   again = 0;
+  /** Milliseconds from the end of a fault to the first good answer that passes, and to when every source has its receipt. */
+  readonly goesOn: number[] = [];
   readonly heals: number[] = [];
   /** Seconds that its runs took, healing and checking included. */
   seconds = 0;
@@ -34,35 +36,39 @@ export function median(values: readonly number[]): number {
 const number = (value: number) => Math.round(value).toLocaleString('en-US');
 const seconds = (ms: number) => (ms / 1_000).toFixed(ms < 9_950 ? 2 : 1);
 
-/** A Markdown table: fault, interruptions (of the goal), violations, bytes sent again by interruption, time to heal. */
+/** The middle of times and the longest. */
+const times = (all: readonly number[]) => [seconds(median(all)), seconds(Math.max(0, ...all))];
+
+/** A Markdown table: fault, interruptions (of the goal), violations, bytes sent again by interruption, times to go on and to heal. */
 export function table(tallies: readonly Tally[]): string {
-  const rows = tallies.map(({ fault, interruptions, violations, again, heals }) => [
+  const rows = tallies.map(({ fault, interruptions, violations, again, goesOn, heals }) => [
     fault.name,
     `${number(interruptions)} of ${number(fault.goal)}`,
     number(violations),
     number(interruptions > 0 ? again / interruptions : 0),
-    seconds(median(heals)),
-    seconds(Math.max(0, ...heals)),
+    ...times(goesOn),
+    ...times(heals),
   ]);
   const sum = (of: (tally: Tally) => number) => tallies.reduce((total, tally) => total + of(tally), 0);
   const interruptions = sum((tally) => tally.interruptions);
-  const heals = tallies.flatMap((tally) => tally.heals);
   rows.push([
     'all',
     number(interruptions),
     number(sum((tally) => tally.violations)),
     number(interruptions > 0 ? sum((tally) => tally.again) / interruptions : 0),
-    seconds(median(heals)),
-    seconds(Math.max(0, ...heals)),
+    ...times(tallies.flatMap((tally) => tally.goesOn)),
+    ...times(tallies.flatMap((tally) => tally.heals)),
   ]);
   const head = [
     'fault',
     'interruptions',
     'violations',
     'bytes sent again, each',
+    'goes on after s: median',
+    'most',
     'healed after s: median',
     'most',
   ];
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
-  return [line(head), line(['---', '--:', '--:', '--:', '--:', '--:']), ...rows.map(line)].join('\n');
+  return [line(head), line(['---', ...head.slice(1).map(() => '--:')]), ...rows.map(line)].join('\n');
 }

@@ -8,7 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { changeMailFile, makeMailFile, samplePaths, sha256Of } from '../support/mail-file.ts';
 import { between, pick, type Random } from './chance.ts';
@@ -26,6 +26,10 @@ const SETTLE_MS = 120_000;
 const START_MS = 30_000;
 /** Between two looks at the queue by whoever starts the device again: a service manager would do as much. */
 const RESTART_MS = 200;
+/** An agent that still runs when its faults are over has this long to heal by itself. */
+const AGENT_MS = 4_000;
+/** And then this long to stop. */
+const STOP_MS = 10_000;
 
 export interface WorldOptions {
   /** The database of each side lies on one kind of file system, its packs on the other. */
@@ -41,6 +45,12 @@ export interface Identity {
   readonly receiptKey: string;
 }
 
+/** Exit code of a command line that is none: no fault leads to it. */
+const WRONG_USE = 2;
+
+/** How the device runs: until all has its receipt, or as the agent that stays. */
+export type DeviceKind = 'backup' | 'agent';
+
 const CLOCK = 'test/campaign/shifted-clock.js';
 
 export class World {
@@ -54,14 +64,17 @@ export class World {
   /** The server's: its catalogue, its vaults. */
   readonly serverVolumes: readonly [Volume, Volume];
   readonly #options: WorldOptions;
-  /** Milliseconds from the end of a fault to the next sign of life. */
+  /** Milliseconds from the end of a fault to the next sign of life, and to the end of the healing that follows the last of a run. */
+  #goesOn: number[] = [];
   #heals: number[] = [];
-  #healFrom: number | null = null;
+  #silentFrom: number | null = null;
+  #brokenFrom: number | null = null;
   #proxy!: WatchedProxy;
   #identity!: Identity;
   #begun = false;
   #server: Process | null = null;
   #device: Process | null = null;
+  #kind: DeviceKind = 'backup';
   /** Judges answers of the server while a fault wants to. */
   judge: (exchange: Exchange) => Verdict = () => 'pass';
   /** Called with every answer that passed. */
@@ -240,11 +253,19 @@ export class World {
   }
 
   /** Starts the device on everything it protects; `agent`: the one that stays. */
-  startDevice(launch: Launch = {}, kind: 'backup' | 'agent' = 'backup'): Process {
-    const how = kind === 'backup' ? ['backup', ...this.sources, '--wait'] : ['agent', ...this.sources];
+  startDevice(launch: Launch = {}, kind: DeviceKind = 'backup'): Process {
+    const how = kind === 'backup' ? ['backup', ...this.sources, '--wait'] : ['agent'];
     const words = [...how, '--snapshot', 'live', '--state', this.state, '--json'];
-    const device = mailferry(words, this.#words('device', launch));
+    // An agent is told what it protects by its settings, and finds no mail of whoever runs the campaign.
+    const paths = {
+      MAILFERRY_PATHS: this.sources.join(delimiter),
+      MAILFERRY_MINIMUM_MINUTES: '0',
+      HOME: this.root,
+    };
+    const env = kind === 'backup' ? launch.env : { ...launch.env, ...paths };
+    const device = mailferry(words, this.#words('device', { ...launch, ...(env && { env }) }));
     this.#device = device;
+    this.#kind = kind;
     return device;
   }
 
@@ -260,6 +281,7 @@ export class World {
 
   /** What a device printed before it ended is a promise. */
   #heard(ended: Ended): void {
+    if (ended.code === WRONG_USE) throw new Error(`the device was started wrongly: ${ended.stderr}`);
     for (const line of ended.stdout.split('\n')) {
       const json = lastJson(line);
       for (const version of json?.versions ?? []) this.oracle.receipt(version.receipt, 'printed');
@@ -311,20 +333,29 @@ export class World {
 
   // Healing
 
-  /** A fault is over: from now on it counts how long it takes until device and server are on speaking terms again. */
+  /** A fault is over: from now on it counts how long it takes until device and server are on speaking terms again, and until all is well. */
   faultOver(): void {
-    this.#healFrom = performance.now();
+    this.#silentFrom = performance.now();
+    this.#brokenFrom = this.#silentFrom;
   }
 
   #alive(): void {
-    if (this.#healFrom === null) return;
-    this.#heals.push(performance.now() - this.#healFrom);
-    this.#healFrom = null;
+    if (this.#silentFrom === null) return;
+    this.#goesOn.push(performance.now() - this.#silentFrom);
+    this.#silentFrom = null;
   }
 
-  /** The times to heal since the last call, in milliseconds. */
-  takeHeals(): number[] {
-    return this.#heals.splice(0);
+  #healed(): void {
+    if (this.#brokenFrom !== null) this.#heals.push(performance.now() - this.#brokenFrom);
+    this.#brokenFrom = null;
+  }
+
+  /**
+   * The times since the last call, in milliseconds: from each end of a fault to the first good answer that passes, and from the last
+   * one before settle() to its end, when every source has its receipt.
+   */
+  takeTimes(): { goesOn: number[]; heals: number[] } {
+    return { goesOn: this.#goesOn.splice(0), heals: this.#heals.splice(0) };
   }
 
   /** Waits until the device has ended or `ms` are over. */
@@ -360,6 +391,8 @@ export class World {
     this.onPassed = () => {};
     this.#proxy.set({});
     this.#proxy.thaw();
+    this.#brokenFrom ??= performance.now();
+    await this.stopAgent();
     const end = performance.now() + ms;
     let last: Ended | null = null;
     for (;;) {
@@ -380,6 +413,19 @@ export class World {
       await pause(RESTART_MS);
     }
     this.#alive();
+    this.#healed();
+  }
+
+  /** An agent does not say when all is well: it gets a while, is stopped, and a backup has to find everything right. */
+  async stopAgent(): Promise<void> {
+    if (this.#kind !== 'agent' || !this.#device || this.#device.end !== null) return;
+    // What it did meanwhile is no time to heal.
+    this.#brokenFrom = null;
+    await this.keepServer();
+    if (await this.deviceEnds(AGENT_MS)) return;
+    this.#device.child.kill('SIGTERM');
+    if (!(await this.deviceEnds(STOP_MS)))
+      throw new Violation(`the agent did not stop within ${STOP_MS / 1_000} s of SIGTERM`);
   }
 
   /** Ends everything and removes the world, or leaves it for a look with its volumes detached. */
@@ -393,6 +439,11 @@ export class World {
     }
     if (!keep) rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+/** How a device runs that meets a fault, by chance. */
+export function anyDevice(random: Random): DeviceKind {
+  return random() < 0.4 ? 'agent' : 'backup';
 }
 
 /** A side of the world, by chance. */

@@ -11,13 +11,15 @@ import { stateDigest } from './state-digest.ts';
 import { bearer, prepare, send } from './target.ts';
 
 const SEED = 'slice';
+/** What the server bears of a connection that moves nothing. */
+const STALL_MS = 8_000;
 /** Bytes that the memory of a server under attack may grow by, over what it was after a warm-up. */
 const MOST_GROWTH = 64 * 1_048_576;
 
 describe('an attack', () => {
   it('of each kind of request, of packs and of slow connections is refused and changes nothing', async () => {
     const data = tempDir();
-    const server = await startServer(data);
+    const server = await startServer(data, 0, '--stall', `${STALL_MS / 1_000}s`);
     const target = await prepare(server.url, async () => {
       const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
       return json.token as string;
@@ -26,7 +28,7 @@ describe('an attack', () => {
     // As a server is that has worked: what it needs once is there.
     await attack(target, { seed: SEED, what: 'packs', from: 1e9, to: 1e9 + 60, atOnce: 4 }, hostilePack);
     const memory = residentBytes(server.pid);
-    const close = openSlow(target, 40, chanceOf(SEED, 'slow', 0));
+    const slow = openSlow(target, { count: 40, stallMs: STALL_MS, chance: chanceOf(SEED, 'slow', 0) });
     for (const [name, kind] of Object.entries(KINDS)) {
       const told = await kind(target, chanceOf(SEED, name, 0));
       if (typeof told !== 'string') expect([name, wrongAnswer(told)]).toEqual([name, null]);
@@ -41,11 +43,13 @@ describe('an attack', () => {
       headers: bearer(target.healthy.credential),
     });
     expect(healthy.status).toBe(200);
-    close();
+    await expect.poll(() => slow.neverCut(), { timeout: 60_000 }).toEqual([]);
+    expect(Object.values(slow.ends()).map(({ borne }) => borne)).toEqual([0, 0, 0, 0]);
+    slow.close();
     await expect.poll(() => stateDigest(data, target.working.device)).toBe(before);
     if (memory !== null) expect(residentBytes(server.pid)! - memory).toBeLessThan(MOST_GROWTH);
     await stop(server);
-  }, 120_000);
+  }, 180_000);
 
   it('can be made again from its seed: the same number is the same thing', async () => {
     const [a, b] = [0, 1].map(() => chanceOf('7', 'requests', 3).bytes(1_000));

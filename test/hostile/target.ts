@@ -8,7 +8,11 @@ export interface Target {
   readonly url: string;
   readonly port: number;
   readonly healthy: Attacked;
-  readonly hostile: Attacked;
+  readonly hostile: Attacked & {
+    /** A version whose content no socket's buffers hold: with Linux's usual limits one side sends up to 4 MiB that nobody reads. */
+    readonly large: string;
+    readonly largeBytes: number;
+  };
   /** What it keeps changes: it alone is left out where the state of the server is compared. */
   readonly working: { readonly device: string; readonly credential: string; readonly receiptKey: string };
 }
@@ -26,6 +30,7 @@ export interface Told {
 }
 
 const VERSION_BYTES = 2_000_000;
+const LARGE_FRAMES = 10;
 
 /** Enrols the devices and gives the first two a version. `token` makes an enrolment token. */
 export async function prepare(url: string, token: () => Promise<string>): Promise<Target> {
@@ -37,25 +42,37 @@ export async function prepare(url: string, token: () => Promise<string>): Promis
     });
     return (await answer.json()) as Target['working'];
   };
-  const withVersion = async (name: string): Promise<Attacked> => {
+  const clientOf = async (name: string): Promise<DeviceClient> => {
     const { device, credential, receiptKey } = await enrol(name);
-    const client = new DeviceClient(() => url, device, credential, receiptKey);
-    const bytes = randomBytes(VERSION_BYTES);
-    const pack = buildPack([bytes]);
-    await client.sendPack(pack);
-    const version = randomUUID();
-    const runs = [{ at: 0, length: bytes.length, pack: pack.id, offset: 0 }];
-    const committed = await client.putVersion(version, commitOf(bytes, null, runs, allBlocks(bytes.length)));
-    if (committed.status !== 201) throw new Error(`the version of ${name} was answered ${committed.status}`);
-    return { credential, version, pack: pack.id };
+    return new DeviceClient(() => url, device, credential, receiptKey);
   };
+  const healthy = await clientOf('healthy');
+  const hostile = await clientOf('hostile');
   return {
     url,
     port: Number(new URL(url).port),
-    healthy: await withVersion('healthy'),
-    hostile: await withVersion('hostile'),
+    healthy: await withVersion(healthy, 1),
+    hostile: {
+      ...(await withVersion(hostile, 1)),
+      large: (await withVersion(hostile, LARGE_FRAMES)).version,
+      largeBytes: LARGE_FRAMES * VERSION_BYTES,
+    },
     working: await enrol('working'),
   };
+}
+
+/** Gives a device a version of so many frames of VERSION_BYTES. */
+async function withVersion(client: DeviceClient, frames: number): Promise<Attacked> {
+  const parts = Array.from({ length: frames }, () => randomBytes(VERSION_BYTES));
+  const bytes = Buffer.concat(parts);
+  const pack = buildPack(parts);
+  await client.sendPack(pack);
+  const version = randomUUID();
+  const runs = [{ at: 0, length: bytes.length, pack: pack.id, offset: 0 }];
+  const committed = await client.putVersion(version, commitOf(bytes, null, runs, allBlocks(bytes.length)));
+  if (committed.status !== 201)
+    throw new Error(`a version of device ${client.device} was answered ${committed.status}`);
+  return { credential: client.credential, version, pack: pack.id };
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });

@@ -14,7 +14,7 @@ import { between, pick, type Random } from '../chance.ts';
 import { contentOf } from '../check.ts';
 import type { Fault } from '../fault.ts';
 import { Violation } from '../oracle.ts';
-import type { World } from '../world.ts';
+import { anyDevice, type World } from '../world.ts';
 
 type Damage = 'flip' | 'zero' | 'truncate' | 'delete';
 const DAMAGES: readonly Damage[] = ['flip', 'flip', 'zero', 'truncate', 'delete'];
@@ -84,7 +84,7 @@ export const damagedStaging: Fault = {
     const packs = filesBelow(join(world.state, 'staging'), (name) => name.endsWith('.pack'));
     const damaged = damageSome(world, random, packs, between(random, 1, 3));
     world.proxy.set({});
-    world.startDevice();
+    world.startDevice({}, anyDevice(random));
     world.faultOver();
     return damaged.length;
   },
@@ -99,7 +99,7 @@ export const damagedFingerprint: Fault = {
     const damaged = damageSome(world, random, fingerprints, between(random, 1, 3));
     // All of them: each that is damaged is met now.
     await world.change(random, between(random, 100, 600), { all: true });
-    world.startDevice();
+    world.startDevice({}, anyDevice(random));
     world.faultOver();
     return damaged.length;
   },

@@ -73,7 +73,7 @@ export const killServer: Fault = {
 };
 
 /** How many calls of a kind an ordinary backup makes, roughly: beyond it nothing is hit. */
-const USUAL: Readonly<Record<(typeof CALLS)[number], number>> = {
+export const USUAL: Readonly<Record<(typeof CALLS)[number], number>> = {
   rename: 4,
   fsync: 20,
   fdatasync: 4,
@@ -83,6 +83,7 @@ const USUAL: Readonly<Record<(typeof CALLS)[number], number>> = {
   ftruncate: 2,
   pwrite: 60,
   pwritev: 10,
+  write: 8,
 };
 
 /** What turns something into what counts from then on, or removes it. */
@@ -100,7 +101,7 @@ export const killAtDecisiveCall: Fault = {
 };
 
 export const killAtOtherCall: Fault = {
-  name: 'kill -9 at the n-th mkdir, rmdir, ftruncate or pwrite',
+  name: 'kill -9 at the n-th mkdir, rmdir, ftruncate or write',
   goal: 60,
   run: (world, random) =>
     killAtCalls(
@@ -128,13 +129,13 @@ async function killAtCalls(
     };
     world.oracle.note('fault', { side, ...fault });
     if (side === 'device') {
-      const device = world.startDevice(withFault(fault));
+      const device = world.startDevice(withFault(fault, world.state));
       await world.deviceEnds(20_000);
       if (device.end?.signal === 'SIGKILL') hits++;
       world.startDevice();
     } else {
       await world.killServer();
-      await world.tryStartServer(withFault(fault));
+      await world.tryStartServer(withFault(fault, world.data));
       const { server } = world;
       world.startDevice();
       await world.until(() => server?.end !== null, 20_000);

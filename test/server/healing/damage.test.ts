@@ -4,8 +4,9 @@ import { existsSync } from 'node:fs';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { verifyVaults } from '../../../server/healing/verify-vaults.ts';
+import { PackReader } from '../../../server/pack/pack-reader.ts';
 import type { BuiltPack } from '../support/build-pack.ts';
 import { buildPack } from '../support/build-pack.ts';
 import { allBlocks, commitOf, type DeviceClient } from '../support/device-client.ts';
@@ -19,7 +20,10 @@ beforeEach(async () => {
   server = await TestServer.start();
   device = await server.enrol();
 });
-afterEach(() => server.dispose());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await server.dispose();
+});
 
 const home = (...names: string[]): string => join(server.directory, 'vaults', device.device, ...names);
 const packFile = (id: string): string => home('packs', id.slice(0, 2), id);
@@ -160,6 +164,49 @@ describe('a pack that rotted', () => {
     expect(reply.json.detail.missing).toEqual([pack.id]);
     expect((await device.sendPack(pack)).status).toBe(204);
     expect((await device.putVersion(randomUUID(), commit)).status).toBe(201);
+  });
+});
+
+describe('a pack that came for a backup that was given up, and rotted with its index intact', () => {
+  /** Frames of whole blocks: their hashes in the index are those that the commit declares. */
+  async function wholeBlocks(): Promise<{ pack: BuiltPack; commit: ReturnType<typeof commitOf> }> {
+    const bytes = randomBytes(2 * COARSE);
+    const pack = buildPack([bytes.subarray(0, COARSE), bytes.subarray(COARSE)]);
+    expect((await device.sendPack(pack)).status).toBe(204);
+    const run = { at: 0, length: 2 * COARSE, pack: pack.id, offset: 0 };
+    return { pack, commit: commitOf(bytes, null, [run], [0, 1]) };
+  }
+
+  it.each([
+    ['the server was started again since', () => server.restart()],
+    [
+      'it came a day ago',
+      async () => {
+        server.clock += 86_400_000;
+      },
+    ],
+  ])('gets no receipt, and is asked for again: %s', async (_what, meanwhile) => {
+    const { pack, commit } = await wholeBlocks();
+    await meanwhile();
+    await flip(pack.id);
+    expect((await device.send('HEAD', `/v1/packs/${pack.id}`)).status).toBe(200);
+    const reply = await device.putVersion(randomUUID(), commit);
+    expect([reply.status, reply.json.code]).toEqual([409, 'packs_missing']);
+    expect(reply.json.detail.missing).toEqual([pack.id]);
+    expect((await device.get('/v1/versions')).json.versions).toEqual([]);
+    expect((await device.sendPack(pack)).status).toBe(204);
+    expect((await device.putVersion(randomUUID(), commit)).status).toBe(201);
+  });
+
+  it('is read at the commit, unless it came just now: that is what a first backup waits for', async () => {
+    const read = vi.spyOn(PackReader.prototype, 'read');
+    const fresh = await wholeBlocks();
+    const stale = await wholeBlocks();
+    expect((await device.putVersion(randomUUID(), fresh.commit)).status).toBe(201);
+    expect(read).not.toHaveBeenCalled();
+    await server.restart();
+    expect((await device.putVersion(randomUUID(), stale.commit)).status).toBe(201);
+    expect(read).toHaveBeenCalledTimes(2);
   });
 });
 
