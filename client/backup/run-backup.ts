@@ -218,8 +218,9 @@ class Run {
     source: Source,
     { receipted, failure }: { receipted: boolean; failure: Failure | undefined },
   ): boolean {
-    // A checkpoint for want of room: the rest follows now that there is some.
-    if (receipted && (!failure || failure.code === 'staging_full')) return true;
+    // A checkpoint for want of room, here or in its commit: the rest follows now that there is some.
+    if (receipted && (!failure || failure.code === 'staging_full' || failure.code === 'too_large'))
+      return true;
     if (failure && LINE_CODES.has(failure.code)) return true;
     if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full') return false;
     const rounds = (this.#fruitless.get(source.id) ?? 0) + 1;

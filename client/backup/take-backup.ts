@@ -227,9 +227,16 @@ async function readOrFail(device: Device, reading: Reading, shop: Workshop): Pro
       whole: shop.hash(look.size),
       draft,
       packs,
-      stop: () => full || device.stop.aborted || lostBetween(),
+      stop: () => full || packs.full || device.stop.aborted || lostBetween(),
       onProgress: (done) => progress.report({ phase: 'scan', path: source.path, done, total: look.size }),
     });
+    if (!result.complete && packs.full) {
+      await packs.finish(result.through);
+      throw new Failure(
+        'too_large',
+        `${source.path} has more changes than one commit takes; the rest follows.`,
+      );
+    }
     if (!result.complete) throw endedEarly(device, source, lost());
     const sealed = await packs.finish(result.through);
     if (records && base && (await records.digest()) !== base.fingerprint)

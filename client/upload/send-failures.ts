@@ -16,6 +16,12 @@ const BASE_IS_WRONG = new Set([
   'fingerprint_damaged',
 ]);
 
+/**
+ * Failures of a commit that it meets each time: its rows were damaged, or it is more than the server takes. It is made anew as after
+ * the others, but at the next look: what a server does not take may be no better then, and each time the source is read.
+ */
+const COMMIT_IS_WRONG = new Set(['malformed', 'too_large']);
+
 /** Failures of a send that a source is told to have: until a person made room, nothing of it gets further. */
 const NO_ROOM: ReadonlySet<string> = new Set<FailureCode>(['server_full', 'quota_full']);
 
@@ -94,14 +100,14 @@ export class SendFailures {
           if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
         queue.advance(backup.id, 'packs-missing');
       });
-    } else if (BASE_IS_WRONG.has(failure.code)) {
+    } else if (BASE_IS_WRONG.has(failure.code) || isCommitWrong(failure)) {
       queue.atomically(() => {
         queue.advance(backup.id, 'refused');
         sources.forgetBase(backup.source_id);
         sources.failed(backup.source_id, failure.code, failure.message);
       });
       await abandon(this.#device, backup, 'refused');
-      this.#readAgain(backup.source_id);
+      if (!isCommitWrong(failure)) this.#readAgain(backup.source_id);
       return;
     } else {
       sources.failed(backup.source_id, failure.code, failure.message);
@@ -131,6 +137,11 @@ export class SendFailures {
     const { setForgottenAside } = await import('../healing/receipts-held.ts');
     return (await setForgottenAside(this.#device, signal).catch(() => 0)) > 0;
   }
+}
+
+/** A proxy that takes less than the server is no reason: until somebody mends it, the next commit gets no further. */
+function isCommitWrong({ code, detail }: Failure): boolean {
+  return COMMIT_IS_WRONG.has(code) && detail.ours !== false;
 }
 
 /** Whether a request failed because the server's name could not be looked up. */
