@@ -5,9 +5,9 @@ import { freezerOf, type SnapshotChoice } from '../snapshot/freezer.ts';
 import type { SnapshotProvider, Volume } from '../snapshot/snapshot.ts';
 import type { Source } from '../state/source-registry.ts';
 import { baseOf } from './base-of.ts';
+import { currentMark } from './look-at.ts';
 import { bySet, needOfSet } from './source-sets.ts';
 import { onTheirWay } from './supersede.ts';
-import { currentMark } from './take-backup.ts';
 
 /** Sources that one snapshot serves. */
 export interface Group {

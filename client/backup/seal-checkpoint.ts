@@ -8,6 +8,7 @@ import type { Device } from '../device.ts';
 import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
 import type { Backup } from '../state/queue.ts';
 import type { Base } from '../state/source-registry.ts';
+import { tidyUp } from '../state/staging.ts';
 import type { BackupEvent } from './backup-states.ts';
 
 /** What a checkpoint can be made of, or null where nothing can. Pure. */
@@ -70,20 +71,20 @@ export async function sealCheckpoint(device: Device, backup: Backup): Promise<vo
     await staging.dropFingerprint(file);
     return sealCheckpoint(device, backup);
   }
-  await staging.sweepPacks(backup.id, new Set(packs.map((pack) => pack.number)));
-  await staging.dropFingerprint(before);
+  // It is sealed now. What can't be removed goes with the backup, or at the next start.
+  await staging.sweepPacks(backup.id, new Set(packs.map((pack) => pack.number))).catch(() => {});
+  await staging.dropFingerprint(before).catch(() => {});
 }
 
 /** Drops everything of a backup that did not get its receipt. Idempotent up to the rows, which come first: a crash leaves only files to sweep. */
 export async function abandon(
   { queue, staging }: Pick<Device, 'queue' | 'staging'>,
   backup: Backup,
-  event: Extract<BackupEvent, 'lost' | 'pack-lost' | 'superseded' | 'refused'>,
+  event: Extract<BackupEvent, 'lost' | 'pack-lost' | 'refused'>,
 ): Promise<void> {
   const now = queue.backup(backup.id);
   if (now && now.state !== 'abandoned') queue.advance(backup.id, event);
-  await staging.release(backup.id);
-  await staging.dropFingerprint(now?.fingerprint_file ?? backup.id);
+  await tidyUp(staging, backup.id, now?.fingerprint_file ?? backup.id);
 }
 
 /** Writes records `from` (inclusive) to `to` (exclusive) of each file, one after another, to a new file. */

@@ -6,9 +6,10 @@ import { Failure } from '../../shared/failure.ts';
 import type { Device } from '../device.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Source } from '../state/source-registry.ts';
+import { currentMark } from './look-at.ts';
 import { isSetPath } from './set-list.ts';
 import { onTheirWay } from './supersede.ts';
-import { currentMark, instantOf, type Taken, takeBackup, type Workshop } from './take-backup.ts';
+import { instantOf, type Taken, takeBackup, type Workshop } from './take-backup.ts';
 
 /** A set of a run: its files, and the source that lists them. */
 export interface SourceSet {

@@ -1,27 +1,26 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { parseStoreHeader } from '../../shared/store-header.ts';
 import type { Device } from '../device.ts';
-import { deviceFailure } from '../device-failure.ts';
+import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
 import { frameSettings } from '../pack/frame-settings.ts';
 import { PackSeries } from '../pack/pack-series.ts';
 import type { PackWriter } from '../pack/packer.ts';
-import { isRegistryPath } from '../registry/registry.ts';
 import { scan } from '../scan/scan.ts';
 import type { SlotHash } from '../scan/whole-hash.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Backup } from '../state/queue.ts';
 import type { Base, Source } from '../state/source-registry.ts';
+import { tidyUp } from '../state/staging.ts';
 import { markOf } from './change-test.ts';
+import { type Look, lookAt, openSource } from './look-at.ts';
 import { encodeRuns } from './run-list.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
 import { releaseSuperseded, supersede } from './supersede.ts';
 
-/** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
-const HEAD_BYTES = 4_096;
 /** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
 const PACK_ROOM = 33_554_432;
 /** Pieces that are read between two looks into the queue at whether a pack was lost meanwhile. */
@@ -43,46 +42,6 @@ export type Taken =
   /** Nothing differs from what the server holds. */
   | { readonly outcome: 'unchanged' };
 
-interface Look {
-  readonly size: number;
-  readonly mtimeMs: number;
-  readonly head: Buffer;
-}
-
-async function lookAt(file: FileHandle): Promise<Look> {
-  const { size, mtimeMs } = await file.stat();
-  const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
-  const { bytesRead } = await file.read(head, 0, head.length, 0);
-  return { size, mtimeMs, head: head.subarray(0, bytesRead) };
-}
-
-/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
-async function openSource(frozen: string, path: string): Promise<FileHandle> {
-  try {
-    return await open(frozen, 'r');
-  } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
-    // What Node makes of a sharing violation (32) and of a lock violation (33).
-    if (code === 'EBUSY') {
-      throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
-    }
-    throw new Failure('source_unreadable', `${path} can't be opened (${code}).`, { cause });
-  }
-}
-
-/** The mark of a source as it lies there now, for the change test; null where only reading it tells. */
-export async function currentMark(path: string): Promise<string | null> {
-  // Its export tells, which costs less than a snapshot.
-  if (isRegistryPath(path)) return null;
-  const file = await openSource(path, path);
-  try {
-    return markOf(await lookAt(file));
-  } finally {
-    await file.close();
-  }
-}
-
 /**
  * Takes one backup of a source whose base is known (base-of.ts). Failures, where nothing was sealed before them: those of the source
  * (`source_*`), `staging_full`, `stopped`, and `fingerprint_damaged`, after which the base is forgotten. Nothing that was stored
@@ -103,15 +62,15 @@ export async function takeBackup(
       throw new Failure('snapshot_unavailable', `${source.path} is left out of snapshots by Windows.`);
     const { base } = source;
     const backup = await begin(device, source, snapshot, { look, base, mark });
-    const reading = { backup, source, file, look, base };
-    const read = await readInto(device, reading, shop);
-    if ('failure' in read) return await cutShort(device, backup, read.failure);
-    // A live read counts only if the file is the same after it: size, times, header.
-    if (snapshot.kind === 'live' && markOf(await lookAt(file)) !== markOf(look)) {
-      const message = `${source.path} changed while it was read without a snapshot.`;
-      return await cutShort(device, backup, new Failure('source_changed', message));
+    try {
+      const read = await readWhole(device, { backup, source, file, look, base }, shop);
+      // A live read counts only if the file is the same after it: size, times, header.
+      if (snapshot.kind === 'live' && markOf(await lookAt(file)) !== markOf(look))
+        throw new Failure('source_changed', `${source.path} changed while it was read without a snapshot.`);
+      return await end(device, { backup, source, look, base }, read);
+    } catch (error) {
+      return await cutShort(device, backup, error);
     }
-    return await end(device, reading, read);
   } finally {
     await file.close();
   }
@@ -133,7 +92,7 @@ async function begin(
   const health = parseStoreHeader(look.head, look.size);
   const id = device.newId();
   await device.staging.begin(id);
-  device.queue.begin({
+  const row = {
     id,
     source_id: source.id,
     base_version: base?.version ?? null,
@@ -145,7 +104,13 @@ async function begin(
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
     mark: mark ?? markOf(look),
-  });
+  };
+  try {
+    device.queue.begin(row);
+  } catch (error) {
+    await tidyUp(device.staging, id, null);
+    throw error;
+  }
   return device.queue.backup(id)!;
 }
 
@@ -167,26 +132,7 @@ interface Read {
   readonly sealed: number;
 }
 
-/** Reads the source; a failure is returned where the packs sealed before it are of use, and thrown after it was all given up. */
-async function readInto(
-  device: Device,
-  reading: Reading,
-  shop: Workshop,
-): Promise<Read | { failure: Failure }> {
-  const { backup } = reading;
-  try {
-    return await readOrFail(device, reading, shop);
-  } catch (error) {
-    const failure = deviceFailure(error);
-    // What was compared with a damaged fingerprint may lack changes.
-    if (failure.code !== 'fingerprint_damaged') return { failure };
-    device.sources.forgetBase(backup.source_id);
-    await abandon(device, backup, 'lost');
-    throw failure;
-  }
-}
-
-async function readOrFail(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
+async function readWhole(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
   const { queue, staging, progress } = device;
   const { backup, source, file, look, base } = reading;
   const draft = await FingerprintWriter.create(staging.fingerprintPath(backup.id));
@@ -269,31 +215,45 @@ function endedEarly(device: Device, source: Source, lost: boolean): Failure {
   return new Failure('staging_full', `There is no room in staging for more of ${source.path}.`);
 }
 
-/** Makes a checkpoint of what was sealed; throws `failure` where that is nothing. */
-async function cutShort(device: Device, backup: Backup, failure: Failure): Promise<Taken> {
+/**
+ * What becomes of a backup that was not read to its end, or could not be sealed there: a checkpoint of what was sealed before `error`,
+ * which is thrown where that is nothing. Where not even that can be written, settleScans() (healing/recover.ts) does it later.
+ */
+async function cutShort(device: Device, backup: Backup, error: unknown): Promise<Taken> {
+  if (isStateDamage(error)) throw error;
+  const failure = deviceFailure(error);
+  // What was compared with a damaged fingerprint may lack changes.
+  if (failure.code === 'fingerprint_damaged') {
+    device.sources.forgetBase(backup.source_id);
+    await abandon(device, backup, 'lost');
+    throw failure;
+  }
   try {
     await sealCheckpoint(device, backup);
-  } catch (error) {
+  } catch (unsealed) {
     // A disk that is full has no room for a checkpoint's fingerprint either; the source is read again.
     await abandon(device, backup, 'lost');
-    throw deviceFailure(error);
+    throw deviceFailure(unsealed);
   }
   if (failure.code === 'stopped' || device.queue.backup(backup.id)?.state === 'abandoned') throw failure;
   return { outcome: 'cut-short', backup: backup.id, failure };
 }
 
-async function end(device: Device, { backup, source, look, base }: Reading, read: Read): Promise<Taken> {
+async function end(
+  device: Device,
+  { backup, source, look, base }: Omit<Reading, 'file'>,
+  read: Read,
+): Promise<Taken> {
   const { queue, sources, staging } = device;
   const { root, sha256, fingerprint } = read;
-  if (queue.lostFrom(backup.id) !== null) return cutShort(device, backup, endedEarly(device, source, true));
+  if (queue.lostFrom(backup.id) !== null) throw endedEarly(device, source, true);
   const file = backup.id;
   if (read.sealed === 0 && base?.complete && base.size === look.size && base.root === root) {
     queue.atomically(() => {
       queue.advance(backup.id, 'nothing-sealed');
       sources.promote(source.id, { ...base, fingerprint, file }, backup.mark, null);
     });
-    await staging.release(backup.id);
-    if (base.file !== file) await staging.dropFingerprint(base.file);
+    await tidyUp(staging, backup.id, base.file === file ? null : base.file);
     return { outcome: 'unchanged' };
   }
   const older = queue.atomically(() => {

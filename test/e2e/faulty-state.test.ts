@@ -1,7 +1,9 @@
 // The device's own rows are damaged, or can't be written at the wrong moment: the source is read again, and gets its receipt. Device
 // and server are whole; what goes wrong is made up.
+import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
-import { built, deviceHere } from '../support/client/device-here.ts';
+import { built, deviceHere, failStatement } from '../support/client/device-here.ts';
 import { changeMailFile } from '../support/mail-file.ts';
 import { type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 
@@ -13,6 +15,12 @@ beforeAll(async () => {
   server = await startOwnServer();
 });
 afterAll(() => removeServer(server));
+
+function flipByte(path: string): void {
+  const bytes = readFileSync(path);
+  bytes[20]! ^= 1;
+  writeFileSync(path, bytes);
+}
 
 test('more changes than one commit takes go in two: a checkpoint, and the rest over it', async () => {
   const { session, receipted, sha256OfVersion, sum } = await deviceHere(server, 6 * MIB);
@@ -41,6 +49,67 @@ test('a backup whose list of runs was damaged while it waited is given up, and t
     damage("UPDATE packs SET runs = x'ff01'");
     await sender.idle();
     expect(device.queue.backup(id)?.state).toBe('abandoned');
+    return run(true);
+  });
+  expect(failed).toEqual([]);
+  expect(versions).toHaveLength(1);
+  expect(await sha256OfVersion(versions[0]!)).toBe(await sum());
+});
+
+/** What fails in the first look, by the text of its statement, how often, and of a store that was backed up before or not. */
+const WRITES: readonly [string, string, number, 'new' | 'changed' | 'touched'][] = [
+  ['a backup begins', 'INSERT INTO backups', 1, 'new'],
+  ['a pack is queued', 'INSERT INTO packs', 1, 'new'],
+  ['it is sealed', 'UPDATE backups SET state', 1, 'new'],
+  ['it is sealed, or cut short', 'UPDATE backups SET state', 2, 'new'],
+  ['it is sealed, cut short or given up', 'UPDATE backups SET state', 3, 'new'],
+  ['a change of it is sealed, cut short or given up', 'UPDATE backups SET state', 3, 'changed'],
+  ['nothing was changed, and that is noted', 'UPDATE sources SET base_version = ?', 1, 'touched'],
+  ['its fingerprint is damaged, and that is noted', 'UPDATE sources SET base_version = NULL', 1, 'changed'],
+];
+
+test.each(
+  WRITES.flatMap((row) => ['SQLITE_FULL', 'SQLITE_IOERR_WRITE'].map((code) => [...row, code] as const)),
+)(
+  'a write that fails when %s (%s, %d times, a %s store, %s): the next look reads the source',
+  async (_, words, times, store, code) => {
+    const { session, sha256OfVersion, sum, path } = await deviceHere(server, 6 * MIB);
+    if (store !== 'new') await session(({ run }) => run(true));
+    if (store === 'changed') changeMailFile(path, 200, 2);
+    const { device, result } = await session(async ({ device, run }) => {
+      const { base } = device.sources.register(path, 'pst');
+      if (store === 'touched') utimesSync(path, 1_700_000_000, 1_700_000_000);
+      if (words.endsWith('NULL')) flipByte(device.staging.fingerprintPath(base!.file));
+      const failed = failStatement(words, code, times);
+      await run(false);
+      expect(failed()).toBe(times);
+      return { device, result: await run(true) };
+    });
+    expect(result.failed).toEqual([]);
+    if (store === 'touched') return expect(result).toMatchObject({ unchanged: 1, versions: [] });
+    expect(result.versions).toHaveLength(1);
+    expect(await sha256OfVersion(result.versions[0]!)).toBe(await sum());
+    expect(readdirSync(device.paths.staging)).toEqual([]);
+  },
+);
+
+test('a look after a live read that fails ends the backup as one', async () => {
+  const { session, sha256OfVersion, sum } = await deviceHere(server, 6 * MIB);
+  const handle = await open(process.execPath);
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const { stat } = prototype;
+  let looks = 0;
+  const spy = vi.spyOn(prototype, 'stat').mockImplementation(function (this: FileHandle) {
+    // It is looked at for what changed, before it is read, and after.
+    if (++looks === 3) return Promise.reject(Object.assign(new Error('made up'), { code: 'EIO' }));
+    return Reflect.apply(stat, this, []);
+  } as never);
+  onTestFinished(() => spy.mockRestore());
+  const { versions, failed } = await session(async ({ device, run }) => {
+    await run(false);
+    expect(looks).toBe(3);
+    expect(device.queue.active().map(({ state }) => state)).not.toContain('scanning');
     return run(true);
   });
   expect(failed).toEqual([]);

@@ -95,16 +95,16 @@ export async function deviceHere(server: RunningServer, size: number) {
   return { path, state, said, receipted, session, damage, sha256OfVersion, sum: () => sha256Of(path) };
 }
 
-/** From now on the statement of SQLite whose text holds `words` fails once, as a disk makes it fail; whether it has. */
-export function failStatement(words: string, code: string): () => boolean {
+/** From now on statements of SQLite whose text holds `words` fail, `times` times, as a disk makes them fail; how many have. */
+export function failStatement(words: string, code: string, times = 1): () => number {
   const db = new Database(':memory:');
   const prototype = Object.getPrototypeOf(db.prepare('SELECT 1'));
   db.close();
   const { run } = prototype;
-  let failed = false;
+  let failed = 0;
   prototype.run = function (this: { source: string }, ...values: unknown[]) {
-    if (failed || !this.source.includes(words)) return Reflect.apply(run, this, values);
-    failed = true;
+    if (failed === times || !this.source.includes(words)) return Reflect.apply(run, this, values);
+    failed++;
     throw Object.assign(new Error(`made up: ${code}`), { code });
   };
   onTestFinished(() => {
