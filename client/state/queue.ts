@@ -297,6 +297,13 @@ export class Queue {
     });
   }
 
+  /** Puts a receipt in the place of one of the same statement whose signature was damaged. */
+  mendReceipt(sequence: number, { statement, signature }: Receipt): void {
+    this.#db
+      .prepare('UPDATE receipts SET signature = ? WHERE sequence = ? AND statement = ?')
+      .run(signature, sequence, statement);
+  }
+
   receipt(sequence: number): Receipt | undefined {
     return this.#db
       .prepare<[number], Receipt>('SELECT statement, signature FROM receipts WHERE sequence = ?')

@@ -116,3 +116,23 @@ test('a look after a live read that fails ends the backup as one', async () => {
   expect(versions).toHaveLength(1);
   expect(await sha256OfVersion(versions[0]!)).toBe(await sum());
 });
+
+test.each([
+  ['a bit', 'translate'],
+  ['its case', 'upper(signature)'],
+])(
+  'the newest receipt whose signature has %s changed is mended by the server, and the next one comes',
+  async (_, how) => {
+    const { session, damage, receipted, said, path } = await deviceHere(server, MIB);
+    await session(({ run }) => run(true));
+    const changed =
+      how === 'translate' ? "iif(substr(signature, 1, 1) = '0', '1', '0') || substr(signature, 2)" : how;
+    damage(`UPDATE receipts SET signature = ${changed}`);
+    changeMailFile(path, 5, 3);
+    const { versions, failed } = await session(({ run }) => run(true));
+    expect(failed).toEqual([]);
+    expect(versions).toHaveLength(1);
+    expect(receipted).toHaveLength(2);
+    expect(said).toContain("1 receipts were damaged in this device's database; the server gave them again.");
+  },
+);
