@@ -9,6 +9,7 @@ import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
 import type { Backup } from '../state/queue.ts';
+import { tidyUp } from '../state/staging.ts';
 import { decodeRuns, touchedBlocks } from './run-list.ts';
 
 /**
@@ -36,8 +37,8 @@ export async function commitVersion(
     sources.promote(backup.source_id, base, complete ? backup.mark : null, receiptAt);
     if (complete) sources.readFrom(backup.source_id, backup.snapshot);
   });
-  await staging.release(backup.id);
-  if (before) await staging.dropFingerprint(before.file);
+  // The receipt is kept: what can't be removed now is no failure of the commit.
+  await tidyUp(staging, backup.id, before?.file ?? null);
   return summary;
 }
 

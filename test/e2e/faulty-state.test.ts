@@ -3,12 +3,14 @@
 import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import type { Device } from '../../client/device.ts';
 import { built, deviceHere, failStatement } from '../support/client/device-here.ts';
 import { changeMailFile } from '../support/mail-file.ts';
 import { type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 
 const MIB = 1_048_576;
 const { PackSeries } = (await built('pack/pack-series')) as typeof import('../../client/pack/pack-series.ts');
+const { Staging } = (await built('state/staging')) as typeof import('../../client/state/staging.ts');
 
 let server: RunningServer;
 beforeAll(async () => {
@@ -20,6 +22,11 @@ function flipByte(path: string): void {
   const bytes = readFileSync(path);
   bytes[20]! ^= 1;
   writeFileSync(path, bytes);
+}
+
+/** Folders of backups in staging, and fingerprints. */
+function left({ paths }: Device): [number, number] {
+  return [readdirSync(paths.staging).length, readdirSync(paths.fingerprints).length];
 }
 
 test('more changes than one commit takes go in two: a checkpoint, and the rest over it', async () => {
@@ -134,5 +141,28 @@ test.each([
     expect(versions).toHaveLength(1);
     expect(receipted).toHaveLength(2);
     expect(said).toContain("1 receipts were damaged in this device's database; the server gave them again.");
+  },
+);
+
+test.each(['release', 'dropFingerprint'] as const)(
+  'a receipt is told and nothing has failed where %s fails after it; what stays goes at the next start',
+  async (method) => {
+    const { session, receipted, path } = await deviceHere(server, MIB);
+    await session(({ run }) => run(true));
+    changeMailFile(path, 5, 4);
+    const removal = vi
+      .spyOn(Staging.prototype, method)
+      .mockRejectedValueOnce(Object.assign(new Error('made up'), { code: 'EBUSY' }));
+    onTestFinished(() => removal.mockRestore());
+    const { versions, failed } = await session(async ({ device, run }) => {
+      const result = await run(true);
+      const { lastFailure, base } = device.sources.register(path, 'pst');
+      expect([lastFailure, base?.version]).toEqual([null, result.versions[0]]);
+      expect(left(device)).toEqual(method === 'release' ? [1, 1] : [0, 2]);
+      return result;
+    });
+    expect(failed).toEqual([]);
+    expect(receipted.at(-1)).toBe(versions[0]);
+    await session(async ({ device }) => expect(left(device)).toEqual([0, 1]), true);
   },
 );
