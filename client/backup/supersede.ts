@@ -1,6 +1,6 @@
 // Days without a line: a version that waits gives way to a newer state of its source, so that staging holds what is worth sending.
 import type { Device } from '../device.ts';
-import type { Backup, QueuedPack } from '../state/queue.ts';
+import type { Backup, QueuedPack } from '../state/queue-rows.ts';
 import type { Source } from '../state/source-registry.ts';
 import { tidyUp } from '../state/staging.ts';
 

@@ -12,7 +12,7 @@ import type { PackWriter } from '../pack/packer.ts';
 import { scan } from '../scan/scan.ts';
 import type { SlotHash } from '../scan/whole-hash.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Backup } from '../state/queue.ts';
+import type { Backup } from '../state/queue-rows.ts';
 import type { Base, Source } from '../state/source-registry.ts';
 import { tidyUp } from '../state/staging.ts';
 import { markOf } from './change-test.ts';

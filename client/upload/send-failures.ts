@@ -2,7 +2,7 @@
 import type { Failure, FailureCode } from '../../shared/failure.ts';
 import { abandon } from '../backup/seal-checkpoint.ts';
 import type { Device } from '../device.ts';
-import type { Backup, WaitingPack } from '../state/queue.ts';
+import type { Backup, WaitingPack } from '../state/queue-rows.ts';
 import { backoffMs } from './backoff.ts';
 import { LONGEST_WAIT_MS } from './send-plan.ts';
 import { fileDigest } from './staged-digest.ts';
@@ -92,7 +92,7 @@ export class SendFailures {
 
   /** Records what is to be done about a backup that got no receipt. */
   async ofCommit(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
-    const { queue, sources } = this.#device;
+    const { queue, sources, progress } = this.#device;
     if (failure.code === 'packs_missing') {
       const missing = new Set(failure.detail.missing as string[]);
       queue.atomically(() => {
@@ -101,13 +101,13 @@ export class SendFailures {
         queue.advance(backup.id, 'packs-missing');
       });
     } else if (BASE_IS_WRONG.has(failure.code) || isCommitWrong(failure)) {
-      queue.atomically(() => {
-        queue.advance(backup.id, 'refused');
-        sources.forgetBase(backup.source_id);
-        sources.failed(backup.source_id, failure.code, failure.message);
-      });
-      await abandon(this.#device, backup, 'refused');
+      await this.#giveUp(backup, failure, () => sources.forgetBase(backup.source_id));
       if (!isCommitWrong(failure)) this.#readAgain(backup.source_id);
+      return;
+    } else if (failure.detail.rows === true) {
+      // What the server holds is as good as before.
+      await this.#giveUp(backup, failure, () => progress.say(failure.message));
+      this.#readAgain(backup.source_id);
       return;
     } else {
       sources.failed(backup.source_id, failure.code, failure.message);
@@ -118,6 +118,17 @@ export class SendFailures {
     this.#postpone(failure, attempts, (count, at) =>
       queue.postponeBackup(backup.id, failure.code, count, at),
     );
+  }
+
+  /** Nothing more is tried with it; `also` happens with that, or not at all. */
+  async #giveUp(backup: Backup, failure: Failure, also: () => void): Promise<void> {
+    const { queue, sources } = this.#device;
+    queue.atomically(() => {
+      queue.advance(backup.id, 'refused');
+      also();
+      sources.failed(backup.source_id, failure.code, failure.message);
+    });
+    await abandon(this.#device, backup, 'refused');
   }
 
   /** Decides when to try again; `attempts`: those that failed in a row, this one too. */

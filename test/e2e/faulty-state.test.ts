@@ -5,8 +5,8 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import type { Device } from '../../client/device.ts';
 import { built, deviceHere, failStatement } from '../support/client/device-here.ts';
-import { changeMailFile } from '../support/mail-file.ts';
-import { type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
+import { changeMailFile, sha256Of } from '../support/mail-file.ts';
+import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
 
 const MIB = 1_048_576;
 const { PackSeries } = (await built('pack/pack-series')) as typeof import('../../client/pack/pack-series.ts');
@@ -46,14 +46,15 @@ test('more changes than one commit takes go in two: a checkpoint, and the rest o
   expect(await sha256OfVersion(versions[0]!)).toBe(await sum());
 });
 
-test('a backup whose list of runs was damaged while it waited is given up, and the source read again', async () => {
+test('a backup that a commit of is malformed is given up, and the source read again', async () => {
   const { session, damage, sha256OfVersion, sum, path } = await deviceHere(server, 2 * MIB);
   await session(({ run }) => run(true));
   changeMailFile(path, 20, 1);
   await session(({ run }) => run(false), true);
   const { versions, failed } = await session(async ({ device, sender, run }) => {
     const { id } = device.queue.active()[0]!;
-    damage("UPDATE packs SET runs = x'ff01'");
+    // A row of before there were checks.
+    damage("UPDATE packs SET runs = x'ff01', row_check = NULL");
     await sender.idle();
     expect(device.queue.backup(id)?.state).toBe('abandoned');
     return run(true);
@@ -166,3 +167,58 @@ test.each(['release', 'dropFingerprint'] as const)(
     await session(async ({ device }) => expect(left(device)).toEqual([0, 1]), true);
   },
 );
+
+const RUNS = "substr(runs, 1, length(runs) - 1) || x'01'";
+
+test.each([
+  ['sha256', "UPDATE backups SET sha256 = iif(substr(sha256, 1, 1) = '0', '1', '0') || substr(sha256, 2)"],
+  ['mtime', "UPDATE backups SET mtime = replace(mtime, '20', '21')"],
+  ['health_notes', "UPDATE backups SET health_notes = 'x'"],
+  ['base_version', 'UPDATE backups SET base_version = NULL'],
+  ['runs', `UPDATE packs SET runs = CAST(${RUNS} AS BLOB)`],
+  ['through', 'UPDATE packs SET through = through + 1'],
+])(
+  'a waiting backup whose %s was damaged is not committed: its source is read again, and nothing sent twice',
+  async (_, sql) => {
+    const { session, damage, said, sum, path, state } = await deviceHere(server, 2 * MIB);
+    await session(({ run }) => run(true));
+    changeMailFile(path, 20, 6);
+    await session(({ run }) => run(false), true);
+    damage(`${sql} WHERE ${sql.includes('packs') ? 'true' : "state = 'uploading'"}`);
+    const { versions, failed, again } = await session(async ({ device, sender, run }) => {
+      const { id } = device.queue.active()[0]!;
+      const [pack] = device.queue.packsOf(id);
+      await sender.idle();
+      expect(device.queue.backup(id)?.state).toBe('abandoned');
+      const result = await run(true);
+      return { ...result, again: await device.server.knowsPack(pack!.id) };
+    });
+    expect(failed).toEqual([]);
+    expect(versions).toHaveLength(1);
+    expect(again).toBe(true);
+    expect(said.filter((text) => text.includes('was damaged; its source is read again'))).toHaveLength(1);
+    const to = `${path}.restored`;
+    await mailferryOk('restore', path, '--to', to, '--state', state);
+    expect(await sha256Of(to)).toBe(await sum());
+  },
+);
+
+test('a checkpoint is made of the packs before one whose row was damaged', async () => {
+  // Large enough for bulk, of which the first packs are small (client/pack/frame-settings.ts).
+  const { session, damage, said, sha256OfVersion, sum } = await deviceHere(server, 68 * MIB);
+  await session(async ({ device, run }) => {
+    failStatement('UPDATE backups SET state', 'SQLITE_FULL', 3);
+    await run(false);
+    expect(device.queue.active()).toMatchObject([{ state: 'scanning' }]);
+  }, true);
+  damage('UPDATE packs SET through = through + 1 WHERE number = 1');
+  await session(async ({ device }) => {
+    const [backup] = device.queue.active();
+    expect(backup).toMatchObject({ state: 'uploading', complete: 0 });
+    expect(device.queue.packsOf(backup!.id)).toMatchObject([{ number: 0 }]);
+  }, true);
+  const { versions, failed } = await session(({ run }) => run(true));
+  expect(failed).toEqual([]);
+  expect(said.filter((text) => text.includes('was damaged; its source is read again'))).toHaveLength(1);
+  expect(await sha256OfVersion(versions[0]!)).toBe(await sum());
+});
