@@ -20,10 +20,7 @@ import { Failure } from './failure.ts';
  */
 const MAGIC = Uint8Array.of(0x4d, 0x46, 0x43, 0x4c, 1);
 
-/**
- * Most runs in a list: what scattered changes all over 2 GiB come to at worst. A device that is refused starts from coarse hashes,
- * which give far fewer.
- */
+/** Most runs in a list: what scattered changes all over 2 GiB come to at worst. A device with more commits them in two parts. */
 export const MAX_RUNS = 1_048_576;
 
 export interface CoarseHash {

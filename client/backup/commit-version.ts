@@ -8,12 +8,15 @@ import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/r
 import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
-import type { Backup } from '../state/queue.ts';
+import type { Backup } from '../state/queue-rows.ts';
+import { firstDamagedPack, isBackupWhole } from '../state/row-check.ts';
+import { tidyUp } from '../state/staging.ts';
 import { decodeRuns, touchedBlocks } from './run-list.ts';
+import { DAMAGED_ROWS } from './seal-checkpoint.ts';
 
 /**
- * Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`, and
- * `fingerprint_damaged`.
+ * Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`,
+ * `fingerprint_damaged`, and `pack_damaged` with `detail.rows` where a row is not what was written.
  */
 export async function commitVersion(
   device: Device,
@@ -36,15 +39,19 @@ export async function commitVersion(
     sources.promote(backup.source_id, base, complete ? backup.mark : null, receiptAt);
     if (complete) sources.readFrom(backup.source_id, backup.snapshot);
   });
-  await staging.release(backup.id);
-  if (before) await staging.dropFingerprint(before.file);
+  // The receipt is kept: what can't be removed now is no failure of the commit.
+  await tidyUp(staging, backup.id, before?.file ?? null);
   return summary;
 }
 
 async function commitRequest(device: Device, backup: Backup): Promise<CommitRequest> {
   const { queue, sources, staging } = device;
+  const packs = queue.packsOf(backup.id);
+  // The server can't check all of it, and would sign what it is told.
+  if (!isBackupWhole(backup) || firstDamagedPack(packs) !== null)
+    throw new Failure('pack_damaged', DAMAGED_ROWS, { detail: { rows: true } });
   const source = sources.get(backup.source_id);
-  const runs = queue.packsOf(backup.id).flatMap((pack) => decodeRuns(pack.runs, pack.id));
+  const runs = packs.flatMap((pack) => decodeRuns(pack.runs, pack.id));
   const coarse = await hashesOf(staging.fingerprintPath(backup.fingerprint_file!), touchedBlocks(runs));
   return {
     path: source.path,

@@ -3,6 +3,7 @@ import { type Failure, type FailureCode, isFailureCode } from '../../shared/fail
 import type { Device } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { forgetDamagedBases } from '../healing/heal-base.ts';
+import { settleScans } from '../healing/recover.ts';
 import { pause } from '../pause.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { SnapshotPool } from '../snapshot/snapshot-pool.ts';
@@ -154,11 +155,12 @@ class Run {
     const fail = (source: Source, error: unknown) => {
       if (isStateDamage(error)) throw error;
       const failure = deviceFailure(error);
-      device.sources.failed(source.id, failure.code, failure.message);
+      this.#record(source, failure);
       this.#fail(source, failure);
       attempts.push({ source, failure });
     };
     const { snapshot } = this.#options;
+    await this.#settleScans();
     const { groups, unchanged, waiting } = await changedSources(device, sources, { snapshot, fail });
     this.#unchanged += unchanged;
     for (const source of waiting) {
@@ -182,6 +184,25 @@ class Run {
       });
     }
     return attempts;
+  }
+
+  /** Where the disk does not take even that, the result of the run tells it. */
+  #record(source: Source, { code, message }: Failure): void {
+    try {
+      this.#device.sources.failed(source.id, code, message);
+    } catch (error) {
+      if (isStateDamage(error)) throw error;
+    }
+  }
+
+  /** Nothing is read between two rounds. What the disk still does not take is told, and left to the next: its source waits. */
+  async #settleScans(): Promise<void> {
+    try {
+      await settleScans(this.#device);
+    } catch (error) {
+      if (isStateDamage(error)) throw error;
+      this.#device.progress.say(deviceFailure(error).message);
+    }
   }
 
   /** Records what a round came to, after the queue came to rest; the sources that need another one. */
@@ -218,8 +239,9 @@ class Run {
     source: Source,
     { receipted, failure }: { receipted: boolean; failure: Failure | undefined },
   ): boolean {
-    // A checkpoint for want of room: the rest follows now that there is some.
-    if (receipted && (!failure || failure.code === 'staging_full')) return true;
+    // A checkpoint for want of room, here or in its commit: the rest follows now that there is some.
+    if (receipted && (!failure || failure.code === 'staging_full' || failure.code === 'too_large'))
+      return true;
     if (failure && LINE_CODES.has(failure.code)) return true;
     if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full') return false;
     const rounds = (this.#fruitless.get(source.id) ?? 0) + 1;

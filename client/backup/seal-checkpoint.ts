@@ -6,9 +6,14 @@ import { RECORD_BYTES, recordAt } from '../../shared/fingerprint.ts';
 import { MerkleSum } from '../../shared/merkle.ts';
 import type { Device } from '../device.ts';
 import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
-import type { Backup } from '../state/queue.ts';
+import type { Backup } from '../state/queue-rows.ts';
+import { firstDamagedPack, isBackupWhole } from '../state/row-check.ts';
 import type { Base } from '../state/source-registry.ts';
+import { tidyUp } from '../state/staging.ts';
 import type { BackupEvent } from './backup-states.ts';
+
+/** Told, and what a commit of such rows fails with. */
+export const DAMAGED_ROWS = 'What this device had noted of a backup was damaged; its source is read again.';
 
 /** What a checkpoint can be made of, or null where nothing can. Pure. */
 export function checkpointOf(
@@ -26,19 +31,25 @@ export function checkpointOf(
 
 /**
  * Cuts `backup` to a checkpoint of its packs before the first lost one: of a read that ended early (its draft fingerprint is synced
- * through the last sealed pack), or of one whose packs were damaged in staging later. It is abandoned where nothing can be made of
- * them. Idempotent up to the state it ends in.
+ * through the last sealed pack), or of one whose packs were damaged in staging later. A pack whose row is damaged counts as lost. It is
+ * abandoned where nothing can be made of them. Idempotent up to the state it ends in.
  */
 export async function sealCheckpoint(device: Device, backup: Backup): Promise<void> {
-  const { queue, sources, staging } = device;
+  const { queue, sources, staging, progress } = device;
   const lost = queue.lostFrom(backup.id);
-  const packs = queue.packsOf(backup.id).filter(({ number }) => lost === null || number < lost);
+  const rows = queue.packsOf(backup.id);
+  const damaged = firstDamagedPack(rows);
+  const now = queue.backup(backup.id);
+  const isDamaged = damaged !== null || (now !== undefined && !isBackupWhole(now));
+  if (isDamaged) progress.say(DAMAGED_ROWS);
+  if (now && !isBackupWhole(now)) return abandon(device, backup, endOf(backup));
+  const packs = rows.slice(0, damaged ?? rows.length).filter(({ number }) => lost === null || number < lost);
   const source = sources.get(backup.source_id);
   const base = source.base?.version === backup.base_version ? source.base : null;
   // A backup whose base was forgotten meanwhile has nothing to be laid over.
   const orphaned = backup.base_version !== null && base === null;
   const plan = orphaned ? null : checkpointOf(backup, base, packs.at(-1)?.through ?? 0);
-  if (!plan) return abandon(device, backup, backup.state === 'scanning' ? 'lost' : 'pack-lost');
+  if (!plan) return abandon(device, backup, endOf(backup));
   const before = backup.fingerprint_file ?? backup.id;
   const file = device.newId();
   const { fingerprint, root } = await joinFingerprints(
@@ -54,7 +65,7 @@ export async function sealCheckpoint(device: Device, backup: Backup): Promise<vo
   await staging.syncFingerprints();
   const cut = queue.atomically(() => {
     if (queue.lostFrom(backup.id) !== lost) return false;
-    if (lost !== null) queue.dropPacks(backup.id, lost);
+    if (lost !== null || damaged !== null) queue.dropPacks(backup.id, packs.length);
     queue.advance(backup.id, 'cut-short', {
       complete: 0,
       size: plan.size,
@@ -70,20 +81,25 @@ export async function sealCheckpoint(device: Device, backup: Backup): Promise<vo
     await staging.dropFingerprint(file);
     return sealCheckpoint(device, backup);
   }
-  await staging.sweepPacks(backup.id, new Set(packs.map((pack) => pack.number)));
-  await staging.dropFingerprint(before);
+  // It is sealed now. What can't be removed goes with the backup, or at the next start.
+  await staging.sweepPacks(backup.id, new Set(packs.map((pack) => pack.number))).catch(() => {});
+  await staging.dropFingerprint(before).catch(() => {});
+}
+
+/** How a backup that can't go on ends, by where it was. */
+function endOf({ state }: Backup): 'lost' | 'pack-lost' {
+  return state === 'scanning' ? 'lost' : 'pack-lost';
 }
 
 /** Drops everything of a backup that did not get its receipt. Idempotent up to the rows, which come first: a crash leaves only files to sweep. */
 export async function abandon(
   { queue, staging }: Pick<Device, 'queue' | 'staging'>,
   backup: Backup,
-  event: Extract<BackupEvent, 'lost' | 'pack-lost' | 'superseded' | 'refused'>,
+  event: Extract<BackupEvent, 'lost' | 'pack-lost' | 'refused'>,
 ): Promise<void> {
   const now = queue.backup(backup.id);
   if (now && now.state !== 'abandoned') queue.advance(backup.id, event);
-  await staging.release(backup.id);
-  await staging.dropFingerprint(now?.fingerprint_file ?? backup.id);
+  await tidyUp(staging, backup.id, now?.fingerprint_file ?? backup.id);
 }
 
 /** Writes records `from` (inclusive) to `to` (exclusive) of each file, one after another, to a new file. */

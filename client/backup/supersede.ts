@@ -1,8 +1,8 @@
 // Days without a line: a version that waits gives way to a newer state of its source, so that staging holds what is worth sending.
 import type { Device } from '../device.ts';
-import type { Backup, QueuedPack } from '../state/queue.ts';
+import type { Backup, QueuedPack } from '../state/queue-rows.ts';
 import type { Source } from '../state/source-registry.ts';
-import { abandon } from './seal-checkpoint.ts';
+import { tidyUp } from '../state/staging.ts';
 
 /**
  * A version that is worth this part of its source or more is not made again for every change: a first backup of gigabytes that waits
@@ -48,7 +48,10 @@ export function supersede(device: Pick<Device, 'queue'>, source: Source, newer: 
   return older.map(({ backup }) => backup);
 }
 
-/** Frees what superseded backups took. */
-export async function releaseSuperseded(device: Device, backups: readonly Backup[]): Promise<void> {
-  for (const backup of backups) await abandon(device, backup, 'superseded');
+/** Frees what superseded backups took; never a failure. */
+export async function releaseSuperseded(
+  { staging }: Pick<Device, 'staging'>,
+  backups: readonly Backup[],
+): Promise<void> {
+  for (const { id, fingerprint_file } of backups) await tidyUp(staging, id, fingerprint_file ?? id);
 }

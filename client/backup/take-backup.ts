@@ -4,7 +4,7 @@ import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { parseStoreHeader } from '../../shared/store-header.ts';
 import type { Device } from '../device.ts';
-import { deviceFailure } from '../device-failure.ts';
+import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
 import { frameSettings } from '../pack/frame-settings.ts';
 import { PackSeries } from '../pack/pack-series.ts';
@@ -12,8 +12,9 @@ import type { PackWriter } from '../pack/packer.ts';
 import { scan } from '../scan/scan.ts';
 import type { SlotHash } from '../scan/whole-hash.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
-import type { Backup } from '../state/queue.ts';
+import type { Backup } from '../state/queue-rows.ts';
 import type { Base, Source } from '../state/source-registry.ts';
+import { tidyUp } from '../state/staging.ts';
 import { markOf, type SourceLook } from './change-test.ts';
 import { leftOutFailure, missingIn } from './left-out.ts';
 import { encodeRuns } from './run-list.ts';
@@ -65,13 +66,15 @@ export async function takeBackup(
     device.leftOut.seen(source);
     const { base } = source;
     const backup = await begin(device, source, snapshot, { look, base, mark });
-    const reading = { backup, source, file, look, base };
-    const read = await readInto(device, reading, shop);
-    if ('failure' in read) return await cutShort(device, backup, read.failure);
-    // A live read counts only if the file is the same after it: size, times, header.
-    const changed = snapshot.kind === 'live' ? await changeOf(file, source.path, look) : null;
-    if (changed) return await cutShort(device, backup, changed);
-    return await end(device, reading, read);
+    try {
+      const read = await readWhole(device, { backup, source, file, look, base }, shop);
+      // A live read counts only if the file is the same after it: size, times, header.
+      const changed = snapshot.kind === 'live' ? await changeOf(file, source.path, look) : null;
+      if (changed) throw changed;
+      return await end(device, { backup, source, look, base }, read);
+    } catch (error) {
+      return await cutShort(device, backup, error);
+    }
   } finally {
     await file.close();
   }
@@ -115,7 +118,7 @@ async function begin(
   const health = parseStoreHeader(look.head, look.size);
   const id = device.newId();
   await device.staging.begin(id);
-  device.queue.begin({
+  const row = {
     id,
     source_id: source.id,
     base_version: base?.version ?? null,
@@ -127,7 +130,13 @@ async function begin(
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
     mark: mark ?? markOf(look),
-  });
+  };
+  try {
+    device.queue.begin(row);
+  } catch (error) {
+    await tidyUp(device.staging, id, null);
+    throw error;
+  }
   return device.queue.backup(id)!;
 }
 
@@ -149,26 +158,7 @@ interface Read {
   readonly sealed: number;
 }
 
-/** Reads the source; a failure is returned where the packs sealed before it are of use, and thrown after it was all given up. */
-async function readInto(
-  device: Device,
-  reading: Reading,
-  shop: Workshop,
-): Promise<Read | { failure: Failure }> {
-  const { backup } = reading;
-  try {
-    return await readOrFail(device, reading, shop);
-  } catch (error) {
-    const failure = deviceFailure(error);
-    // What was compared with a damaged fingerprint may lack changes.
-    if (failure.code !== 'fingerprint_damaged') return { failure };
-    device.sources.forgetBase(backup.source_id);
-    await abandon(device, backup, 'lost');
-    throw failure;
-  }
-}
-
-async function readOrFail(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
+async function readWhole(device: Device, reading: Reading, shop: Workshop): Promise<Read> {
   const { queue, staging, progress } = device;
   const { backup, source, file, look, base } = reading;
   const draft = await FingerprintWriter.create(staging.fingerprintPath(backup.id));
@@ -209,9 +199,16 @@ async function readOrFail(device: Device, reading: Reading, shop: Workshop): Pro
       whole: shop.hash(look.size),
       draft,
       packs,
-      stop: () => full || device.stop.aborted || lostBetween(),
+      stop: () => full || packs.full || device.stop.aborted || lostBetween(),
       onProgress: (done) => progress.report({ phase: 'scan', path: source.path, done, total: look.size }),
     });
+    if (!result.complete && packs.full) {
+      await packs.finish(result.through);
+      throw new Failure(
+        'too_large',
+        `${source.path} has more changes than one commit takes; the rest follows.`,
+      );
+    }
     if (!result.complete) throw endedEarly(device, source, lost());
     const sealed = await packs.finish(result.through);
     if (records && base && (await records.digest()) !== base.fingerprint)
@@ -244,31 +241,45 @@ function endedEarly(device: Device, source: Source, lost: boolean): Failure {
   return new Failure('staging_full', `There is no room in staging for more of ${source.path}.`);
 }
 
-/** Makes a checkpoint of what was sealed; throws `failure` where that is nothing. */
-async function cutShort(device: Device, backup: Backup, failure: Failure): Promise<Taken> {
+/**
+ * What becomes of a backup that was not read to its end, or could not be sealed there: a checkpoint of what was sealed before `error`,
+ * which is thrown where that is nothing. Where not even that can be written, settleScans() (healing/recover.ts) does it later.
+ */
+async function cutShort(device: Device, backup: Backup, error: unknown): Promise<Taken> {
+  if (isStateDamage(error)) throw error;
+  const failure = deviceFailure(error);
+  // What was compared with a damaged fingerprint may lack changes.
+  if (failure.code === 'fingerprint_damaged') {
+    device.sources.forgetBase(backup.source_id);
+    await abandon(device, backup, 'lost');
+    throw failure;
+  }
   try {
     await sealCheckpoint(device, backup);
-  } catch (error) {
+  } catch (unsealed) {
     // A disk that is full has no room for a checkpoint's fingerprint either; the source is read again.
     await abandon(device, backup, 'lost');
-    throw deviceFailure(error);
+    throw deviceFailure(unsealed);
   }
   if (failure.code === 'stopped' || device.queue.backup(backup.id)?.state === 'abandoned') throw failure;
   return { outcome: 'cut-short', backup: backup.id, failure };
 }
 
-async function end(device: Device, { backup, source, look, base }: Reading, read: Read): Promise<Taken> {
+async function end(
+  device: Device,
+  { backup, source, look, base }: Omit<Reading, 'file'>,
+  read: Read,
+): Promise<Taken> {
   const { queue, sources, staging } = device;
   const { root, sha256, fingerprint } = read;
-  if (queue.lostFrom(backup.id) !== null) return cutShort(device, backup, endedEarly(device, source, true));
+  if (queue.lostFrom(backup.id) !== null) throw endedEarly(device, source, true);
   const file = backup.id;
   if (read.sealed === 0 && base?.complete && base.size === look.size && base.root === root) {
     queue.atomically(() => {
       queue.advance(backup.id, 'nothing-sealed');
       sources.promote(source.id, { ...base, fingerprint, file }, backup.mark, null);
     });
-    await staging.release(backup.id);
-    if (base.file !== file) await staging.dropFingerprint(base.file);
+    await tidyUp(staging, backup.id, base.file === file ? null : base.file);
     return { outcome: 'unchanged' };
   }
   const older = queue.atomically(() => {

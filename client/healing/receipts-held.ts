@@ -60,7 +60,7 @@ export async function fillReceiptGap(
 
 /**
  * Compares the newest receipts that are held with those that the server has now, and sets those aside that it has forgotten: what they
- * stood for is sent again, and it is told. How many there were. Failures are the server's, and `receipt_invalid` where a signature is
+ * stood for is sent again, and it is told. One whose signature was damaged here is mended by the server's. How many there were. Failures are the server's, and `receipt_invalid` where a signature is
  * not that of the server this device knows.
  */
 export async function setForgottenAside(device: Device, signal: AbortSignal): Promise<number> {
@@ -70,6 +70,7 @@ export async function setForgottenAside(device: Device, signal: AbortSignal): Pr
   const last = queue.lastReceipt();
   for (const { receipt } of await server.versions({ partial: true, limit: MOST_MISSED }, { signal }))
     given.set(readReceipt(receipt, receiptVerifier(identity.receiptKey)).sequence, receipt);
+  const mended = mendSignatures(device, given);
   const oldest = Math.min(...given.keys(), last + 1);
   let first = last + 1;
   for (; first > oldest || (first > 1 && given.size === 0); first--) {
@@ -77,16 +78,45 @@ export async function setForgottenAside(device: Device, signal: AbortSignal): Pr
     const theirs = given.get(first - 1);
     if (held && theirs && held.statement === theirs.statement) break;
   }
-  if (first > last) return 0;
+  if (first > last) return mended;
   // Both or nothing: with the receipts gone and the bases kept, nobody would ask again.
   const forgotten = queue.atomically(() => {
     const aside = queue.setReceiptsAside(first);
     if (aside > 0) for (const { id } of sources.all()) sources.forgetBase(id);
     return aside;
   });
-  if (forgotten === 0) return 0;
+  if (forgotten === 0) return mended;
   progress.say(
     `The server has forgotten ${forgotten} receipts that it gave: it was restored from an old copy. What it lacks is sent again.`,
   );
-  return forgotten;
+  return forgotten + mended;
+}
+
+/**
+ * Replaces each held receipt whose signature is not that of its statement by the one `given` of the very same statement, and tells it;
+ * how many. One that is signed stays, whatever the server says: it proves what was promised.
+ */
+function mendSignatures(
+  { queue, identity, progress }: Pick<Device, 'queue' | 'identity' | 'progress'>,
+  given: ReadonlyMap<number, Receipt>,
+): number {
+  let mended = 0;
+  for (const [sequence, theirs] of given) {
+    const held = queue.receipt(sequence);
+    if (held?.statement !== theirs.statement || isSigned(held, identity.receiptKey)) continue;
+    queue.mendReceipt(sequence, theirs);
+    mended++;
+  }
+  if (mended > 0)
+    progress.say(`${mended} receipts were damaged in this device's database; the server gave them again.`);
+  return mended;
+}
+
+function isSigned(receipt: Receipt, receiptKey: string): boolean {
+  try {
+    readReceipt(receipt, receiptVerifier(receiptKey));
+    return true;
+  } catch {
+    return false;
+  }
 }

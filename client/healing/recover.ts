@@ -9,15 +9,7 @@ export async function recover(device: Device): Promise<void> {
   const { queue, sources, staging } = device;
   // The waits of an earlier process were counted by a clock that may have been set since.
   queue.retryNow();
-  for (const backup of queue.active()) {
-    if (backup.state !== 'scanning') continue;
-    try {
-      await sealCheckpoint(device, backup);
-    } catch (error) {
-      if (isStateDamage(error)) throw error;
-      await abandon(device, backup, 'lost');
-    }
-  }
+  await settleScans(device);
   const active = queue.active().filter(({ state }) => BACKUP_STATES.includes(state));
   const files = [
     ...sources.all().map(({ base }) => base?.file),
@@ -27,6 +19,22 @@ export async function recover(device: Device): Promise<void> {
     new Set(active.map((backup) => backup.id)),
     new Set(files.filter((file) => file !== undefined && file !== null)),
   );
+}
+
+/**
+ * Brings backups whose reading ended without a word to an end: a checkpoint of what was sealed, or nothing. To be called where
+ * nothing is being read: at a start, and before each look, since the disk may not have taken the word.
+ */
+export async function settleScans(device: Device): Promise<void> {
+  for (const backup of device.queue.active()) {
+    if (backup.state !== 'scanning') continue;
+    try {
+      await sealCheckpoint(device, backup);
+    } catch (error) {
+      if (isStateDamage(error)) throw error;
+      await abandon(device, backup, 'lost');
+    }
+  }
 }
 
 /** Where this device's database was lost, learns what it held from the server, if that can be reached. Before sources are chosen. */

@@ -20,7 +20,10 @@ const OUR_CODES: Readonly<Record<number, FailureCode>> = {
   410: 'upload_gone',
 };
 
-/** The Failure that an answer with an error status stands for; `detail.retryAfterMs` where the server said how long. */
+/**
+ * The Failure that an answer with an error status stands for; `detail.retryAfterMs` where the server said how long, `detail.ours` false
+ * where it was not the server that answered.
+ */
 export function failureOf(status: number, headers: HttpResponse['headers'], text: string): Failure {
   const retryAfter = Number(headers['retry-after']);
   const wait = Number.isFinite(retryAfter) && retryAfter >= 0 ? { retryAfterMs: retryAfter * 1000 } : {};
@@ -36,5 +39,5 @@ export function failureOf(status: number, headers: HttpResponse['headers'], text
   const ours = String(headers['content-type']).startsWith('application/problem+json');
   const code = (ours ? OUR_CODES[status] : undefined) ?? STATUS_CODES[status] ?? 'unreachable';
   const who = ours ? 'The server' : 'Something between here and the server';
-  return new Failure(code, `${who} answered ${status}.`, { detail: { ...wait, status } });
+  return new Failure(code, `${who} answered ${status}.`, { detail: { ...wait, status, ours } });
 }

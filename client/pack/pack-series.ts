@@ -1,5 +1,6 @@
 // The packs of one backup, one after another: runs go in, sealed packs come out in order, each with the runs it holds.
 import { COARSE } from '../../shared/block.ts';
+import { MAX_RUNS } from '../../shared/change-list.ts';
 import { addRun, type SourceRun } from '../backup/run-list.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
@@ -12,6 +13,18 @@ import type { PackWriter } from './packer.ts';
 const SEAL_AT_STORED = 16 * 1_048_576;
 /** ... or at this many raw bytes: what compresses to nothing must be sealed some time too. */
 const SEAL_AT_RAW = 128 * 1_048_576;
+
+/**
+ * What one backup takes before it is to end as a checkpoint, from which the next goes on: half of the runs that a change list may
+ * have, and the hashes of as many coarse blocks as leave a commit well within MAX_COMMIT_BYTES (34 bytes each, before base64).
+ */
+export const COMMIT_ROOM: CommitRoom = { runs: MAX_RUNS / 2, blocks: 4_194_304 };
+
+interface CommitRoom {
+  readonly runs: number;
+  /** Coarse blocks that the runs touch. */
+  readonly blocks: number;
+}
 
 export interface SealedRuns {
   readonly number: number;
@@ -36,6 +49,12 @@ export class PackSeries {
   readonly #settings: FrameSettings;
   readonly #pathOf: (number: number) => string;
   readonly #onSealed: (sealed: SealedRuns) => Promise<void>;
+  readonly #commitRoom: CommitRoom;
+  /** Of the packs that are sealed. */
+  #sealedRuns = 0;
+  /** Coarse blocks touched, and the last of them. */
+  #blocks = 0;
+  #lastBlock = -1;
   #number = 0;
   #open = false;
   #raw = 0;
@@ -50,11 +69,19 @@ export class PackSeries {
     pathOf: (number: number) => string;
     /** Called for one pack after another. */
     onSealed: (sealed: SealedRuns) => Promise<void>;
+    commitRoom?: CommitRoom;
   }) {
     this.#packer = options.packer;
     this.#settings = options.settings;
     this.#pathOf = options.pathOf;
     this.#onSealed = options.onSealed;
+    this.#commitRoom = options.commitRoom ?? COMMIT_ROOM;
+  }
+
+  /** Whether there is as much in all its packs as one commit can tell: the backup has to end here, as a checkpoint. */
+  get full(): boolean {
+    const { runs, blocks } = this.#commitRoom;
+    return this.#sealedRuns + this.#runs.length >= runs || this.#blocks >= blocks;
   }
 
   /** Appends bytes that lie at `at` in the source. `hash`: their SHA-256, where they are a whole coarse block. */
@@ -65,6 +92,7 @@ export class PackSeries {
       this.#open = true;
     }
     addRun(this.#runs, at, bytes.length);
+    this.#countBlocks(at, bytes.length);
     this.#raw += bytes.length;
     for (let from = 0; from < bytes.length; ) {
       const batch = await this.#room();
@@ -77,6 +105,12 @@ export class PackSeries {
       from += part.length;
       if (batch.length === this.#settings.batchBytes) this.#endBatch();
     }
+  }
+
+  #countBlocks(at: number, length: number): void {
+    const first = Math.max(Math.floor(at / COARSE), this.#lastBlock + 1);
+    this.#lastBlock = Math.max(this.#lastBlock, Math.floor((at + length - 1) / COARSE));
+    this.#blocks += this.#lastBlock - first + 1;
   }
 
   async #room(): Promise<OpenBatch> {
@@ -107,6 +141,7 @@ export class PackSeries {
     this.#endBatch();
     const runs = this.#runs;
     const number = this.#number++;
+    this.#sealedRuns += runs.length;
     this.#runs = [];
     this.#raw = 0;
     this.#open = false;

@@ -112,4 +112,9 @@ export const MIGRATIONS: readonly string[] = [
   -- What is on its way is looked for again and again, among ever more that has ended.
   CREATE INDEX backups_on_their_way ON backups(source_id) WHERE state NOT IN ('receipted', 'abandoned');
   `,
+  `
+  -- A check over all that a commit states of a row: row-check.ts. Null: the row was written before there were checks.
+  ALTER TABLE backups ADD COLUMN row_check TEXT;
+  ALTER TABLE packs ADD COLUMN row_check TEXT;
+  `,
 ];

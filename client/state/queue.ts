@@ -1,77 +1,14 @@
 // The queue: backups on their way to a receipt and their packs, in SQLite; the only writer of those rows.
 import { Failure } from '../../shared/failure.ts';
-import type { Health, SnapshotKind } from '../../shared/protocol.ts';
 import type { Receipt, ReceiptStatement } from '../../shared/receipt.ts';
 import { type BackupEvent, type BackupState, nextBackupState } from '../backup/backup-states.ts';
-import { nextUploadState, type UploadEvent, type UploadState } from '../upload/upload-states.ts';
+import { nextUploadState, type UploadEvent } from '../upload/upload-states.ts';
 import type { DeviceDb } from './device-db.ts';
+import type { Backup, NewBackup, NewPack, QueuedPack, Sealed, WaitingPack } from './queue-rows.ts';
+import { checkOfBackup, checkOfPack, isBackupWhole } from './row-check.ts';
 
-export interface Backup {
-  /** The id of the version it becomes. */
-  readonly id: string;
-  readonly source_id: number;
-  readonly state: BackupState;
-  /** 1, or 0 for a checkpoint. */
-  readonly complete: number;
-  readonly base_version: string | null;
-  readonly size: number;
-  readonly mtime: string;
-  readonly taken_at: string;
-  readonly snapshot: SnapshotKind;
-  /** 1 or 0: whether Outlook ran when it was made; null: not known. */
-  readonly outlook_running: number | null;
-  readonly health: Health;
-  /** JSON array of sentences. */
-  readonly health_notes: string;
-  readonly mark: string | null;
-  readonly sha256: string | null;
-  readonly root: string | null;
-  readonly fingerprint: string | null;
-  readonly fingerprint_file: string | null;
-  readonly attempts: number;
-  readonly next_attempt_at: number;
-  readonly failure: string | null;
-}
-
-export interface QueuedPack {
-  readonly backup_id: string;
-  readonly number: number;
-  readonly id: string;
-  readonly state: UploadState;
-  readonly bytes: number;
-  readonly raw_bytes: number;
-  readonly through: number;
-  readonly runs: Uint8Array;
-  readonly url: string | null;
-  readonly attempts: number;
-  readonly next_attempt_at: number;
-  readonly failure: string | null;
-}
-
-/** What sending a pack takes: all of it but what it holds. */
-export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through'>;
-
-export type NewBackup = Omit<
-  Backup,
-  | 'state'
-  | 'complete'
-  | 'sha256'
-  | 'root'
-  | 'fingerprint'
-  | 'fingerprint_file'
-  | 'attempts'
-  | 'next_attempt_at'
-  | 'failure'
->;
-export type NewPack = Pick<
-  QueuedPack,
-  'backup_id' | 'number' | 'id' | 'bytes' | 'raw_bytes' | 'through' | 'runs'
->;
-/** What a backup is known to be once it is read to its end, or cut short. */
-export type Sealed = Pick<
-  Backup,
-  'complete' | 'size' | 'sha256' | 'root' | 'fingerprint' | 'fingerprint_file'
->;
+/** What a backup that is being read is not known to be yet. */
+const UNSEALED = { complete: 1, sha256: null, root: null, fingerprint: null, fingerprint_file: null };
 
 export class Queue {
   readonly #db: DeviceDb;
@@ -89,11 +26,11 @@ export class Queue {
     this.#db
       .prepare(
         `INSERT INTO backups (id, source_id, state, base_version, size, mtime, taken_at, snapshot, outlook_running, health,
-         health_notes, mark)
+         health_notes, mark, row_check)
          VALUES (@id, @source_id, 'scanning', @base_version, @size, @mtime, @taken_at, @snapshot, @outlook_running, @health,
-         @health_notes, @mark)`,
+         @health_notes, @mark, @row_check)`,
       )
-      .run(backup);
+      .run({ ...backup, row_check: checkOfBackup({ ...backup, ...UNSEALED }) });
   }
 
   backup(id: string): Backup | undefined {
@@ -125,13 +62,17 @@ export class Queue {
       if (!backup) throw new RangeError(`no backup ${id}`);
       const state = nextBackupState(backup.state, event);
       const { complete, size, sha256, root, fingerprint, fingerprint_file } = sealed ?? backup;
+      // What is not what was written at its beginning must not get a new check.
+      if (sealed && !isBackupWhole(backup))
+        throw new Failure('pack_damaged', 'What was noted of a backup was damaged while it was read.');
+      const check = sealed ? checkOfBackup({ ...backup, ...sealed }) : backup.row_check;
       const attempts = event === 'packs-known' || event === 'packs-missing' ? backup.attempts : 0;
       this.#db
         .prepare(
-          `UPDATE backups SET state = ?, complete = ?, size = ?, sha256 = ?, root = ?, fingerprint = ?, fingerprint_file = ?, attempts = ?,
-           next_attempt_at = 0, failure = NULL WHERE id = ?`,
+          `UPDATE backups SET state = ?, complete = ?, size = ?, sha256 = ?, root = ?, fingerprint = ?, fingerprint_file = ?, row_check = ?,
+           attempts = ?, next_attempt_at = 0, failure = NULL WHERE id = ?`,
         )
-        .run(state, complete, size, sha256, root, fingerprint, fingerprint_file, attempts, id);
+        .run(state, complete, size, sha256, root, fingerprint, fingerprint_file, check, attempts, id);
       // Packs of a backup that ended are no part of the queue: nothing may wait for them, and staging is freed.
       if (state === 'receipted' || state === 'abandoned')
         this.#db.prepare('DELETE FROM packs WHERE backup_id = ?').run(id);
@@ -153,11 +94,11 @@ export class Queue {
         throw new Failure('pack_damaged', 'An earlier pack of the same backup was damaged in staging.');
       this.#db
         .prepare(
-          `INSERT INTO packs (backup_id, number, id, state, bytes, raw_bytes, through, runs)
+          `INSERT INTO packs (backup_id, number, id, state, bytes, raw_bytes, through, runs, row_check)
            VALUES (@backup_id, @number, @id,
-             CASE WHEN EXISTS (SELECT 1 FROM packs WHERE id = @id AND state = 'known') THEN 'known' ELSE 'staged' END, @bytes, @raw_bytes, @through, @runs)`,
+             CASE WHEN EXISTS (SELECT 1 FROM packs WHERE id = @id AND state = 'known') THEN 'known' ELSE 'staged' END, @bytes, @raw_bytes, @through, @runs, @row_check)`,
         )
-        .run(pack);
+        .run({ ...pack, row_check: checkOfPack(pack) });
     });
   }
 
@@ -295,6 +236,13 @@ export class Queue {
         .run(sequence);
       return this.#db.prepare('DELETE FROM receipts WHERE sequence >= ?').run(sequence).changes;
     });
+  }
+
+  /** Puts a receipt in the place of one of the same statement whose signature was damaged. */
+  mendReceipt(sequence: number, { statement, signature }: Receipt): void {
+    this.#db
+      .prepare('UPDATE receipts SET signature = ? WHERE sequence = ? AND statement = ?')
+      .run(signature, sequence, statement);
   }
 
   receipt(sequence: number): Receipt | undefined {

@@ -82,3 +82,16 @@ export class Staging {
     return total;
   }
 }
+
+/**
+ * Frees what a backup took in staging, and removes a fingerprint that nothing needs any more; to be called when the rows say so. What
+ * can't be removed now fails nobody: it is swept at the next start.
+ */
+export async function tidyUp(
+  staging: Pick<Staging, 'release' | 'dropFingerprint'>,
+  backup: string,
+  fingerprint: string | null,
+): Promise<void> {
+  await staging.release(backup).catch(() => {});
+  if (fingerprint !== null) await staging.dropFingerprint(fingerprint).catch(() => {});
+}

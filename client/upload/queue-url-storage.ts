@@ -1,6 +1,6 @@
 // tus-js-client's URL storage over the queue: a URL is durable before the first byte is sent to it.
 import type { PreviousUpload, UrlStorage } from 'tus-js-client';
-import type { QueuedPack } from '../state/queue.ts';
+import type { QueuedPack } from '../state/queue-rows.ts';
 
 /**
  * Keeps the URL of one pack through `keep`; finds nothing, since a known URL is resumed by itself (upload-pack.ts). A URL that can't

@@ -2,7 +2,7 @@
 import type { Failure, FailureCode } from '../../shared/failure.ts';
 import { abandon } from '../backup/seal-checkpoint.ts';
 import type { Device } from '../device.ts';
-import type { Backup, WaitingPack } from '../state/queue.ts';
+import type { Backup, WaitingPack } from '../state/queue-rows.ts';
 import { backoffMs } from './backoff.ts';
 import { LONGEST_WAIT_MS } from './send-plan.ts';
 import { fileDigest } from './staged-digest.ts';
@@ -15,6 +15,12 @@ const BASE_IS_WRONG = new Set([
   'version_conflict',
   'fingerprint_damaged',
 ]);
+
+/**
+ * Failures of a commit that it meets each time: its rows were damaged, or it is more than the server takes. It is made anew as after
+ * the others, but at the next look: what a server does not take may be no better then, and each time the source is read.
+ */
+const COMMIT_IS_WRONG = new Set(['malformed', 'too_large']);
 
 /** Failures of a send that a source is told to have: until a person made room, nothing of it gets further. */
 const NO_ROOM: ReadonlySet<string> = new Set<FailureCode>(['server_full', 'quota_full']);
@@ -86,7 +92,7 @@ export class SendFailures {
 
   /** Records what is to be done about a backup that got no receipt. */
   async ofCommit(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
-    const { queue, sources } = this.#device;
+    const { queue, sources, progress } = this.#device;
     if (failure.code === 'packs_missing') {
       const missing = new Set(failure.detail.missing as string[]);
       queue.atomically(() => {
@@ -94,13 +100,13 @@ export class SendFailures {
           if (missing.has(pack.id)) queue.advancePack(pack, 'missing');
         queue.advance(backup.id, 'packs-missing');
       });
-    } else if (BASE_IS_WRONG.has(failure.code)) {
-      queue.atomically(() => {
-        queue.advance(backup.id, 'refused');
-        sources.forgetBase(backup.source_id);
-        sources.failed(backup.source_id, failure.code, failure.message);
-      });
-      await abandon(this.#device, backup, 'refused');
+    } else if (BASE_IS_WRONG.has(failure.code) || isCommitWrong(failure)) {
+      await this.#giveUp(backup, failure, () => sources.forgetBase(backup.source_id));
+      if (!isCommitWrong(failure)) this.#readAgain(backup.source_id);
+      return;
+    } else if (failure.detail.rows === true) {
+      // What the server holds is as good as before.
+      await this.#giveUp(backup, failure, () => progress.say(failure.message));
       this.#readAgain(backup.source_id);
       return;
     } else {
@@ -112,6 +118,17 @@ export class SendFailures {
     this.#postpone(failure, attempts, (count, at) =>
       queue.postponeBackup(backup.id, failure.code, count, at),
     );
+  }
+
+  /** Nothing more is tried with it; `also` happens with that, or not at all. */
+  async #giveUp(backup: Backup, failure: Failure, also: () => void): Promise<void> {
+    const { queue, sources } = this.#device;
+    queue.atomically(() => {
+      queue.advance(backup.id, 'refused');
+      also();
+      sources.failed(backup.source_id, failure.code, failure.message);
+    });
+    await abandon(this.#device, backup, 'refused');
   }
 
   /** Decides when to try again; `attempts`: those that failed in a row, this one too. */
@@ -131,6 +148,11 @@ export class SendFailures {
     const { setForgottenAside } = await import('../healing/receipts-held.ts');
     return (await setForgottenAside(this.#device, signal).catch(() => 0)) > 0;
   }
+}
+
+/** A proxy that takes less than the server is no reason: until somebody mends it, the next commit gets no further. */
+function isCommitWrong({ code, detail }: Failure): boolean {
+  return COMMIT_IS_WRONG.has(code) && detail.ours !== false;
 }
 
 /** Whether a request failed because the server's name could not be looked up. */

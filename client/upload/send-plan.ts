@@ -1,6 +1,6 @@
 // What the sender does next: which packs to send, which backups to cut or commit, and when to look again. Pure.
 import { FAILURES, isFailureCode } from '../../shared/failure.ts';
-import type { Backup, QueuedPack } from '../state/queue.ts';
+import type { Backup, QueuedPack } from '../state/queue-rows.ts';
 
 type PackRow = Pick<QueuedPack, 'backup_id' | 'number' | 'id' | 'state' | 'next_attempt_at' | 'failure'>;
 type BackupRow = Pick<Backup, 'id' | 'source_id' | 'state' | 'next_attempt_at' | 'failure'>;

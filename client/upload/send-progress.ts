@@ -1,6 +1,6 @@
 // How far the packs of a backup are, told to whoever shows it, but not more often than anyone can see.
 import type { Device } from '../device.ts';
-import type { WaitingPack } from '../state/queue.ts';
+import type { WaitingPack } from '../state/queue-rows.ts';
 import { packKey } from './send-plan.ts';
 
 /** Between two reports. */

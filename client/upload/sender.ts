@@ -5,7 +5,7 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import { abandon, sealCheckpoint } from '../backup/seal-checkpoint.ts';
 import type { Device } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
-import type { Backup, WaitingPack } from '../state/queue.ts';
+import type { Backup, WaitingPack } from '../state/queue-rows.ts';
 import { SendFailures } from './send-failures.ts';
 import { packKey, sendPlan } from './send-plan.ts';
 import { SendProgress } from './send-progress.ts';

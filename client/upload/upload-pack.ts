@@ -5,7 +5,7 @@ import { ROUTES } from '../../shared/routes.ts';
 import { failureOf } from '../http/failure-of-answer.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import type { ServerClient } from '../http/server-client.ts';
-import type { QueuedPack } from '../state/queue.ts';
+import type { QueuedPack } from '../state/queue-rows.ts';
 import { queueUrlStorage } from './queue-url-storage.ts';
 import { StagedFileReader, type StagedPack } from './staged-file.ts';
 import { tusHttpStack, type UploadProgress } from './tus-http-stack.ts';

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { join } from 'node:path';
 import { BACKUP_STATES } from '../../client/backup/backup-states.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
-import type { NewBackup } from '../../client/state/queue.ts';
+import type { NewBackup } from '../../client/state/queue-rows.ts';
 import { statePaths } from '../../client/state/state-directory.ts';
 import { UPLOAD_STATES } from '../../client/upload/upload-states.ts';
 import type { Disk } from './disk.ts';

@@ -2,7 +2,8 @@
 
 import type { BackupEvent, BackupState } from '../../client/backup/backup-states.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
-import { type Backup, Queue, type QueuedPack, type Sealed } from '../../client/state/queue.ts';
+import { Queue } from '../../client/state/queue.ts';
+import type { Backup, QueuedPack, Sealed } from '../../client/state/queue-rows.ts';
 import { SourceRegistry } from '../../client/state/source-registry.ts';
 import type { SyncFilter } from './disk.ts';
 import { PATHS } from './oracle.ts';

@@ -1,7 +1,7 @@
 // The world of one simulation: a machine with a device on it, a line, a server, and what happens to them.
 import type { BackupEvent } from '../../client/backup/backup-states.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
-import type { NewBackup } from '../../client/state/queue.ts';
+import type { NewBackup } from '../../client/state/queue-rows.ts';
 import type { UploadEvent } from '../../client/upload/upload-states.ts';
 import { Chance } from './chance.ts';
 import { Disk, type Mood } from './disk.ts';

@@ -4,15 +4,17 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { sha256 } from '../../../client/fingerprint/block-hashes.ts';
 import { type FrameSettings, frameSettings } from '../../../client/pack/frame-settings.ts';
-import { PackSeries, type SealedRuns } from '../../../client/pack/pack-series.ts';
+import { COMMIT_ROOM, PackSeries, type SealedRuns } from '../../../client/pack/pack-series.ts';
 import { COARSE } from '../../../shared/block.ts';
+import { MAX_RUNS } from '../../../shared/change-list.ts';
+import { MAX_COMMIT_BYTES } from '../../../shared/protocol.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';
 import { readPack } from '../../support/client/read-pack.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 /** A series through the built worker, its packs in a folder of its own. */
-async function seriesOf(settings: FrameSettings) {
+async function seriesOf(settings: FrameSettings, commitRoom = COMMIT_ROOM) {
   const folder = tempDir();
   const pathOf = (number: number) => join(folder, `${number}.pack`);
   const sealed: SealedRuns[] = [];
@@ -23,6 +25,7 @@ async function seriesOf(settings: FrameSettings) {
     onSealed: async (pack) => {
       sealed.push(pack);
     },
+    commitRoom,
   });
   return { folder, pathOf, sealed, series };
 }
@@ -62,6 +65,35 @@ test.each([
     Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes));
   expect(joined(seen).equals(joined(source))).toBe(true);
   expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
+});
+
+describe('a series is full', () => {
+  /** Fine runs added to a series of so much room until it is full: two of each block, in packs of one block each. */
+  async function runsUntilFull(room: { runs: number; blocks: number }): Promise<number> {
+    const settings = { ...frameSettings(10_000_000, 10_000_000), firstPackBytes: 1 };
+    const { series } = await seriesOf(settings, room);
+    let added = 0;
+    for (let block = 0; !series.full; block++) {
+      for (const at of [0, 2_048]) await series.add(block * COARSE + at, Buffer.alloc(1_024, block));
+      added += 2;
+      if (block === 2) series.blocksDone(block + 1);
+    }
+    await series.finish(added / 2);
+    return added;
+  }
+
+  test.each([
+    ['runs, of sealed packs too', { runs: 20, blocks: 100 }, 20],
+    ['coarse blocks, each counted once', { runs: 100, blocks: 7 }, 14],
+  ])('by its %s', async (_, room, added) => {
+    expect(await runsUntilFull(room)).toBe(added);
+  });
+
+  test('long before a list of so many runs and blocks is refused', () => {
+    expect(COMMIT_ROOM.runs).toBeLessThanOrEqual(MAX_RUNS / 2);
+    const most = COMMIT_ROOM.runs * 24 + COMMIT_ROOM.blocks * 35;
+    expect((most * 4) / 3).toBeLessThan(MAX_COMMIT_BYTES - 1_048_576);
+  });
 });
 
 describe('packs are sealed', () => {

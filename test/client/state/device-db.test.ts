@@ -136,6 +136,7 @@ describe('schemas', () => {
         "31e350f9420943bf",
         "28f5545f6f5a4ad4",
         "8d9e995eeedd6d1c",
+        "5e6cfffde61f2ce7",
       ]
     `);
   });

@@ -38,6 +38,7 @@ describe('backups', () => {
       root: null,
       fingerprint: null,
       fingerprint_file: null,
+      row_check: expect.stringMatching(/^[0-9a-f]{32}$/),
       attempts: 0,
       next_attempt_at: 0,
       failure: null,

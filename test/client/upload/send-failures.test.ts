@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Device } from '../../../client/device.ts';
+import { failureOf } from '../../../client/http/failure-of-answer.ts';
 import { openDeviceDb } from '../../../client/state/device-db.ts';
 import { Queue } from '../../../client/state/queue.ts';
 import { SourceRegistry } from '../../../client/state/source-registry.ts';
@@ -12,6 +13,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const NOW = 1_000_000;
 const SEALED = { complete: 1, size: 1_000, sha256: 'a', root: 'b', fingerprint: 'c', fingerprint_file: 'a' };
+const BASE = { version: 'v', size: 1_000, root: 'b', complete: true, fingerprint: 'c', file: 'v' };
 
 function device({ waking = false, knows = false }: { waking?: boolean; knows?: boolean } = {}) {
   const root = tempDir();
@@ -158,6 +160,32 @@ test.each([
   expect(queue.backup('a')?.state).toBe('abandoned');
   expect(readAgain).toHaveBeenCalledWith(source);
   expect(sources.get(source).lastFailure?.code).toBe(code);
+});
+
+test.each([
+  ['malformed', {}],
+  ['too_large', { status: 413 }],
+] as const)('a commit that is %s is made anew, but no sooner than the next look', async (code, detail) => {
+  const { queue, commit, readAgain, source, sources } = device();
+  sources.promote(source, BASE, null, null);
+  queue.advancePack(queue.waiting()[0]!, 'acknowledged');
+  queue.advance('a', 'sealed', SEALED);
+  queue.advance('a', 'packs-known');
+  await commit(new Failure(code, 'Refused.', { detail }));
+  expect(queue.backup('a')?.state).toBe('abandoned');
+  expect(sources.get(source)).toMatchObject({ base: null, askServer: true, lastFailure: { code } });
+  expect(readAgain).not.toHaveBeenCalled();
+});
+
+test('a commit that a proxy finds too large waits: only a person can mend that', async () => {
+  const { queue, commit, source, sources } = device();
+  sources.promote(source, BASE, null, null);
+  queue.advancePack(queue.waiting()[0]!, 'acknowledged');
+  queue.advance('a', 'sealed', SEALED);
+  queue.advance('a', 'packs-known');
+  await commit(failureOf(413, { 'content-type': 'text/html' }, '<h1>413</h1>'));
+  expect(queue.backup('a')).toMatchObject({ state: 'committing', failure: 'too_large', attempts: 1 });
+  expect(sources.get(source).base).not.toBeNull();
 });
 
 test('packs that the server lacks are sent again before the next commit', async () => {

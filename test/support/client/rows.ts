@@ -1,5 +1,5 @@
 // Rows of the device's database that a test needs and does not care about.
-import type { NewBackup, NewPack } from '../../../client/state/queue.ts';
+import type { NewBackup, NewPack } from '../../../client/state/queue-rows.ts';
 
 export function backupRow(id: string, source: number, over: Partial<NewBackup> = {}): NewBackup {
   return {
