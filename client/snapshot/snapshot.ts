@@ -174,7 +174,11 @@ export async function reapSnapshots(
   const left = surroundings.journal.all();
   for (const entry of left) {
     const provider = providers.find((candidate) => candidate.kind === entry.provider);
-    if (provider) await release(provider, entry, surroundings);
+    if (!provider) continue;
+    // A process may have died between the deletion and its note: nothing is asked to be deleted twice.
+    if (entry.handle !== null && !(await provider.exists(entry).catch(() => true)))
+      surroundings.journal.gone(entry.id);
+    else await release(provider, entry, surroundings);
   }
   return left.length - surroundings.journal.all().length;
 }

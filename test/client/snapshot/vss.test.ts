@@ -479,6 +479,22 @@ describe('what PowerShell may answer', () => {
     expect(host.shadows).toEqual([]);
   });
 
+  test('a process that died between the deletion and its note: it is not asked for again', async () => {
+    const by = provider();
+    const volume = (await by.volumeOf(path()))!;
+    const { close } = await openSnapshot(by, volume, { journal: rows, now });
+    const asAtTheDeath = new SnapshotJournal(openDeviceDb(join(tempDir(), 'device.db')));
+    const [entry] = rows.all();
+    asAtTheDeath.expect(entry!);
+    asAtTheDeath.made(entry!.id, entry!.handle!);
+    await close();
+    expect(host.count('delete')).toBe(1);
+    expect(await reapSnapshots([by], { journal: asAtTheDeath, now })).toBe(1);
+    expect(asAtTheDeath.all()).toEqual([]);
+    expect(host.count('delete')).toBe(1);
+    expect(host.deletions).toHaveLength(1);
+  });
+
   test('where three can’t be deleted, no fourth is made', async () => {
     const refused: Fault = (asked, at) => at.problem(asked, 'blocked');
     host.fault('delete', refused, refused, refused);
