@@ -46,13 +46,18 @@ export class SendFailures {
     this.#readAgain = readAgain;
   }
 
-  /** Something of `sourceId` got through: the next trouble is told, and that there was no room is over. */
+  /** Something of `sourceId` got through: the next trouble is told, and that there was no room is over where no pack was refused for it. */
   over(sourceId?: number): void {
     this.#troubled = false;
     if (sourceId === undefined) return;
-    const { sources } = this.#device;
+    const { sources, queue } = this.#device;
     const code = sources.get(sourceId).lastFailure?.code;
-    if (code !== undefined && NO_ROOM.has(code)) sources.worksAgain(sourceId);
+    if (code === undefined || !NO_ROOM.has(code)) return;
+    // What was on its way when the room ran out may be acknowledged after another pack was refused.
+    const refused = queue
+      .activeOf(sourceId)
+      .some(({ id }) => queue.packsOf(id).some((pack) => pack.state !== 'known' && pack.failure === code));
+    if (!refused) sources.worksAgain(sourceId);
   }
 
   /** Records what is to be done about a pack that could not be sent; `known`: nothing, the server has it. */

@@ -200,11 +200,18 @@ test('packs that the server lacks are sent again before the next commit', async 
 });
 
 test.each(['server_full', 'quota_full'] as const)(
-  '%s is over when a pack of the source gets through',
+  '%s is over when the pack that it met gets through, not when another one of the source does',
   async (code) => {
-    const { failures, send, sources, source } = device();
+    const { failures, pack, queue, send, sources, source } = device();
+    queue.addPack(packRow('a', 1));
     await send(new Failure(code, 'No room.'));
     expect(sources.get(source).lastFailure).toMatchObject({ code });
+    const [refused, other] = queue.packsOf('a');
+    queue.advancePack(other!, 'acknowledged');
+    failures.over(source);
+    expect(sources.get(source).lastFailure).toMatchObject({ code });
+    expect(pack().number).toBe(refused!.number);
+    queue.advancePack(refused!, 'acknowledged');
     failures.over(source);
     expect(sources.get(source).lastFailure).toBeNull();
   },
