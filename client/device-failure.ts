@@ -7,12 +7,17 @@ export function isStateDamage(error: unknown): boolean {
   return /^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error));
 }
 
+/** Whether there is no room on a disk, or none for this user. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(codeOf(error));
+}
+
 /** `state_damaged` for a database that is not whole, `staging_full` where there is no room, or what asFailure() makes of it. */
 export function deviceFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (isStateDamage(error))
     return new Failure('state_damaged', "The device's database is damaged.", { cause: error });
-  if (['ENOSPC', 'EDQUOT', 'SQLITE_FULL'].includes(codeOf(error)))
+  if (isDiskFull(error) || codeOf(error) === 'SQLITE_FULL')
     return new Failure('staging_full', "There is no room on the disk of the device's state.", {
       cause: error,
     });

@@ -1,5 +1,6 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
 
+import { LeftOut } from './backup/left-out.ts';
 import { isStateDamage } from './device-failure.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
@@ -16,7 +17,6 @@ import { SnapshotJournal } from './snapshot/snapshot-journal.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { clearExports } from './state/clear-exports.ts';
 import { type DeviceDb, openDeviceDb, putAside } from './state/device-db.ts';
-import { LeftOut } from './state/left-out.ts';
 import { Queue } from './state/queue.ts';
 import { SourceRegistry } from './state/source-registry.ts';
 import { Staging } from './state/staging.ts';

@@ -1,6 +1,7 @@
 // The packer: hands frames to its worker and holds back a reader that is faster than it.
 import type { Worker } from 'node:worker_threads';
 import { Failure } from '../../shared/failure.ts';
+import { isDiskFull } from '../device-failure.ts';
 import { startWorker } from '../worker-thread.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import type { SealedPack } from './pack-file.ts';
@@ -53,8 +54,10 @@ export class Packer {
   }
 
   #fail(message: string, code: string | undefined): void {
-    const full = code === 'ENOSPC' || code === 'EDQUOT';
-    this.#failure ??= new Failure(full ? 'staging_full' : 'internal', `A pack can't be written: ${message}.`);
+    this.#failure ??= new Failure(
+      isDiskFull({ code }) ? 'staging_full' : 'internal',
+      `A pack can't be written: ${message}.`,
+    );
     for (const { reject } of this.#sealing.splice(0)) reject(this.#failure);
     for (const wake of this.#waiting.splice(0)) wake();
   }

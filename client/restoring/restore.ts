@@ -7,6 +7,7 @@ import { collectSoon } from '../../shared/collect-soon.ts';
 import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
+import { isDiskFull } from '../device-failure.ts';
 import { syncDirectory } from '../durable-file.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { pause } from '../pause.ts';
@@ -128,8 +129,7 @@ type WriteFailure = (cause: NodeJS.ErrnoException) => never;
 function writeFailure(part: string): WriteFailure {
   return (cause) => {
     const folder = dirname(part);
-    if (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
-      throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
+    if (isDiskFull(cause)) throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
     throw new Failure('target_unwritable', `${folder} can't be written to: ${cause.message}.`, { cause });
   };
 }

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, rmSync, truncateSync, utimesSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
@@ -11,6 +10,7 @@ import type { RunResult } from '../../client/backup/run-backup.ts';
 import type { Device } from '../../client/device.ts';
 import type { SnapshotChoice } from '../../client/snapshot/freezer.ts';
 import type { Source } from '../../client/state/source-registry.ts';
+import { surroundingsHere } from '../support/client/surroundings.ts';
 import { makeMailFile, sha256Of } from '../support/mail-file.ts';
 import {
   enrol,
@@ -84,16 +84,7 @@ async function bench(size: number) {
   /** The device, opened in this process. */
   const opened = <T>(use: (device: Device, sender: Sender) => Promise<T>): Promise<T> => {
     const ended = new AbortController();
-    const surroundings = {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      interfaces: networkInterfaces,
-      chance: () => 0.5,
-      newId: randomUUID,
-      registry: null,
-      powershell: null,
-      stop: ended.signal,
-    };
+    const surroundings = surroundingsHere({ chance: () => 0.5, stop: ended.signal });
     const vss = vssSnapshots({
       ...surroundings,
       powershell: { program: DOUBLE, script: SCRIPT },

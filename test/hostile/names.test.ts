@@ -1,13 +1,12 @@
 // Every name is data: on the server, in a list, in a download's header, on a disk, and on a terminal.
-import { randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Machine, runCli } from '../../client/cli.ts';
 import { DeviceClient } from '../server/support/device-client.ts';
 import { TestServer } from '../server/support/test-server.ts';
+import { surroundingsHere } from '../support/client/surroundings.ts';
 import { mailferryOk, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { HOSTILE_NAMES, LINUX_NAMES } from './names.ts';
@@ -207,16 +206,7 @@ describe('on Linux, by restore --kind', () => {
 /** A machine for the command line in this process, and what it said on its streams. */
 async function thisMachine(home: string): Promise<{ machine: Machine; heard: () => string }> {
   const [out, err] = [new PassThrough(), new PassThrough()];
-  const surroundings = {
-    now: Date.now,
-    monotonic: () => performance.now(),
-    interfaces: networkInterfaces,
-    chance: Math.random,
-    newId: randomUUID,
-    powershell: null,
-    registry: null,
-    stop: new AbortController().signal,
-  };
+  const surroundings = surroundingsHere();
   const machine: Machine = {
     surroundings,
     out,

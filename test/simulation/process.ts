@@ -1,5 +1,6 @@
 // One process of the device on the simulated machine: the real parts, opened as client/device.ts opens them, and the agent's loop.
 import { join } from 'node:path';
+import { LeftOut } from '../../client/backup/left-out.ts';
 import { runBackup } from '../../client/backup/run-backup.ts';
 import type { Device } from '../../client/device.ts';
 import { deviceFailure, isStateDamage } from '../../client/device-failure.ts';
@@ -10,7 +11,6 @@ import { InlineHash } from '../../client/scan/whole-hash.ts';
 import { reapSnapshots, type SnapshotProvider } from '../../client/snapshot/snapshot.ts';
 import { SnapshotJournal } from '../../client/snapshot/snapshot-journal.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
-import { LeftOut } from '../../client/state/left-out.ts';
 import { Queue } from '../../client/state/queue.ts';
 import { SourceRegistry } from '../../client/state/source-registry.ts';
 import { Staging } from '../../client/state/staging.ts';

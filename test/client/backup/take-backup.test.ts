@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { LeftOut } from '../../../client/backup/left-out.ts';
 import { takeBackup, type Workshop } from '../../../client/backup/take-backup.ts';
 import type { Device } from '../../../client/device.ts';
 import type { Snapshot } from '../../../client/snapshot/snapshot.ts';
-import { LeftOut } from '../../../client/state/left-out.ts';
 import type { Source } from '../../../client/state/source-registry.ts';
 import { Failure } from '../../../shared/failure.ts';
 import { tempDir } from '../../support/temp-dir.ts';

@@ -1,7 +1,5 @@
 // The live adapter freezes nothing, and keeps the contract otherwise; what changes while it is read from it is no version.
-import { randomUUID } from 'node:crypto';
 import { appendFileSync, closeSync, openSync, statSync, truncateSync, utimesSync, writeSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Taken, takeBackup } from '../../../client/backup/take-backup.ts';
@@ -13,6 +11,7 @@ import { saveIdentity, statePaths } from '../../../client/state/state-directory.
 import { Failure } from '../../../shared/failure.ts';
 import { testSnapshotProvider } from '../../contracts/snapshot.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';
+import { surroundingsHere } from '../../support/client/surroundings.ts';
 import { makeMailFile } from '../../support/mail-file.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -51,16 +50,7 @@ async function takeLive(
     receiptKey: 'k',
     secret: '7'.repeat(64),
   });
-  const surroundings = {
-    now: Date.now,
-    monotonic: () => performance.now(),
-    interfaces: networkInterfaces,
-    chance: Math.random,
-    newId: randomUUID,
-    powershell: null,
-    registry: null,
-    stop: new AbortController().signal,
-  };
+  const surroundings = surroundingsHere();
   const parts: number[] = [];
   const progress = {
     report: ({ done }: { done: number }) => {

@@ -1,14 +1,13 @@
 // What earlier processes left of the registry, when the device starts: unloaded and removed as far as can be, said where not, and no
 // reason not to start. A file that is held can't be removed, as on Windows, nor what it lies in.
-import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { withDevice } from '../../../client/device.ts';
 import { removeAllThatCanBe } from '../../../client/durable-file.ts';
 import { withScratch } from '../../../client/scratch-folder.ts';
 import { saveIdentity, statePaths } from '../../../client/state/state-directory.ts';
+import { surroundingsHere } from '../../support/client/surroundings.ts';
 import { regFile } from '../../support/office.ts';
 import { regFileRegistry } from '../../support/reg-file-registry.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -53,16 +52,7 @@ async function left() {
   const said: string[] = [];
   const started = () => {
     said.length = 0;
-    const surroundings = {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      interfaces: networkInterfaces,
-      chance: Math.random,
-      newId: randomUUID,
-      powershell: null,
-      registry: () => registry,
-      stop: new AbortController().signal,
-    };
+    const surroundings = surroundingsHere({ registry: () => registry });
     const progress = {
       report: () => undefined,
       say: (sentence: string) => said.push(sentence),

@@ -1,6 +1,5 @@
 // A device of the built program inside the running test: its server is a process of its own, and what a test makes up is here.
-import { createHash, randomUUID } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished } from 'vitest';
@@ -11,6 +10,7 @@ import { ROUTES } from '../../../shared/routes.ts';
 import { makeMailFile, sha256Of } from '../mail-file.ts';
 import { enrol, type RunningServer } from '../mailferry.ts';
 import { tempDir } from '../temp-dir.ts';
+import { surroundingsHere } from './surroundings.ts';
 
 /** A module of the built device: its workers are beside it. */
 export const built = (name: string) =>
@@ -43,16 +43,7 @@ export async function deviceHere(server: RunningServer, size: number) {
 
   /** One process of the device: opened, brought in order, and closed again. `offline`: nothing is sent. */
   const session = <T>(use: (session: Session) => Promise<T>, offline = false): Promise<T> => {
-    const surroundings = {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      interfaces: networkInterfaces,
-      chance: () => 0,
-      newId: randomUUID,
-      registry: null,
-      powershell: null,
-      stop: new AbortController().signal,
-    };
+    const surroundings = surroundingsHere({ chance: () => 0 });
     const progress = { report: () => {}, say: (text: string) => void said.push(text), clear: () => {} };
     const options = { paths: stateModule.statePaths(state), surroundings, progress, quota: 1e9 };
     return deviceModule.withDevice(options, async (opened) => {
