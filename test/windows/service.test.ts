@@ -1,69 +1,40 @@
 // The service of the device on Windows, under Wine: the real service manager, the real host, Windows' Node; tasks as far as Wine goes.
-import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, readdirSync, readFileSync, realpathSync, rmSync, truncateSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { HOST_COMPILER, hostCompilerWords } from '../../client/windows/package/service-host.ts';
 import { makeMailFile } from '../support/mail-file.ts';
-import { mailferryOk, type RunningServer, removeServer, startOwnServer } from '../support/mailferry.ts';
-import { lacks, named } from '../support/programs.ts';
-import { installDevice, lacksWine, serviceTools, Wine, type WineRunning } from './wine.ts';
+import { named } from '../support/programs.ts';
+import { lacksServiceMachine, NODE, serviceMachine } from './service-machine.ts';
+import type { Wine } from './wine.ts';
 
-const reason = lacksWine() ?? lacks(HOST_COMPILER);
-const HOST_SOURCE = fileURLToPath(
-  new URL('../../client/windows/service-host/service-host.c', import.meta.url),
-);
-const NODE = 'C:\\mailferry\\node.exe';
+const reason = lacksServiceMachine();
 const MIB = 1_048_576;
 /** Bytes of a store that takes the device longer to read here than it has to stop. */
 const BIG = 4_096 * MIB;
 const LOG = 'C:\\state\\agent.log';
 
 describe.skipIf(reason)(named('the Windows service', reason), () => {
+  let machine: Awaited<ReturnType<typeof serviceMachine>>;
   let wine: Wine;
   let main: string;
-  let server: RunningServer;
-  let env: ReturnType<typeof serviceTools>;
-  /** As long as it runs Wine's service manager does. */
-  let session: WineRunning;
 
   beforeAll(async () => {
-    wine = new Wine();
-    main = installDevice(wine);
-    cpSync(realpathSync(wine.program('node')), wine.here(NODE));
-    const host = wine.here('C:\\mailferry\\mailferry-service.exe');
-    const built = spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host), { encoding: 'utf8' });
-    expect(built.stderr).toBe('');
-    env = serviceTools(wine);
-    session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
+    machine = await serviceMachine('C:\\state');
+    ({ wine, main } = machine);
     wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
-    server = await startOwnServer();
-    const { json } = await mailferryOk('server', 'token', 'create', '--data', server.data, '--json');
-    const enrolled = await wine.run(NODE, [main, 'enroll', '--server', server.url, '--state', 'C:\\state'], {
-      env: { MAILFERRY_TOKEN: json.token },
-    });
-    expect(enrolled.code).toBe(0);
     // The host is beside node.exe: it seals.
     const kept = JSON.parse(readFileSync(wine.here('C:\\state\\identity.json'), 'utf8'));
     expect(Object.keys(kept).sort()).toEqual(['device', 'receiptKey', 'sealed', 'server']);
   }, 120_000);
+  afterAll(() => machine?.close());
 
-  afterAll(async () => {
-    session?.child.kill('SIGKILL');
-    await session?.ended;
-    wine?.close();
-    await removeServer(server);
-  });
-
-  const service = (...words: string[]) =>
-    wine.run(NODE, [main, 'service', ...words, '--state', 'C:\\state', '--json'], { env });
+  const service = (...words: string[]) => machine.service(...words);
+  const log = () => machine.log();
   /** Asks a service to stop; ms by Windows' clock until its manager has it as stopped. */
   const stop = async (name: string): Promise<number> => {
     const { code, stdout } = await wine.run(wine.program('stop-service'), [name]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+\s*$/) });
     return Number(stdout);
   };
-  const log = () => (existsSync(wine.here(LOG)) ? readFileSync(wine.here(LOG), 'utf8') : '');
 
   test('is installed, runs the agent, and stops it gracefully within 5 s', async () => {
     expect(await service('status')).toMatchObject({ code: 1, json: { kind: 'service', installed: false } });
