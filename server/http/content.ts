@@ -6,8 +6,8 @@ import { attachment } from './content-disposition.ts';
 import { notFound } from './problem.ts';
 import { isKnown, rangeHolds, wantedRange } from './range.ts';
 
-/** Bytes that wait for a slow reader. */
-const BUFFERED_BYTES = 262_144;
+/** Bytes that wait for a slow reader, besides the blocks that are read ahead: one block. */
+const BUFFERED_BYTES = 65_536;
 
 /**
  * Answers GET and HEAD of a complete version's content. A Failure `not_found` for any other, `pack_damaged` where the server knows

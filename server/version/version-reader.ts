@@ -1,6 +1,7 @@
 // Reads a version back: its pages by need, its bytes through the extents, and every coarse block checked before it is given.
 import { COARSE, coarseCount, coarseLength } from '../../shared/block.ts';
 import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
+import { collectSoon } from '../../shared/collect-soon.ts';
 import { type Extent, slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
@@ -44,6 +45,7 @@ export class VersionReader {
   readonly #packs: PackReader;
   /** Rows of packs seen so far: they change only where a lost one comes back. */
   readonly #rows = new Map<string, PackRow>();
+  #blocksAhead = 0;
 
   constructor(catalogue: DeviceCatalogue, packs: PackReader) {
     this.#catalogue = catalogue;
@@ -145,23 +147,36 @@ export class VersionReader {
     const ahead: Promise<Uint8Array>[] = [];
     const last = coarseCount(to);
     let page: { index: number; value: MapPage } | undefined;
-    for (let next = Math.floor(from / COARSE), index = next; index < last; index++) {
-      while (next < last && ahead.length < BLOCKS_AHEAD) {
-        const wanted = Math.floor(next / PAGE_BLOCKS);
-        if (page?.index !== wanted) {
-          const [value] = await this.pages([entries[wanted]!]);
-          page = { index: wanted, value: value! };
+    try {
+      for (let next = Math.floor(from / COARSE), index = next; index < last; index++) {
+        while (next < last && (ahead.length === 0 || this.#mayReadAhead(ahead.length))) {
+          const wanted = Math.floor(next / PAGE_BLOCKS);
+          if (page?.index !== wanted) {
+            const [value] = await this.pages([entries[wanted]!]);
+            page = { index: wanted, value: value! };
+          }
+          const block = this.#block(page.value, next % PAGE_BLOCKS, coarseLength(next, map.size));
+          // A failure is met where the block is awaited; one that comes earlier must not count as unhandled.
+          block.catch(() => undefined);
+          ahead.push(block);
+          this.#blocksAhead++;
+          next++;
         }
-        const block = this.#block(page.value, next % PAGE_BLOCKS, coarseLength(next, map.size));
-        // A failure is met where the block is awaited; one that comes earlier must not count as unhandled.
-        block.catch(() => undefined);
-        ahead.push(block);
-        next++;
+        const bytes = await ahead[0]!;
+        ahead.shift();
+        this.#blocksAhead--;
+        const start = index * COARSE;
+        yield bytes.subarray(Math.max(0, from - start), Math.min(bytes.length, to - start));
+        // Of what was given out before, which the reader is done with.
+        collectSoon(bytes.length);
       }
-      const bytes = await ahead.shift()!;
-      const start = index * COARSE;
-      yield bytes.subarray(Math.max(0, from - start), Math.min(bytes.length, to - start));
+    } finally {
+      this.#blocksAhead -= ahead.length;
     }
+  }
+
+  #mayReadAhead(blocks: number): boolean {
+    return blocks < BLOCKS_AHEAD && this.#blocksAhead < BLOCKS_AHEAD_OF_ALL;
   }
 
   async #block(page: MapPage, index: number, length: number): Promise<Uint8Array> {
@@ -181,3 +196,5 @@ export class VersionReader {
 const PAGES_AT_ONCE = 64;
 /** Blocks under way at once while a version is read: the disk and the decoder work while the network sends. */
 const BLOCKS_AHEAD = 4;
+/** The same for all that read versions of one device: beyond it each has one. Those who don't read what they asked for hold them. */
+const BLOCKS_AHEAD_OF_ALL = 16;
