@@ -27,10 +27,14 @@ export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** Collects bytes; grows by doubling, so n writes cost O(n). */
+/** Collects bytes; grows by doubling, so n writes cost O(n). One that is told how many it will hold does not have to grow. */
 export class ByteWriter {
-  #bytes = new Uint8Array(256);
+  #bytes: Uint8Array;
   #length = 0;
+
+  constructor(capacity = 256) {
+    this.#bytes = new Uint8Array(capacity);
+  }
 
   #room(more: number): void {
     if (this.#length + more <= this.#bytes.length) return;

@@ -69,6 +69,9 @@ export interface ChangeList {
   readonly coarse: CoarseHashes;
 }
 
+/** What a coarse hash takes with the gap before it, as good as always. */
+const COARSE_HASH_BYTES = 34;
+
 /** What encodeChangeList takes. `coarse` in rising order of index. */
 export interface ChangeSource {
   readonly runs: readonly PlacedExtent[];
@@ -90,7 +93,8 @@ export function encodeChangeList(list: ChangeSource, sha256: Sha256): Uint8Array
     pack.next = run.offset + run.length;
     end = run.at + run.length;
   }
-  const out = new ByteWriter().bytes(MAGIC).varint(packs.size);
+  const capacity = runs.view().length + 32 * packs.size + COARSE_HASH_BYTES * list.coarse.length + 64;
+  const out = new ByteWriter(capacity).bytes(MAGIC).varint(packs.size);
   for (const id of packs.keys()) out.bytes(fromHex(id));
   out.bytes(runs.view()).varint(list.coarse.length);
   let next = 0;
