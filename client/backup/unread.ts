@@ -1,6 +1,6 @@
 // What a look could not look into: mail in there is not protected. Kept in a file beside the database, where `status` finds it.
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from '../../shared/schema.ts';
 import { removeDurably, writeDurably } from '../durable-file.ts';
 import type { LeftOut } from '../sources/finder.ts';
 import type { StatePaths } from '../state/state-directory.ts';
