@@ -6,16 +6,18 @@ import { RECORD_BYTES } from '../../shared/fingerprint.ts';
 
 /** Records read or written at a time: those of 1 MiB of source. */
 export const BATCH = 1_048_576 / COARSE;
-/** Records are gathered to writes of those of 8 MiB of source. */
-const WRITE_BYTES = 8 * BATCH * RECORD_BYTES;
+/** Records are read, and gathered to writes, so many batches at once: each call to the disk costs more than what it brings. */
+const IO_BYTES = 8 * BATCH * RECORD_BYTES;
 /** Writes that may wait while the disk is busy, such as with a sync of this very file: those of 128 MiB of source. */
-const BEHIND_BYTES = 16 * WRITE_BYTES;
+const BEHIND_BYTES = 16 * IO_BYTES;
 
 /** Reads a fingerprint from its beginning; its digest is known at the end. */
 export class FingerprintReader {
   readonly #file: FileHandle;
   readonly #hash: Hash = createHash('sha256');
   #at = 0;
+  /** Of what was read, what next() has not given yet. */
+  #unread: Buffer = Buffer.alloc(0);
 
   private constructor(file: FileHandle) {
     this.#file = file;
@@ -25,14 +27,20 @@ export class FingerprintReader {
     return new FingerprintReader(await open(path, 'r'));
   }
 
-  /** The next batch of records; fewer, or none, at the end. */
+  /** The next batch of records; fewer, or none, at the end. One call at a time. */
   async next(): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(BATCH * RECORD_BYTES);
-    const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, this.#at);
-    const batch = buffer.subarray(0, bytesRead - (bytesRead % RECORD_BYTES));
-    this.#at += batch.length;
-    this.#hash.update(batch);
+    if (this.#unread.length === 0) await this.#readOn();
+    const batch = this.#unread.subarray(0, BATCH * RECORD_BYTES);
+    this.#unread = this.#unread.subarray(batch.length);
     return batch;
+  }
+
+  async #readOn(): Promise<void> {
+    const buffer = Buffer.allocUnsafe(IO_BYTES);
+    const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, this.#at);
+    this.#unread = buffer.subarray(0, bytesRead - (bytesRead % RECORD_BYTES));
+    this.#at += this.#unread.length;
+    this.#hash.update(this.#unread);
   }
 
   /** SHA-256 of the whole file in hexadecimal; reads what was not read yet. */
@@ -50,7 +58,7 @@ export class FingerprintReader {
 export class FingerprintWriter {
   readonly #file: FileHandle;
   readonly #hash: Hash = createHash('sha256');
-  #buffer = Buffer.allocUnsafe(WRITE_BYTES);
+  #buffer = Buffer.allocUnsafe(IO_BYTES);
   #buffered = 0;
   #position = 0;
   /** Writes one after another, whoever asks for them; the first that fails fails all after it. */
@@ -69,7 +77,7 @@ export class FingerprintWriter {
 
   /** Appends whole records, which are copied. A write that fails is told here or by sync() or finish(), whichever comes first. */
   async append(records: Uint8Array): Promise<void> {
-    if (this.#buffered + records.length > WRITE_BYTES) void this.#flush();
+    if (this.#buffered + records.length > IO_BYTES) void this.#flush();
     this.#buffer.set(records, this.#buffered);
     this.#buffered += records.length;
     if (this.#behind > BEHIND_BYTES) await this.#writes;
@@ -78,7 +86,7 @@ export class FingerprintWriter {
   #flush(): Promise<void> {
     const bytes = this.#buffer.subarray(0, this.#buffered);
     const position = this.#position;
-    this.#buffer = Buffer.allocUnsafe(WRITE_BYTES);
+    this.#buffer = Buffer.allocUnsafe(IO_BYTES);
     this.#buffered = 0;
     this.#position += bytes.length;
     this.#hash.update(bytes);
