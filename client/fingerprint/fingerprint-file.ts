@@ -4,10 +4,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { COARSE } from '../../shared/block.ts';
 import { RECORD_BYTES } from '../../shared/fingerprint.ts';
 
-/** Records read or written at a time: those of 1 MiB of source. */
-export const BATCH = 1_048_576 / COARSE;
+/** Records worked on at a time: those of a slot of the scan. */
+export const BATCH = (2 * 1_048_576) / COARSE;
 /** Records are read, and gathered to writes, so many batches at once: each call to the disk costs more than what it brings. */
-const IO_BYTES = 8 * BATCH * RECORD_BYTES;
+const IO_BYTES = 4 * BATCH * RECORD_BYTES;
 /** Writes that may wait while the disk is busy, such as with a sync of this very file: those of 128 MiB of source. */
 const BEHIND_BYTES = 16 * IO_BYTES;
 

@@ -1,11 +1,13 @@
 // Slots of memory that a source is read into, and the SHA-256 of all of it, added up beside the reader.
 import { createHash } from 'node:crypto';
 import type { Worker } from 'node:worker_threads';
+import { COARSE } from '../../shared/block.ts';
+import { BATCH } from '../fingerprint/fingerprint-file.ts';
 import { startWorker } from '../worker-thread.ts';
 import type { HashAnswer, HashRequest } from './whole-hash-worker.ts';
 
 /** Bytes read at a time. */
-export const SLOT_BYTES = 1_048_576;
+export const SLOT_BYTES = BATCH * COARSE;
 const SLOTS = 4;
 
 export interface Slot {

@@ -32,7 +32,7 @@ async function reader(path: string): Promise<FingerprintReader> {
 }
 
 describe('written and read', () => {
-  test.each([0, 1, 15, 16, 17, 127, 128, 129, 1_000])('%d records', async (count) => {
+  test.each([0, 1, BATCH - 1, BATCH, BATCH + 1, 127, 128, 129, 1_000])('%d records', async (count) => {
     const path = join(tempDir(), 'f');
     const bytes = records(count);
     expect(await written(path, bytes)).toBe(sha256Hex(bytes));

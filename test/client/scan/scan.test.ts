@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { blockHashes, sha256 } from '../../../client/fingerprint/block-hashes.ts';
-import { FingerprintReader, FingerprintWriter } from '../../../client/fingerprint/fingerprint-file.ts';
+import { BATCH, FingerprintReader, FingerprintWriter } from '../../../client/fingerprint/fingerprint-file.ts';
 import { scan } from '../../../client/scan/scan.ts';
 import { InlineHash } from '../../../client/scan/whole-hash.ts';
 import { COARSE } from '../../../shared/block.ts';
@@ -134,8 +134,8 @@ test('one byte changed: one fine block is sent', async () => {
 test('stopped early: a prefix of whole pieces, and says so', async () => {
   const content = randomBytes(seededRandom(3), 5 * 1_048_576);
   const stopped = await scanOf(content, null, () => true);
-  expect(stopped.result).toMatchObject({ complete: false, through: 16 });
-  expect(stopped.runs.at(-1)).toMatchObject({ at: 15 * COARSE });
+  expect(stopped.result).toMatchObject({ complete: false, through: BATCH });
+  expect(stopped.runs.at(-1)).toMatchObject({ at: (BATCH - 1) * COARSE });
 });
 
 test('a file that became shorter is no source', async () => {
