@@ -168,6 +168,7 @@ async function readWhole(device: Device, reading: Reading, shop: Workshop): Prom
   const packs = new PackSeries({
     packer: shop.packer(),
     settings: frameSettings(look.size, base?.size ?? 0),
+    size: look.size,
     pathOf: (number) => staging.packPath(backup.id, number),
     onSealed: async ({ number, pack, runs, through }) => {
       await draft.sync();

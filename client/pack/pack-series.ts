@@ -13,6 +13,10 @@ import type { PackWriter } from './packer.ts';
 const SEAL_AT_STORED = 16 * 1_048_576;
 /** ... or at this many raw bytes: what compresses to nothing must be sealed some time too. */
 const SEAL_AT_RAW = 128 * 1_048_576;
+/** Of the bytes of the source that are left, the largest pack that is begun: towards the end packs get smaller again ... */
+const LARGEST_SHARE_OF_REST = 1 / 4;
+/** ... down to so many times the first pack. What the server has to check once all is read keeps everybody waiting. */
+const LEAST_IN_FIRSTS = 2;
 
 /**
  * What one backup takes before it is to end as a checkpoint, from which the next goes on: half of the runs that a change list may
@@ -47,6 +51,7 @@ interface OpenBatch {
 export class PackSeries {
   readonly #packer: PackWriter;
   readonly #settings: FrameSettings;
+  readonly #size: number;
   readonly #pathOf: (number: number) => string;
   readonly #onSealed: (sealed: SealedRuns) => Promise<void>;
   readonly #commitRoom: CommitRoom;
@@ -66,6 +71,8 @@ export class PackSeries {
   constructor(options: {
     packer: PackWriter;
     settings: FrameSettings;
+    /** Bytes of the source. */
+    size: number;
     pathOf: (number: number) => string;
     /** Called for one pack after another. */
     onSealed: (sealed: SealedRuns) => Promise<void>;
@@ -73,6 +80,7 @@ export class PackSeries {
   }) {
     this.#packer = options.packer;
     this.#settings = options.settings;
+    this.#size = options.size;
     this.#pathOf = options.pathOf;
     this.#onSealed = options.onSealed;
     this.#commitRoom = options.commitRoom ?? COMMIT_ROOM;
@@ -133,8 +141,15 @@ export class PackSeries {
   /** Says that all changes of the first `through` coarse blocks were added: packs are sealed only at such places. */
   blocksDone(through: number): void {
     const stored = this.#packer.bytes + (this.#batch?.length ?? 0);
-    const enough = Math.min(SEAL_AT_STORED, this.#settings.firstPackBytes * 2 ** this.#number);
-    if (this.#open && (stored >= enough || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
+    if (this.#open && (stored >= this.#enough(through) || this.#raw >= SEAL_AT_RAW)) this.#seal(through);
+  }
+
+  /** Stored bytes at which a pack is sealed where the first `through` coarse blocks were read. */
+  #enough(through: number): number {
+    const { firstPackBytes } = this.#settings;
+    const rest = (this.#size - through * COARSE) * LARGEST_SHARE_OF_REST;
+    const ending = Math.max(firstPackBytes * LEAST_IN_FIRSTS, rest);
+    return Math.min(SEAL_AT_STORED, firstPackBytes * 2 ** this.#number, ending);
   }
 
   #seal(through: number): void {

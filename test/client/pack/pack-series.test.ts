@@ -14,13 +14,14 @@ import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 /** A series through the built worker, its packs in a folder of its own. */
-async function seriesOf(settings: FrameSettings, commitRoom = COMMIT_ROOM) {
+async function seriesOf(settings: FrameSettings, { size = 1e12, commitRoom = COMMIT_ROOM } = {}) {
   const folder = tempDir();
   const pathOf = (number: number) => join(folder, `${number}.pack`);
   const sealed: SealedRuns[] = [];
   const series = new PackSeries({
     packer: await builtPacker(),
     settings,
+    size,
     pathOf,
     onSealed: async (pack) => {
       sealed.push(pack);
@@ -67,11 +68,32 @@ test.each([
   expect(readdirSync(folder).filter((name) => name.endsWith('.new'))).toEqual([]);
 });
 
+test('packs of a first backup grow from small, and shrink towards the end of the source', async () => {
+  const blocks = 2_400;
+  const size = blocks * COARSE;
+  const { sealed, series } = await seriesOf(frameSettings(size, 0), { size });
+  const noise = randomBytes(seededRandom(4), COARSE);
+  for (let block = 0; block < blocks; block++) {
+    await series.add(block * COARSE, noise);
+    series.blocksDone(block + 1);
+  }
+  await series.finish(blocks);
+  const mib = sealed.map(({ pack }) => Math.round(pack.bytes / 1_048_576));
+  expect(Math.max(...mib)).toBe(16);
+  expect(mib[0]).toBeLessThanOrEqual(3);
+  expect(mib.at(-1)).toBeLessThanOrEqual(5);
+  const largest = mib.indexOf(16);
+  for (const [n, bytes] of mib.entries()) {
+    if (n > 0 && n <= largest) expect(bytes).toBeGreaterThan(mib[n - 1]!);
+    if (n > largest) expect(bytes).toBeLessThanOrEqual(mib[n - 1]!);
+  }
+});
+
 describe('a series is full', () => {
   /** Fine runs added to a series of so much room until it is full: two of each block, in packs of one block each. */
   async function runsUntilFull(room: { runs: number; blocks: number }): Promise<number> {
     const settings = { ...frameSettings(10_000_000, 10_000_000), firstPackBytes: 1 };
-    const { series } = await seriesOf(settings, room);
+    const { series } = await seriesOf(settings, { commitRoom: room });
     let added = 0;
     for (let block = 0; !series.full; block++) {
       for (const at of [0, 2_048]) await series.add(block * COARSE + at, Buffer.alloc(1_024, block));

@@ -141,7 +141,7 @@ describe('trouble', () => {
   test('while a reader waits for room reaches the reader', async () => {
     const packer = await builtPacker();
     packer.open(join(tempDir(), 'none', '0.pack'), BULK);
-    const filling = fill(packer, Buffer.alloc(3_000_000), BULK.batchBytes);
+    const filling = fill(packer, Buffer.alloc(4 * BULK.batchBytes), BULK.batchBytes);
     await expect(within(20_000, filling)).rejects.toMatchObject({ code: 'internal' });
   });
 
