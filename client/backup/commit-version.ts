@@ -8,6 +8,7 @@ import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/r
 import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
+import { commitBody } from '../http/commit-body.ts';
 import type { Backup } from '../state/queue-rows.ts';
 import { firstDamagedPack, isBackupWhole } from '../state/row-check.ts';
 import { tidyUp } from '../state/staging.ts';
@@ -23,7 +24,7 @@ export async function commitVersion(
   backup: Backup,
   signal: AbortSignal,
 ): Promise<VersionSummary> {
-  const summary = await device.server.commit(backup.id, await commitRequest(device, backup), { signal });
+  const summary = await device.server.commit(backup.id, await bodyOf(device, backup), { signal });
   const statement = checkReceipt(device, backup, summary.receipt);
   await fillReceiptGap(device, statement, signal);
   assertFitsChain(device, summary.receipt, statement);
@@ -44,7 +45,7 @@ export async function commitVersion(
   return summary;
 }
 
-async function commitRequest(device: Device, backup: Backup): Promise<CommitRequest> {
+async function bodyOf(device: Device, backup: Backup): Promise<Uint8Array> {
   const { queue, sources, staging } = device;
   const packs = queue.packsOf(backup.id);
   // The server can't check all of it, and would sign what it is told.
@@ -53,7 +54,7 @@ async function commitRequest(device: Device, backup: Backup): Promise<CommitRequ
   const source = sources.get(backup.source_id);
   const runs = packs.flatMap((pack) => decodeRuns(pack.runs, pack.id));
   const coarse = await hashesOf(staging.fingerprintPath(backup.fingerprint_file!), touchedBlocks(runs));
-  return {
+  const fields: Omit<CommitRequest, 'changes'> = {
     path: source.path,
     kind: source.kind,
     base: backup.base_version,
@@ -67,8 +68,8 @@ async function commitRequest(device: Device, backup: Backup): Promise<CommitRequ
     ...(backup.outlook_running === null ? {} : { outlookRunning: backup.outlook_running === 1 }),
     health: backup.health,
     healthNotes: JSON.parse(backup.health_notes),
-    changes: Buffer.from(encodeChangeList({ runs, coarse }, sha256)).toString('base64'),
   };
+  return commitBody(fields, encodeChangeList({ runs, coarse }, sha256));
 }
 
 /** Records read at a time at most, and how far apart blocks may lie to be read together. */

@@ -1,7 +1,7 @@
 // The device's view of the server: every call but the uploads, answers parsed, problems turned into Failures.
 
 import { Failure } from '../../shared/failure.ts';
-import type { CommitRequest, EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
+import type { EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import type * as z from '../../shared/schema.ts';
 import { HttpClient, type HttpResponse, readText } from './http-client.ts';
@@ -61,13 +61,13 @@ export class ServerClient {
     return this.#credential ? { authorization: `Bearer ${this.#credential}` } : {};
   }
 
-  /** Any answer below 400; a Failure for the others. */
+  /** Any answer below 400; a Failure for the others. `body`: JSON, as bytes or what becomes it. */
   async request(
     method: string,
     route: string,
     options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
   ): Promise<HttpResponse> {
-    const body = options.body === undefined ? undefined : Buffer.from(JSON.stringify(options.body));
+    const body = bytesOf(options.body);
     const response = await this.#http.send({
       method,
       url: this.url(route),
@@ -120,10 +120,10 @@ export class ServerClient {
     }
   }
 
-  /** Asks for the receipt of a version. Idempotent: the same commit gets the same receipt. */
-  async commit(id: string, commit: CommitRequest, options: Stoppable = {}): Promise<VersionSummary> {
+  /** Asks for the receipt of a version; `body` of commitBody(). Idempotent: the same commit gets the same receipt. */
+  async commit(id: string, body: Uint8Array, options: Stoppable = {}): Promise<VersionSummary> {
     return this.#json(
-      await this.request('PUT', ROUTES.version(id), { ...options, body: commit }),
+      await this.request('PUT', ROUTES.version(id), { ...options, body }),
       (schemas) => schemas.VersionSummary,
     );
   }
@@ -149,4 +149,9 @@ export class ServerClient {
   async fingerprint(id: string, options: Stoppable = {}): Promise<HttpResponse> {
     return this.request('GET', ROUTES.fingerprint(id), options);
   }
+}
+
+function bytesOf(body: unknown): Uint8Array | undefined {
+  if (body === undefined || body instanceof Uint8Array) return body;
+  return Buffer.from(JSON.stringify(body));
 }

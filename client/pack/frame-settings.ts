@@ -24,7 +24,7 @@ export interface FrameSettings {
  */
 const BULK: FrameSettings = {
   rawBytes: 2 * COARSE,
-  batchBytes: 2 * 1_048_576,
+  batchBytes: 1_048_576,
   quality: 0,
   window: 18,
   worthwhile: 0.93,
