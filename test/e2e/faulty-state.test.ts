@@ -30,7 +30,7 @@ function left({ paths }: Device): [number, number] {
 }
 
 test('more changes than one commit takes go in two: a checkpoint, and the rest over it', async () => {
-  const { session, receipted, sha256OfVersion, sum } = await deviceHere(server, 6 * MIB);
+  const { session, receipted, sha256OfVersion, sum } = await deviceHere(server, 12 * MIB);
   let asked = 0;
   let first: unknown;
   // Half of it was read when the commit of the first series is full.
