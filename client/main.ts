@@ -2,7 +2,7 @@
 // The program: hands process, clock, chance and network to the command line, or the whole process to the server.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { homedir, hostname, networkInterfaces } from 'node:os';
+import { constants, getPriority, homedir, hostname, networkInterfaces, setPriority } from 'node:os';
 import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import { asFailure } from '../shared/failure.ts';
@@ -31,6 +31,18 @@ function keeperOf(platform: string): SecretKeeper | null {
   return platform === 'win32' && existsSync(host) ? dpapiKeeper(host) : null;
 }
 
+/** What may have gigabytes to read and pack while its user works. */
+const BACKGROUND_COMMANDS: readonly (string | undefined)[] = ['backup', 'agent'];
+
+/** Whatever else runs on the machine goes first, as it does before a scheduled task of Windows; a lower priority is left as it is. */
+function giveWay(): void {
+  try {
+    setPriority(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+  } catch {
+    // Where that is not allowed the work is done all the same.
+  }
+}
+
 async function main(words: string[]): Promise<number> {
   if (words[0] === 'server') {
     if (isSea()) {
@@ -50,6 +62,7 @@ async function main(words: string[]): Promise<number> {
       return exitCode(failure.code);
     }
   }
+  if (BACKGROUND_COMMANDS.includes(words[0])) giveWay();
   const stop = new AbortController();
   const end = () => {
     stop.abort();

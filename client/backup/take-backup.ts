@@ -25,7 +25,7 @@ import { releaseSuperseded, supersede } from './supersede.ts';
 /** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
 const PACK_ROOM = 33_554_432;
 /** Pieces that are read between two looks into the queue at whether a pack was lost meanwhile. */
-const PIECES_A_LOOK = 32;
+const PIECES_A_LOOK = 16;
 
 /** What a run works with besides the device. */
 export interface Workshop {

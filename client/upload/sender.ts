@@ -10,8 +10,10 @@ import { SendFailures } from './send-failures.ts';
 import { packKey, sendPlan } from './send-plan.ts';
 import { SendProgress } from './send-progress.ts';
 
-/** Packs on the wire at a time: a second one fills the line while the server checks the first; more gained nothing measured. */
-const AT_ONCE = 2;
+/** Packs whose bytes are on the wire at a time: what a cut connection or a killed process can cost is a window of each. */
+const ON_THE_WIRE = 2;
+/** Packs and commits under way, with those that the server has all bytes of and is checking: it need not wait for the next. */
+const AT_ONCE = 4;
 /** Before a task is tried again whose failure could not even be recorded. */
 const UNRECORDED_MS = 5_000;
 /** The queue is looked at no later than this, whatever the clock that waits are counted by does. */
@@ -35,12 +37,19 @@ export interface SenderEvents {
   readonly onBroken?: () => void;
 }
 
+interface UnderWay {
+  /** Ends it at once. */
+  readonly attempt: AbortController;
+  /** The server has all bytes of the pack, and only its answer is outstanding. */
+  arrived: boolean;
+}
+
 export class Sender {
   readonly #device: Device;
   readonly #events: SenderEvents;
   readonly #work = new PQueue({ concurrency: AT_ONCE });
-  /** What is being done, and how to end it at once. */
-  readonly #busy = new Map<string, AbortController>();
+  /** What is being done. */
+  readonly #busy = new Map<string, UnderWay>();
   readonly #progress: SendProgress;
   readonly #failures: SendFailures;
   #timer: NodeJS.Timeout | undefined;
@@ -67,7 +76,7 @@ export class Sender {
   async close(): Promise<void> {
     this.#endSigns();
     this.#stop.abort();
-    for (const attempt of this.#busy.values()) attempt.abort();
+    for (const { attempt } of this.#busy.values()) attempt.abort();
     await this.idle().catch(() => {});
     clearTimeout(this.#timer);
   }
@@ -134,15 +143,15 @@ export class Sender {
   #startOver(): void {
     if (this.#stop.signal.aborted) return;
     this.#device.http.reset();
-    for (const attempt of this.#busy.values()) attempt.abort();
+    for (const { attempt } of this.#busy.values()) attempt.abort();
     this.retryNow();
   }
 
-  /** Starts a task where fewer than AT_ONCE are under way; the end of one looks for the next. */
+  /** Starts a task where there is a place for it; the end of one looks for the next. */
   #start(key: string, task: (signal: AbortSignal) => Promise<void>): void {
-    if (this.#busy.size >= AT_ONCE) return;
+    if (!this.#hasPlace()) return;
     const attempt = new AbortController();
-    this.#busy.set(key, attempt);
+    this.#busy.set(key, { attempt, arrived: false });
     const ended = () => {
       this.#busy.delete(key);
       this.notify();
@@ -158,10 +167,17 @@ export class Sender {
       });
   }
 
+  #hasPlace(): boolean {
+    if (this.#busy.size >= AT_ONCE) return false;
+    let onTheWire = 0;
+    for (const { arrived } of this.#busy.values()) if (!arrived) onTheWire++;
+    return onTheWire < ON_THE_WIRE;
+  }
+
   #break(failure: Failure): void {
     if (this.#broken) return;
     this.#broken = failure;
-    for (const attempt of this.#busy.values()) attempt.abort();
+    for (const { attempt } of this.#busy.values()) attempt.abort();
     this.#events.onBroken?.();
   }
 
@@ -195,7 +211,7 @@ export class Sender {
         server,
         signal,
         onUrl: (url) => queue.advancePack(pack, 'created', url),
-        onWritten: (offset) => this.#recording(() => this.#progress.written(pack, offset)),
+        onWritten: (offset) => this.#written(pack, offset),
       });
       this.#known(pack);
     } catch (error) {
@@ -204,6 +220,14 @@ export class Sender {
       const attempt = { failure: deviceFailure(error), moved, path: file.path, signal };
       if ((await this.#failures.ofSend(pack, attempt)) === 'known') this.#known(pack);
     }
+  }
+
+  #written(pack: WaitingPack, offset: number): void {
+    this.#recording(() => this.#progress.written(pack, offset));
+    const underWay = this.#busy.get(packKey(pack));
+    if (!underWay || underWay.arrived || offset < pack.bytes) return;
+    underWay.arrived = true;
+    this.notify();
   }
 
   #known(pack: WaitingPack): void {

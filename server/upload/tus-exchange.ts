@@ -95,6 +95,7 @@ function sendAcks(
   if (raw.headers[ACK_HEADER] === undefined) return () => undefined;
   let told = Number(raw.headers['upload-offset']);
   let written = told;
+  const end = told + Number(raw.headers['content-length']);
   /** Runs while there is something to tell that is too little to be told at once. */
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
@@ -108,7 +109,8 @@ function sendAcks(
   };
   const unwatch = scope.store.watch(id, (offset) => {
     written = offset;
-    if (written - told >= ACK_BYTES) tell();
+    // The last byte is told at once: what follows is the check, and the client may send something else meanwhile.
+    if (written - told >= ACK_BYTES || written === end) tell();
     else timer ??= setTimeout(tell, ACK_MS);
   });
   return () => {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, writeFileSync } from 'node:fs';
+import { constants, getPriority } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { mailferryOk, PROGRAM, type RunningServer, serverAndDevice, stop } from '../support/mailferry.ts';
@@ -41,6 +42,14 @@ test('a host stops it with a line, well within 5 s', async () => {
   child.stdin.write('stop\n');
   expect(await ended).toEqual([0, null]);
   expect(Date.now() - asked).toBeLessThan(5_000);
+});
+
+test('it gives way to whatever else runs on the machine', async () => {
+  const { child, ended, receipts } = await runningAgent();
+  await expect.poll(receipts, { timeout: 20_000 }).toBe(1);
+  expect(getPriority(child.pid)).toBe(Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL));
+  child.stdin.end();
+  expect(await ended).toEqual([0, null]);
 });
 
 test('a host that is gone stops it too', async () => {

@@ -1,7 +1,8 @@
 // Uploads over HTTP: good packs are published once and for all, bad ones leave no trace, cuts lose nothing that arrived.
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STALL_MS } from '../../client/http/http-client.ts';
@@ -235,6 +236,18 @@ describe('a cut', () => {
     await expect.poll(() => acks, { timeout: 2 * ACK_MS }).toEqual([10_000, 10_001]);
     expect(ACK_MS).toBeLessThan(STALL_MS / 2);
     open.destroy();
+  });
+
+  it('is told the last byte at once, before its pack is checked, however little came since the last word', async () => {
+    const bytes = randomBytes(3 * ACK_BYTES + 5);
+    const created = await device.createUpload({ kind: 'file', path: 'whole' }, bytes.length);
+    const location = created.headers.get('location')!;
+    const { open, acks } = begin(location, bytes.length, bytes, { 'mailferry-acks': '1' });
+    const answered = once(open, 'response');
+    open.end();
+    const [answer] = (await answered) as [IncomingMessage];
+    expect([answer.statusCode, acks.at(-1)]).toEqual([204, bytes.length]);
+    answer.resume();
   });
 
   function readStaged(location: string): Promise<Buffer> {

@@ -7,13 +7,26 @@ import { openDeviceDb } from '../../../client/state/device-db.ts';
 import { Queue } from '../../../client/state/queue.ts';
 import { SourceRegistry } from '../../../client/state/source-registry.ts';
 import { Sender, type SenderEvents } from '../../../client/upload/sender.ts';
+import type { PackUpload } from '../../../client/upload/upload-pack.ts';
 import { backupRow, packRow } from '../../support/client/rows.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const SEALED = { complete: 1, size: 1_000, sha256: 'a', root: 'b', fingerprint: 'c', fingerprint_file: 'a' };
 
-/** A device whose server never answers, with `packs` packs of one backup queued. */
-function device(packs: number) {
+const { uploads } = vi.hoisted(() => ({ uploads: [] as PackUpload[] }));
+
+// Uploads that go on until they are told to end: what the server says of them is said by the test.
+vi.mock(import('../../../client/upload/upload-pack.ts'), () => ({
+  uploadPack: (upload: PackUpload) =>
+    new Promise<void>((_, reject) => {
+      uploads.push(upload);
+      upload.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
+    }),
+}));
+
+/** A device with `packs` packs of one backup queued; its server knows none of them, or never answers. */
+function device(packs: number, { answers = false } = {}) {
+  uploads.length = 0;
   const db = openDeviceDb(join(tempDir(), 'device.db'));
   const sources = new SourceRegistry(db);
   const queue = new Queue(db);
@@ -40,8 +53,9 @@ function device(packs: number) {
     },
     server: {
       knowsPack: (id: string, { signal }: { signal: AbortSignal }) =>
-        new Promise((_, reject) => {
+        new Promise((resolve, reject) => {
           asked.push(id);
+          if (answers) resolve(false);
           if (signal.aborted) reject(new Error('aborted'));
           signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
         }),
@@ -75,6 +89,28 @@ test('takes up two at a time, and a sign of the line costs no more for a thousan
   await vi.waitFor(() => expect(asked).toHaveLength(4), PATIENT);
   expect(looks.mock.calls.length - before).toBeLessThan(10);
   expect(new Set(asked).size).toBe(2);
+});
+
+test('sends on while the server checks what it has, with never more than two packs on the wire', async () => {
+  const { start } = device(10, { answers: true });
+  start().notify();
+  await vi.waitFor(() => expect(uploads).toHaveLength(2), PATIENT);
+  const bytes = packRow('a', 0).bytes;
+  const atOnce = async (count: number) => {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(uploads).toHaveLength(count);
+  };
+  uploads[0]!.onWritten(bytes - 1);
+  await atOnce(2);
+  uploads[0]!.onWritten(bytes);
+  uploads[0]!.onWritten(bytes);
+  await atOnce(3);
+  uploads[1]!.onWritten(bytes);
+  await atOnce(4);
+  // A server that is slow to check is not given more and more.
+  uploads[2]!.onWritten(bytes);
+  uploads[3]!.onWritten(bytes);
+  await atOnce(4);
 });
 
 test('a backup that only needs its receipt goes before packs that wait', async () => {
