@@ -10,6 +10,7 @@ import { lostBlocks } from '../healing/damage.ts';
 import type { PackReader } from '../pack/pack-reader.ts';
 import { sha256 } from '../sha256.ts';
 import { decodePage, decodePageList, type PageEntry } from './page-codec.ts';
+import { ReadAhead, type ReadAheadLimits } from './read-ahead.ts';
 import { type MapPage, PAGE_BLOCKS, pageCount, pageRoot, rootOfPages } from './version-map.ts';
 
 /** What has to be known of a version to read it. */
@@ -45,7 +46,7 @@ export class VersionReader {
   readonly #packs: PackReader;
   /** Rows of packs seen so far: they change only where a lost one comes back. */
   readonly #rows = new Map<string, PackRow>();
-  #blocksAhead = 0;
+  readonly #ahead = new ReadAhead(BLOCKS_AHEAD);
 
   constructor(catalogue: DeviceCatalogue, packs: PackReader) {
     this.#catalogue = catalogue;
@@ -143,40 +144,26 @@ export class VersionReader {
    * its hash before it is given out. Ends with a Failure `pack_damaged` rather than give a wrong byte.
    */
   async *bytes(map: StoredMap, from: number, to: number): AsyncGenerator<Uint8Array> {
-    const entries = openMap(map);
-    const ahead: Promise<Uint8Array>[] = [];
-    const last = coarseCount(to);
-    let page: { index: number; value: MapPage } | undefined;
-    try {
-      for (let next = Math.floor(from / COARSE), index = next; index < last; index++) {
-        while (next < last && (ahead.length === 0 || this.#mayReadAhead(ahead.length))) {
-          const wanted = Math.floor(next / PAGE_BLOCKS);
-          if (page?.index !== wanted) {
-            const [value] = await this.pages([entries[wanted]!]);
-            page = { index: wanted, value: value! };
-          }
-          const block = this.#block(page.value, next % PAGE_BLOCKS, coarseLength(next, map.size));
-          // A failure is met where the block is awaited; one that comes earlier must not count as unhandled.
-          block.catch(() => undefined);
-          ahead.push(block);
-          this.#blocksAhead++;
-          next++;
-        }
-        const bytes = await ahead[0]!;
-        ahead.shift();
-        this.#blocksAhead--;
-        const start = index * COARSE;
-        yield bytes.subarray(Math.max(0, from - start), Math.min(bytes.length, to - start));
-        // Of what was given out before, which the reader is done with.
-        collectSoon(bytes.length);
-      }
-    } finally {
-      this.#blocksAhead -= ahead.length;
+    const first = Math.floor(from / COARSE);
+    let start = first * COARSE;
+    for await (const bytes of this.#ahead.over(this.#blocks(map, first, coarseCount(to)))) {
+      yield bytes.subarray(Math.max(0, from - start), Math.min(bytes.length, to - start));
+      start += COARSE;
+      // Of what was given out before, which the reader is done with.
+      collectSoon(bytes.length);
     }
   }
 
-  #mayReadAhead(blocks: number): boolean {
-    return blocks < BLOCKS_AHEAD && this.#blocksAhead < BLOCKS_AHEAD_OF_ALL;
+  /** What reads the coarse blocks `first` (inclusive) to `end` (exclusive) of a version, one after another. */
+  async *#blocks(map: StoredMap, first: number, end: number): AsyncGenerator<() => Promise<Uint8Array>> {
+    const entries = openMap(map);
+    let page: MapPage | undefined;
+    for (let block = first; block < end; block++) {
+      const index = block % PAGE_BLOCKS;
+      if (!page || index === 0) [page] = await this.pages([entries[Math.floor(block / PAGE_BLOCKS)]!]);
+      const here = page!;
+      yield () => this.#block(here, index, coarseLength(block, map.size));
+    }
   }
 
   async #block(page: MapPage, index: number, length: number): Promise<Uint8Array> {
@@ -194,7 +181,8 @@ export class VersionReader {
 }
 
 const PAGES_AT_ONCE = 64;
-/** Blocks under way at once while a version is read: the disk and the decoder work while the network sends. */
-const BLOCKS_AHEAD = 4;
-/** The same for all that read versions of one device: beyond it each has one. Those who don't read what they asked for hold them. */
-const BLOCKS_AHEAD_OF_ALL = 16;
+/**
+ * Blocks of versions under way at once: the disk and the decoder work while the network sends. Who doesn't read what it asked for
+ * holds its own.
+ */
+const BLOCKS_AHEAD: ReadAheadLimits = { each: 4, ofAll: 16 };
