@@ -58,7 +58,8 @@ async function way(): Promise<Way> {
 describe('the README’s plain tus script', () => {
   test.each([
     ['over a good line', {}, 0],
-    ['cut again and again, which it goes on from', { resetAfter: 9_000_000 }, 3],
+    // A client without a window fills what the system buffers, and a cut costs that: on a line as fast as this machine it is megabytes.
+    ['cut again and again, which it goes on from', { resetAfter: 9_000_000, rate: 10_000_000 }, 3],
   ])(
     'backs a file up %s',
     async (_, faults, cuts) => {
@@ -67,7 +68,7 @@ describe('the README’s plain tus script', () => {
       const sent = await upload();
       expect([sent.code, sent.stderr]).toEqual([0, '']);
       expect(proxy.counted.cuts).toBeGreaterThanOrEqual(cuts);
-      expect(proxy.counted.up).toBeLessThan(SIZE + 100_000 + proxy.counted.cuts * 2_000_000);
+      expect(proxy.counted.up).toBeLessThan(SIZE + 100_000 + proxy.counted.cuts * 1_000_000);
       const { json } = await mailferryOk('versions', '--state', state, '--json');
       const path = 'C:\\Users\\me\\mail.pst';
       expect(json.versions).toEqual([
