@@ -23,7 +23,7 @@ export interface Limits {
 
 export const DEFAULT_LIMITS: Limits = {
   quotaBytes: Number.POSITIVE_INFINITY,
-  // A device works on two at a time; the others are what earlier attempts left.
+  // A device works on four at a time; the others are what earlier attempts left.
   openUploads: 64,
   requestsPerDevice: 64,
   // More than a few thousand devices need at once; a flood ends here and not in the memory.

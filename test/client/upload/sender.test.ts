@@ -13,13 +13,13 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const SEALED = { complete: 1, size: 1_000, sha256: 'a', root: 'b', fingerprint: 'c', fingerprint_file: 'a' };
 
-const { uploads } = vi.hoisted(() => ({ uploads: [] as PackUpload[] }));
+const { uploads } = vi.hoisted(() => ({ uploads: [] as (PackUpload & { end: () => void })[] }));
 
 // Uploads that go on until they are told to end: what the server says of them is said by the test.
 vi.mock(import('../../../client/upload/upload-pack.ts'), () => ({
   uploadPack: (upload: PackUpload) =>
-    new Promise<void>((_, reject) => {
-      uploads.push(upload);
+    new Promise<void>((resolve, reject) => {
+      uploads.push({ ...upload, end: resolve });
       upload.signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true });
     }),
 }));
@@ -111,6 +111,15 @@ test('sends on while the server checks what it has, with never more than two pac
   uploads[2]!.onWritten(bytes);
   uploads[3]!.onWritten(bytes);
   await atOnce(4);
+  // Nothing is on the wire then: two places are free as soon as one is checked, and one after that.
+  uploads[0]!.end();
+  await atOnce(5);
+  uploads[1]!.end();
+  await atOnce(6);
+  uploads[2]!.end();
+  await atOnce(6);
+  uploads[4]!.onWritten(bytes);
+  await atOnce(7);
 });
 
 test('a backup that only needs its receipt goes before packs that wait', async () => {
