@@ -1,17 +1,16 @@
 // One request of the upload protocol: handed to @tus/server as a web request, its answer written without what it adds unasked.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Failure } from '../../shared/failure.ts';
-import { ACK_BYTES, ACK_HEADER, ACK_MS, ROUTES } from '../../shared/routes.ts';
+import { ROUTES } from '../../shared/routes.ts';
 import type { DeviceScope } from '../device-scope.ts';
 import { serverFailure } from '../disk-failure.ts';
 import { lingerThenCut } from '../http/linger.ts';
 import { type Answer, PROBLEM_TYPE, problemOf, problemOfTus, uploadGone } from '../http/problem.ts';
+import { answerMeanwhile } from './interim-answers.ts';
 
 const TUS_VERSION = '1.0.0';
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
 const CHUNK_TYPE = 'application/offset+octet-stream';
-/** Interim answers that nobody reads are not piled up. */
-const MOST_UNREAD_BYTES = 16_384;
 
 type TusRequest = Parameters<DeviceScope['tus']['handleWeb']>[0];
 
@@ -26,8 +25,7 @@ export async function exchangeTus(
   response: ServerResponse,
   failed: (failure: Failure) => void,
 ): Promise<void> {
-  const stopAcks =
-    id !== undefined && raw.method === 'PATCH' ? sendAcks(scope, id, raw, response) : () => undefined;
+  const ended = id === undefined ? () => undefined : answerMeanwhile(scope.store, id, raw, response);
   let answer: Answer | Response;
   try {
     answer = refusal(raw, id) ?? (await handle(scope, id, raw, failed));
@@ -36,7 +34,7 @@ export async function exchangeTus(
     failed(failure);
     answer = problemOf(failure);
   } finally {
-    stopAcks();
+    ended();
   }
   await send(answer, raw, response);
 }
@@ -83,40 +81,6 @@ function webRequest(id: string | undefined, raw: IncomingMessage): Request {
   });
   // By this @tus/server sees a connection that breaks, and the store finds the body that it takes from there itself.
   return Object.assign(request, { runtime: { node: { req: raw } } });
-}
-
-/** Says, in 103 answers, how much of a PATCH is written; returns what stops it. Only to a client that asks. */
-function sendAcks(
-  scope: DeviceScope,
-  id: string,
-  raw: IncomingMessage,
-  response: ServerResponse,
-): () => void {
-  if (raw.headers[ACK_HEADER] === undefined) return () => undefined;
-  let told = Number(raw.headers['upload-offset']);
-  let written = told;
-  const end = told + Number(raw.headers['content-length']);
-  /** Runs while there is something to tell that is too little to be told at once. */
-  let timer: NodeJS.Timeout | undefined;
-  const tell = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    const { socket } = response;
-    if (response.headersSent || !socket?.writable || socket.writableLength > MOST_UNREAD_BYTES) return;
-    told = written;
-    // Node sends no 103 without a Link; this one is true and means nothing to anybody.
-    response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(written) });
-  };
-  const unwatch = scope.store.watch(id, (offset) => {
-    written = offset;
-    // The last byte is told at once: what follows is the check, and the client may send something else meanwhile.
-    if (written - told >= ACK_BYTES || written === end) tell();
-    else timer ??= setTimeout(tell, ACK_MS);
-  });
-  return () => {
-    unwatch();
-    clearTimeout(timer);
-  };
 }
 
 async function send(
