@@ -1,5 +1,5 @@
 // Files that are whole or not there: written beside, synced, renamed, and the directory synced.
-import { lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
@@ -35,12 +35,32 @@ export async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** Makes a directory and what is missing above it; each new one is durable in its parent. */
+/**
+ * Makes a directory and what is missing above it, from the top down, each durable in its parent before there is anything in it. So is
+ * one that is there already: a process that made it may have died before it could see to that.
+ */
 export async function makeDirectory(given: string): Promise<void> {
   const path = resolve(given);
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
+  const parent = dirname(path);
+  const isThere = await isDirectory(path);
+  if (!isThere) {
+    if (parent !== path) await makeDirectory(parent);
+    // No failure where another was quicker.
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  }
+  await syncDirectory(parent).catch((error: NodeJS.ErrnoException) => {
+    // Where this user may not even look, others made what is there.
+    if (!isThere || !['EACCES', 'EPERM'].includes(error.code ?? '')) throw error;
+  });
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return false;
+  }
 }
 
 /** Writes a small file whole: after a crash it has the old content or the new. Readable by its owner only. */

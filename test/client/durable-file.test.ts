@@ -8,12 +8,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { makeDirectory, removeDurably, syncDirectory, writeDurably } from '../../client/durable-file.ts';
 import { openFilesBelow } from '../support/client/open-files.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -21,6 +23,21 @@ import { tempDir } from '../support/temp-dir.ts';
 const built = pathToFileURL(
   fileURLToPath(new URL('../../dist/client/durable-file.js', import.meta.url)),
 ).href;
+
+/** The folders that `work` brought to the disk, in that order. */
+async function foldersSynced(work: () => Promise<void>): Promise<string[]> {
+  const folder = await open('.', 'r');
+  const handle = Object.getPrototypeOf(folder) as FileHandle;
+  await folder.close();
+  const { sync } = handle;
+  const synced: string[] = [];
+  const watched = vi.spyOn(handle, 'sync').mockImplementation(function (this: FileHandle) {
+    synced.push(readlinkSync(`/proc/self/fd/${this.fd}`));
+    return sync.call(this);
+  });
+  await work().finally(() => watched.mockRestore());
+  return synced;
+}
 
 describe('writing', () => {
   test('text and bytes, anew and over what was there; nothing stays beside it or open', async () => {
@@ -89,6 +106,14 @@ describe('folders', () => {
     chmodSync(join(root, 'a'), 0o755);
     await makeDirectory(join(root, 'a', 'b'));
     expect(statSync(join(root, 'a')).mode & 0o777).toBe(0o755);
+  });
+
+  test('are durable before there is anything in them, also those of a process that died before it saw to that', async () => {
+    const root = tempDir();
+    mkdirSync(join(root, 'a'));
+    expect(await foldersSynced(() => makeDirectory(join(root, 'a')))).toEqual([root]);
+    const below = ['', 'a', 'a/b'].map((each) => join(root, each));
+    expect(await foldersSynced(() => makeDirectory(join(root, 'a', 'b', 'c')))).toEqual(below);
   });
 
   test('fail where a file is in the way', async () => {
