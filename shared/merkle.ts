@@ -8,26 +8,26 @@ import type { Sha256 } from './block.ts';
  * it touches. No leaves at all: SHA-256 of nothing.
  */
 
+// What is hashed next, for all sums: they are hashed at once, and a sum of two leaves would be made up of little else.
+const leaf = Uint8Array.of(0, ...new Uint8Array(32));
+const node = Uint8Array.of(1, ...new Uint8Array(64));
+
 /** Adds up a root from left to right in O(log n) memory. */
 export class MerkleSum {
   readonly #sha256: Sha256;
-  readonly #leaf = new Uint8Array(33);
-  readonly #node = new Uint8Array(65);
   /** Perfect subtrees not yet merged, largest first; strictly falling heights. */
   readonly #pending: { height: number; hash: Uint8Array }[] = [];
 
   constructor(sha256: Sha256) {
     this.#sha256 = sha256;
-    this.#leaf[0] = 0;
-    this.#node[0] = 1;
   }
 
   /** Appends one block by its 32-byte SHA-256. */
   push(blockHash: Uint8Array): this {
     // A shorter one would silently be filled up with the end of the one before.
     if (blockHash.length !== 32) throw new RangeError('a block hash is 32 bytes');
-    this.#leaf.set(blockHash, 1);
-    return this.pushSubtree(this.#sha256(this.#leaf), 0);
+    leaf.set(blockHash, 1);
+    return this.pushSubtree(this.#sha256(leaf), 0);
   }
 
   /** Appends the root of 2^height blocks; every subtree before it must be at least as high. */
@@ -46,9 +46,9 @@ export class MerkleSum {
   }
 
   #join(left: Uint8Array, right: Uint8Array): Uint8Array {
-    this.#node.set(left, 1);
-    this.#node.set(right, 33);
-    return this.#sha256(this.#node);
+    node.set(left, 1);
+    node.set(right, 33);
+    return this.#sha256(node);
   }
 
   /** The root over everything pushed; more may be pushed afterwards. */

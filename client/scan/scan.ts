@@ -66,7 +66,7 @@ export async function scan(job: ScanJob): Promise<ScanResult> {
   for await (const { slot, length, records } of pieces(job)) {
     try {
       for (let from = 0; from < length; from += COARSE, through++) {
-        const block = slot.bytes.subarray(from, Math.min(length, from + COARSE));
+        const block = slot.subarray(from, Math.min(length, from + COARSE));
         const index = through % BATCH;
         const record = index * RECORD_BYTES;
         const comparable = record < records.length && coarseLength(through, job.base!.size) === block.length;
@@ -82,10 +82,12 @@ export async function scan(job: ScanJob): Promise<ScanResult> {
         sum.push(draft.subarray(record + TAG_BYTES, record + TAG_BYTES + 32));
         job.packs.blocksDone(through + 1);
       }
-      await job.draft.append(draft.subarray(0, Math.ceil(length / COARSE) * RECORD_BYTES));
-    } finally {
-      job.whole.release(slot.number);
+    } catch (error) {
+      job.whole.release(slot);
+      throw error;
     }
+    job.whole.update(slot, length);
+    await job.draft.append(draft.subarray(0, Math.ceil(length / COARSE) * RECORD_BYTES));
     job.onProgress(Math.min(size, through * COARSE));
     if (job.stop() && through < blocks)
       return { complete: false, through, sha256: '', root: new Uint8Array(0), changed };
@@ -144,7 +146,7 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
       try {
         return { ...read, records: await records };
       } catch (error) {
-        job.whole.release(read.slot.number);
+        job.whole.release(read.slot);
         throw error;
       }
     });
@@ -155,7 +157,6 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
   try {
     for (let next = ahead.shift(); next; next = ahead.shift()) {
       const piece = await next;
-      job.whole.update(piece.slot, piece.length);
       if (at < job.size) readNext();
       yield piece;
     }
@@ -163,7 +164,7 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
     // A scan that ends early must leave its slots to the next one.
     for (const left of ahead) {
       const piece = await left.catch(() => null);
-      if (piece) job.whole.release(piece.slot.number);
+      if (piece) job.whole.release(piece.slot);
     }
   }
 }
@@ -173,18 +174,16 @@ async function readPiece(job: ScanJob, from: number): Promise<{ slot: Slot; leng
   const length = Math.min(SLOT_BYTES, job.size - from);
   try {
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await job.file
-        .read(slot.bytes, done, length - done, from + done)
-        .catch((cause) => {
-          throw readFailure(job.path, from + done, cause);
-        });
+      const { bytesRead } = await job.file.read(slot, done, length - done, from + done).catch((cause) => {
+        throw readFailure(job.path, from + done, cause);
+      });
       if (bytesRead === 0)
         throw new Failure('source_changed', `${job.path} became shorter while it was read.`);
       done += bytesRead;
     }
     return { slot, length };
   } catch (error) {
-    job.whole.release(slot.number);
+    job.whole.release(slot);
     throw error;
   }
 }

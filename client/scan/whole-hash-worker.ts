@@ -1,20 +1,25 @@
-// The worker that adds up the SHA-256 of a whole source from memory it shares with the reader.
+// The worker that adds up the SHA-256 of a whole source, slot after slot.
 import { createHash, type Hash } from 'node:crypto';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 
 export type HashRequest =
-  | { readonly do: 'update'; readonly slot: number; readonly at: number; readonly length: number }
+  /** The slot is handed over, and comes back in the answer. */
+  | { readonly do: 'update'; readonly slot: ArrayBuffer; readonly length: number }
   | { readonly do: 'digest' }
   | { readonly do: 'begin' };
-export type HashAnswer = { readonly slot: number } | { readonly digest: string };
+export type HashAnswer = { readonly slot: ArrayBuffer } | { readonly digest: string };
 
-const memory = Buffer.from(workerData as SharedArrayBuffer);
 let sum: Hash = createHash('sha256');
+
+function answer(message: HashAnswer, transfer: ArrayBuffer[] = []): void {
+  parentPort?.postMessage(message, transfer);
+}
 
 parentPort?.on('message', (request: HashRequest) => {
   if (request.do === 'begin') sum = createHash('sha256');
   else if (request.do === 'update') {
-    sum.update(memory.subarray(request.at, request.at + request.length));
-    parentPort?.postMessage({ slot: request.slot } satisfies HashAnswer);
-  } else parentPort?.postMessage({ digest: sum.digest('hex') } satisfies HashAnswer);
+    const { slot, length } = request;
+    sum.update(new Uint8Array(slot, 0, length));
+    answer({ slot }, [slot]);
+  } else answer({ digest: sum.digest('hex') });
 });

@@ -10,47 +10,69 @@ import type { HashAnswer, HashRequest } from './whole-hash-worker.ts';
 export const SLOT_BYTES = BATCH * COARSE;
 const SLOTS = 4;
 
-export interface Slot {
-  readonly number: number;
-  /** SLOT_BYTES of shared memory. */
-  readonly bytes: Buffer;
-}
+/** SLOT_BYTES of memory that belongs to one at a time: the reader, then the hash. */
+export type Slot = Buffer<ArrayBuffer>;
 
 /** What scan() reads into and hashes with; one source at a time, slots in the order of the source. */
 export interface SlotHash {
   begin(): void;
   /** A free slot; waits for one. */
   take(): Promise<Slot>;
-  /** Adds the first `length` bytes of the slot; it stays taken until that is done and it is released. */
+  /** Adds the first `length` bytes of the slot, which is no longer the caller's: it is free again when that is done. */
   update(slot: Slot, length: number): void;
-  release(number: number): void;
+  /** Gives a slot back whose bytes don't count. */
+  release(slot: Slot): void;
   /** SHA-256 of everything since begin(), in hexadecimal. */
   digest(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** For large sources: the sum is added up in a worker, on another core. */
-export class WorkerHash implements SlotHash {
-  readonly #memory = new SharedArrayBuffer(SLOTS * SLOT_BYTES);
-  readonly #worker: Worker;
+/** Free slots, and who waits for one. */
+class FreeSlots {
   readonly #free: Slot[];
-  /** Slots handed out and given back twice: by the reader and by the hash. */
-  readonly #holders = new Map<number, number>();
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = Array.from({ length: count }, () => Buffer.from(new ArrayBuffer(SLOT_BYTES)));
+  }
+
+  /** `check` is called before each look for one, and throws where none will come. */
+  async take(check: () => void = () => undefined): Promise<Slot> {
+    for (;;) {
+      check();
+      const slot = this.#free.pop();
+      if (slot) return slot;
+      await new Promise<void>((resolve) => {
+        this.#waiting.push(resolve);
+      });
+    }
+  }
+
+  put(slot: Slot): void {
+    this.#free.push(slot);
+    this.#waiting.shift()?.();
+  }
+
+  wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+}
+
+/**
+ * For large sources: the sum is added up in a worker, on another core. Slots are handed over and back, since V8 copies out of memory
+ * that threads share at a third of the speed of any other, and the reader copies every byte twice.
+ */
+export class WorkerHash implements SlotHash {
+  readonly #worker: Worker;
+  readonly #slots = new FreeSlots(SLOTS);
   #digest: { resolve: (digest: string) => void; reject: (error: Error) => void } | undefined;
   #failed: Error | undefined;
 
   constructor() {
-    this.#free = Array.from({ length: SLOTS }, (_, number) => ({
-      number,
-      bytes: Buffer.from(this.#memory, number * SLOT_BYTES, SLOT_BYTES),
-    }));
-    this.#worker = startWorker(new URL('./whole-hash-worker.js', import.meta.url), {
-      workerData: this.#memory,
-    });
+    this.#worker = startWorker(new URL('./whole-hash-worker.js', import.meta.url));
     this.#worker.on('message', (answer: HashAnswer) => {
       if ('digest' in answer) this.#digest?.resolve(answer.digest);
-      else this.release(answer.slot);
+      else this.release(Buffer.from(answer.slot));
     });
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', () => this.#fail(new Error('the hashing thread ended')));
@@ -59,46 +81,33 @@ export class WorkerHash implements SlotHash {
   #fail(error: Error): void {
     this.#failed ??= error;
     this.#digest?.reject(this.#failed);
-    for (const wake of this.#waiting.splice(0)) wake();
+    this.#slots.wakeAll();
   }
 
   get failed(): boolean {
     return this.#failed !== undefined;
   }
 
-  #post(request: HashRequest): void {
-    this.#worker.postMessage(request);
+  #post(request: HashRequest, transfer: ArrayBuffer[] = []): void {
+    this.#worker.postMessage(request, transfer);
   }
 
   begin(): void {
     this.#post({ do: 'begin' });
   }
 
-  async take(): Promise<Slot> {
-    for (;;) {
+  take(): Promise<Slot> {
+    return this.#slots.take(() => {
       if (this.#failed) throw this.#failed;
-      const slot = this.#free.pop();
-      if (slot) {
-        this.#holders.set(slot.number, 1);
-        return slot;
-      }
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
+    });
   }
 
   update(slot: Slot, length: number): void {
-    this.#holders.set(slot.number, (this.#holders.get(slot.number) ?? 0) + 1);
-    this.#post({ do: 'update', slot: slot.number, at: slot.number * SLOT_BYTES, length });
+    this.#post({ do: 'update', slot: slot.buffer, length }, [slot.buffer]);
   }
 
-  release(number: number): void {
-    const left = (this.#holders.get(number) ?? 1) - 1;
-    this.#holders.set(number, left);
-    if (left > 0) return;
-    this.#free.push({ number, bytes: Buffer.from(this.#memory, number * SLOT_BYTES, SLOT_BYTES) });
-    this.#waiting.shift()?.();
+  release(slot: Slot): void {
+    this.#slots.put(slot);
   }
 
   async digest(): Promise<string> {
@@ -116,35 +125,24 @@ export class WorkerHash implements SlotHash {
 
 /** For small sources, where starting a worker costs more than the sum: here and now. */
 export class InlineHash implements SlotHash {
-  readonly #slots: Slot[] = Array.from({ length: 2 }, (_, number) => ({
-    number,
-    bytes: Buffer.alloc(SLOT_BYTES),
-  }));
-  readonly #free: Slot[] = this.#slots.slice();
+  readonly #slots = new FreeSlots(2);
   #sum = createHash('sha256');
-  #waiting: (() => void)[] = [];
 
   begin(): void {
     this.#sum = createHash('sha256');
   }
 
-  async take(): Promise<Slot> {
-    for (;;) {
-      const slot = this.#free.pop();
-      if (slot) return slot;
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-    }
+  take(): Promise<Slot> {
+    return this.#slots.take();
   }
 
   update(slot: Slot, length: number): void {
-    this.#sum.update(slot.bytes.subarray(0, length));
+    this.#sum.update(slot.subarray(0, length));
+    this.release(slot);
   }
 
-  release(number: number): void {
-    this.#free.push(this.#slots[number]!);
-    this.#waiting.shift()?.();
+  release(slot: Slot): void {
+    this.#slots.put(slot);
   }
 
   async digest(): Promise<string> {

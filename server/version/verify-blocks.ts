@@ -2,7 +2,7 @@
 import { COARSE, coarseLength } from '../../shared/block.ts';
 import { sameBytes } from '../../shared/byte-codec.ts';
 import type { ChangeList } from '../../shared/change-list.ts';
-import { slice } from '../../shared/extents.ts';
+import { type PlacedExtent, slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { CheckedPacks } from '../pack/checked-packs.ts';
 import type { PackReader } from '../pack/pack-reader.ts';
@@ -13,6 +13,8 @@ import type { VersionReader } from './version-reader.ts';
 
 /** Blocks read at once: the disk and the decoder don't wait for each other, and memory stays small. */
 const AT_ONCE = 4;
+/** Indexes of packs read at once. */
+const INDEXES_AT_ONCE = 16;
 /** Most indices that a `blocks_differ` names: a device that has more wrong sends everything anyway. */
 const MOST_NAMED = 1_000;
 
@@ -42,11 +44,15 @@ export async function verifyBlocks(
 ): Promise<void> {
   const { coarse } = version.changes;
   const proven = new Uint8Array(coarse.length);
-  for (const run of version.changes.runs) {
+  const { runs } = version.changes;
+  const mark = async (run: PlacedExtent): Promise<void> => {
     const pack = await reader.pack(run.pack);
     if (pack.kind === 'pack' && checked.has(device, pack.id))
       markProven(run, await packs.index(device, pack), coarse, version.size, proven);
-  }
+  };
+  // A run of a first backup is a pack, and its index four short reads that wait for each other.
+  for (let at = 0; at < runs.length; at += INDEXES_AT_ONCE)
+    await Promise.all(runs.slice(at, at + INDEXES_AT_ONCE).map(mark));
   const differing: number[] = [];
   // Taken in the order of the version, in which neighbours share frames; the workers draw from one row.
   let next = 0;

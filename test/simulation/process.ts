@@ -37,14 +37,6 @@ const LOOK_MS = 60_000;
 const SOON_MS = 1_000;
 
 const HASHES = blockHashes(Buffer.from(SECRET, 'hex'));
-/** Its memory is used again by the next process: what the one before left in it is never read. */
-const memory = new InlineHash();
-
-function hashOfProcess(): InlineHash {
-  // Slots that a dead process took are free again.
-  for (const number of [0, 1]) memory.release(number);
-  return memory;
-}
 
 /** Freezes the volume: a copy of its files under another root. */
 function snapshotsOf(disk: Disk, world: World): SnapshotProvider {
@@ -205,7 +197,7 @@ async function attend(world: World, device: Device, life: Life): Promise<void> {
   device.line.onSign(() => lookWithin(SOON_MS));
   device.stop.addEventListener('abort', () => look());
   const seals = () => world.chance.is(world.faults.seals);
-  const hash = hashOfProcess();
+  const hash = new InlineHash();
   while (!device.stop.aborted) {
     lookAt = Number.POSITIVE_INFINITY;
     try {
