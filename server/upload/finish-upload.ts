@@ -50,13 +50,13 @@ export class UploadFinisher {
   }
 
   async #finish(id: string): Promise<void> {
-    const { catalogue, checks, turns } = this.#ports;
+    const { catalogue, turns } = this.#ports;
     const row = await catalogue.uploads.get(id);
     if (!row) throw uploadGone();
     if (row.finished) return;
     const plan = planUpload(row.metadata, row.length, Number.POSITIVE_INFINITY);
     try {
-      if (plan.kind === 'pack') await checks.take('pack', () => this.#finishPack(row, plan.pack));
+      if (plan.kind === 'pack') await this.#finishPack(row, plan.pack);
       else await turns.take(catalogue.device, () => this.#finishFile(row, plan));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
@@ -68,8 +68,9 @@ export class UploadFinisher {
   }
 
   async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
-    const { catalogue, vault, checked, turns, cameBack } = this.#ports;
-    const raw = await this.#checkedRaw(id, length, pack);
+    const { catalogue, vault, checks, checked, turns, cameBack } = this.#ports;
+    // The next is checked while the disk takes this one.
+    const raw = await checks.take('pack', () => this.#checkedRaw(id, length, pack));
     const wasLost = (await catalogue.packs.get(pack, 'pack'))?.lost === 1;
     await vault.publish(catalogue.device, id, pack);
     await catalogue.transaction(async (rows) => {
