@@ -20,6 +20,13 @@ export function fromHex(text: string): Uint8Array {
   return bytes;
 }
 
+/** The bytes of a text whose characters are bytes. An array as small as a hash lies in the heap itself, and keeps no other alive. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
 /** Whether both hold the same bytes. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -1,6 +1,7 @@
 // The three hashes of a block, under the keys that the device's secret gives.
 import { hash, hkdfSync } from 'node:crypto';
 import type { Sha256 } from '../../shared/block.ts';
+import { latin1Bytes } from '../../shared/byte-codec.ts';
 import { blockTag, TAG_KEY_BYTES } from './block-tag.ts';
 import { FINE_KEY_BYTES, FineHasher } from './fine-hash.ts';
 
@@ -12,7 +13,7 @@ export interface BlockHashes {
 }
 
 /** SHA-256: 32 bytes. By way of a string: of 65 bytes it takes half as long as the one that Node 20 gives as a buffer. */
-export const sha256: Sha256 = (bytes) => Buffer.from(hash('sha256', bytes, 'binary'), 'latin1');
+export const sha256: Sha256 = (bytes) => latin1Bytes(hash('sha256', bytes, 'binary'));
 
 /** Hashes under keys derived (HKDF, RFC 5869) from the device's secret of 32 bytes. */
 export function blockHashes(secret: Uint8Array): BlockHashes {

@@ -1,7 +1,7 @@
 // Numbers, hashes and bytes come back as they went in, in one form only; everything else is a Failure `malformed`.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ByteReader, ByteWriter, fromHex, sameBytes, toHex } from '../../shared/byte-codec.ts';
+import { ByteReader, ByteWriter, fromHex, latin1Bytes, sameBytes, toHex } from '../../shared/byte-codec.ts';
 import { outcome } from './outcome.ts';
 
 const MAX = Number.MAX_SAFE_INTEGER;
@@ -36,6 +36,12 @@ describe('hexadecimal', () => {
   it.each(['a', 'AB', '0x', ' 0', '0 ', '0g', 'ab\n', '\nab', '١٢', 'ａｂ'])('refuses %j', (text) => {
     expect(outcome(() => fromHex(text))).toBe('malformed');
   });
+});
+
+it('a text whose characters are bytes becomes those bytes', () => {
+  const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  expect([...latin1Bytes(Buffer.from(every).toString('latin1'))]).toEqual([...every]);
+  expect(latin1Bytes('')).toHaveLength(0);
 });
 
 describe('sameBytes', () => {
