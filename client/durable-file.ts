@@ -49,8 +49,9 @@ export async function makeDirectory(given: string): Promise<void> {
     await mkdir(path, { recursive: true, mode: 0o700 });
   }
   await syncDirectory(parent).catch((error: NodeJS.ErrnoException) => {
-    // Where this user may not even look, others made what is there.
-    if (!isThere || !['EACCES', 'EPERM'].includes(error.code ?? '')) throw error;
+    // Where this user may not even look, or the file system knows no such thing (autofs), others made what is there.
+    if (!isThere || !['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EROFS'].includes(error.code ?? ''))
+      throw error;
   });
 }
 

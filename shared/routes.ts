@@ -15,9 +15,9 @@ export const ROUTES = {
 /**
  * Interim responses (103, RFC 8297) by which the server says during a PATCH how much of the upload has been written, in
  * the header Upload-Offset: every ACK_BYTES at the latest, on a slow line ACK_MS after a byte that was not told yet, the last byte
- * at once, and then every ACK_MS while the pack waits for its check. A HEAD that has to wait for that gets them too, without the
- * header. A client that keeps at most a window unacknowledged sends at most that much again after a cut, and one that waits for a
- * sign of life gets it. A client or proxy that knows nothing of them loses nothing.
+ * at once, and then again and again while the pack waits for its check. A client that keeps at most a window unacknowledged sends at
+ * most that much again after a cut, and one that waits for a sign of life gets it. A client or proxy that knows nothing of them loses
+ * nothing.
  */
 export const ACK_BYTES = 262_144;
 /** A fourth of the time for which a device bears silence (client/http/http-client.ts). */

@@ -146,7 +146,6 @@ function stalled(url: URL): Failure {
 
 function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    outgoing.on('information', () => watchdog.alive(true));
     outgoing.once('response', (response) => {
       watchdog.alive(true);
       resolve(response);

@@ -43,7 +43,7 @@ export async function sendBody(
   { window, onInterim }: WindowOptions,
   watchdog: Watchdog,
 ): Promise<boolean> {
-  const acks = window === undefined ? null : new Acknowledgements(outgoing, onInterim);
+  const acks = window === undefined ? null : new Acknowledgements(outgoing, onInterim, watchdog);
   let over = false;
   outgoing.once('close', () => {
     over = true;
@@ -82,9 +82,10 @@ class Acknowledgements {
   #wake: () => void = () => {};
   #closed = false;
 
-  constructor(outgoing: ClientRequest, onInterim: WindowOptions['onInterim']) {
+  constructor(outgoing: ClientRequest, onInterim: WindowOptions['onInterim'], watchdog: Watchdog) {
     const start = Number(outgoing.getHeader('upload-offset') ?? 0);
     outgoing.on('information', ({ headers }) => {
+      watchdog.alive(true);
       const offset = Number(headers['upload-offset'] ?? Number.NaN);
       if (!Number.isSafeInteger(offset)) return;
       this.#given = true;

@@ -142,6 +142,8 @@ async function* pieces(job: ScanJob): AsyncGenerator<Piece> {
     at += SLOT_BYTES;
     base = base.then(async (): Promise<Uint8Array> => job.base?.records.next() ?? new Uint8Array(0));
     const records = base;
+    // Heard of with the piece; but that may still wait for a slot, or fail itself.
+    records.catch(() => {});
     const piece = readPiece(job, from).then(async (read) => {
       try {
         return { ...read, records: await records };

@@ -66,7 +66,7 @@ class StackRequest implements HttpRequest {
     const response = await this.#http.send({
       method: this.#method,
       url: this.#url,
-      headers: { ...this.#headers, [ACK_HEADER]: '1' },
+      headers: { ...this.#headers, ...(slice ? { [ACK_HEADER]: '1' } : {}) },
       signal: AbortSignal.any([this.#abort.signal, this.#options.signal]),
       ...(slice
         ? {

@@ -6,8 +6,16 @@ import type { DurableStore } from './durable-store.ts';
 /** Interim answers that nobody reads are not piled up. */
 const MOST_UNREAD_BYTES = 16_384;
 
+/** While a pack waits for its check: sooner than a device begins to ask whether there still is a line (client/http/watchdog.ts). */
+const WAITING_MS = ACK_MS / 2;
 /**
- * Sends the interim answers of a request on upload `id` (shared/routes.ts says when), to a client that asks for them and to no other.
+ * So long at most: twice as long as a row of a thousand devices with four packs each takes. A disk that hangs is silent then, and the
+ * device says so.
+ */
+const LONGEST_MS = 900_000;
+
+/**
+ * Sends the interim answers of a PATCH of upload `id` (shared/routes.ts says when), to a client that asks for them and to no other.
  * Returns what stops it.
  */
 export function answerMeanwhile(
@@ -16,28 +24,16 @@ export function answerMeanwhile(
   raw: IncomingMessage,
   response: ServerResponse,
 ): () => void {
-  if (raw.headers[ACK_HEADER] === undefined) return () => undefined;
-  if (raw.method === 'PATCH') return tellWritten(store, id, raw, response);
-  if (raw.method !== 'HEAD') return () => undefined;
-  const timer = setInterval(() => send(response), ACK_MS);
-  return () => clearInterval(timer);
-}
-
-/** How much of a PATCH is written; and again and again that all is, while the pack waits in one row with those of other devices. */
-function tellWritten(
-  store: Pick<DurableStore, 'watch'>,
-  id: string,
-  raw: IncomingMessage,
-  response: ServerResponse,
-): () => void {
+  if (raw.headers[ACK_HEADER] === undefined || raw.method !== 'PATCH') return () => undefined;
   let told = Number(raw.headers['upload-offset']);
   let written = told;
   const end = told + Number(raw.headers['content-length']);
+  let left = LONGEST_MS / WAITING_MS;
   /** Runs while there is something to tell that is too little to be told at once, and while the check is waited for. */
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
     clearTimeout(timer);
-    timer = written === end ? setTimeout(tell, ACK_MS) : undefined;
+    timer = written === end && left-- > 0 ? setTimeout(tell, WAITING_MS) : undefined;
     if (send(response, written)) told = written;
   };
   const unwatch = store.watch(id, (offset) => {
@@ -53,11 +49,10 @@ function tellWritten(
 }
 
 /** Whether it could be sent. */
-function send(response: ServerResponse, offset?: number): boolean {
+function send(response: ServerResponse, offset: number): boolean {
   const { socket } = response;
   if (response.headersSent || !socket?.writable || socket.writableLength > MOST_UNREAD_BYTES) return false;
-  const written = offset === undefined ? {} : { 'upload-offset': String(offset) };
   // Node sends no 103 without a Link; this one is true and means nothing to anybody.
-  response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, ...written });
+  response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(offset) });
   return true;
 }

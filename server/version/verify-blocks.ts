@@ -13,8 +13,8 @@ import type { VersionReader } from './version-reader.ts';
 
 /** Blocks read at once: the disk and the decoder don't wait for each other, and memory stays small. */
 const AT_ONCE = 4;
-/** Indexes of packs read at once. */
-const INDEXES_AT_ONCE = 16;
+/** Indexes of packs read at once: few, since one of 65,536 frames takes megabytes while it is read. */
+const INDEXES_AT_ONCE = 4;
 /** Most indices that a `blocks_differ` names: a device that has more wrong sends everything anyway. */
 const MOST_NAMED = 1_000;
 
