@@ -147,8 +147,13 @@ export function isFailureCode(text: unknown): text is FailureCode {
   return typeof text === 'string' && Object.hasOwn(FAILURES, text);
 }
 
-/** The Failure in `error`, or `internal` with it as the cause: nothing is thrown away. */
+/**
+ * The Failure in `error`, or `internal` with it as the cause: nothing is thrown away. One made by another copy of this module counts:
+ * the program is bundled with a copy of its own, the server that it loads is not.
+ */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
+  if (error instanceof Error && error.name === 'Failure' && 'code' in error && isFailureCode(error.code))
+    return new Failure(error.code, error.message, { cause: error });
   return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error });
 }

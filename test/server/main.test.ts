@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPack } from './support/build-pack.ts';
 import { DeviceClient } from './support/device-client.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/client/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../dist/client/mailferry.js', import.meta.url));
 let data: string;
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), 'mailferry-main-'));

@@ -89,6 +89,14 @@ describe('asFailure', () => {
     expect(asFailure(failure)).toBe(failure);
   });
 
+  it('knows one of another copy of this module, as a bundle and what it loads have', () => {
+    const foreign = Object.assign(new Error('The disk is full.'), { name: 'Failure', code: 'server_full' });
+    expect(asFailure(foreign)).toMatchObject({ code: 'server_full', message: 'The disk is full.' });
+    expect(asFailure(foreign).cause).toBe(foreign);
+    const odd = Object.assign(new Error('x'), { name: 'Failure', code: 'ENOSPC' });
+    expect(asFailure(odd).code).toBe('internal');
+  });
+
   it.each([
     [new TypeError('odd'), 'odd'],
     ['text', 'text'],

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const isBuilt = import.meta.url.includes('/dist/test/');
 /** The built program; this file may itself be a part of what was built. */
 export const PROGRAM = fileURLToPath(
-  new URL(isBuilt ? '../../client/main.js' : '../../dist/client/main.js', import.meta.url),
+  new URL(isBuilt ? '../../client/mailferry.js' : '../../dist/client/mailferry.js', import.meta.url),
 );
 
 export interface Ended {

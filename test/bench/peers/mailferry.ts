@@ -8,7 +8,7 @@ import { listeningPort, overTheWire, type Wire } from './over-the-wire.ts';
 import type { Peer, Protection, Room } from './peer.ts';
 
 /** From dist/test/bench/peers/. */
-const COMMAND_LINE = fileURLToPath(new URL('../../../client/main.js', import.meta.url));
+const COMMAND_LINE = fileURLToPath(new URL('../../../client/mailferry.js', import.meta.url));
 
 /** Bytes are counted by a proxy, a third process on the same cores. */
 export const mailferry: Peer = {

@@ -1,0 +1,34 @@
+// What the build does with the device's modules once they are compiled: the program that people start becomes one file.
+import { cp } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** Where this file, and all that it bundles, was compiled to. */
+const BUILT = new URL('./', import.meta.url);
+
+/** The packages among what is bundled are CommonJS, and ask for Node's modules by require. */
+const REQUIRE =
+  "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
+
+const inBuilt = (path: string) => fileURLToPath(new URL(path, BUILT));
+
+/**
+ * Some hundred modules take Node a third of the time of a run with little to do; one file, 70 ms of processor time less (Node 20).
+ * Beside the program lie the scripts that its threads run, which it looks for there. The server is loaded from where it is.
+ */
+await build({
+  entryPoints: {
+    mailferry: inBuilt('main.js'),
+    'packer-worker': inBuilt('pack/packer-worker.js'),
+    'whole-hash-worker': inBuilt('scan/whole-hash-worker.js'),
+  },
+  outdir: fileURLToPath(BUILT),
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  external: ['better-sqlite3'],
+  banner: { js: REQUIRE },
+  logLevel: 'warning',
+});
+await cp('client/snapshot/vss/shadow-copy.ps1', inBuilt('snapshot/vss/shadow-copy.ps1'));
