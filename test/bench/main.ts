@@ -67,24 +67,18 @@ async function runSideBySide(options: Options, room: Room): Promise<number> {
     const name = policy ?? 'files';
     const days = workloadDays(options, policy, room);
     workloads.push(describe(name, days));
-    const directory = join(room.directory, `peers-${name}`);
-    rows.push(
-      ...(await sideBySide({
-        workload: name,
-        days,
-        peers,
-        least: noLeast === undefined,
-        room: { ...room, directory },
-        note,
-      })),
-    );
+    for (let round = 1; round <= options.rounds; round++) {
+      const directory = join(room.directory, `peers-${name}-${round}`);
+      const run = { workload: name, round, days, peers, least: noLeast === undefined, note };
+      rows.push(...(await sideBySide({ ...run, room: { ...room, directory } })));
+      // the next round needs the space
+      if (!options.keep) rmSync(directory, { recursive: true, force: true });
+    }
     if (options.peers.includes(LEAST) && noLeast !== undefined) {
-      rows.push({ workload: name, peer: LEAST, step: 'start', cost: null, problem: noLeast });
+      rows.push({ workload: name, round: 1, peer: LEAST, step: 'start', cost: null, problem: noLeast });
     }
     // the next workload needs the space
-    if (!options.keep)
-      for (const used of [directory, join(room.directory, name)])
-        rmSync(used, { recursive: true, force: true });
+    if (!options.keep) rmSync(join(room.directory, name), { recursive: true, force: true });
   }
   const where = await machine(room.signal);
   if (options.json) {

@@ -7,6 +7,7 @@ it('asks all peers for a GiB of a fresh and of an aged store by default', () => 
     size: 2 ** 30,
     policies: ['dense', 'frag'],
     days: 3,
+    rounds: 1,
     peers: ['mailferry', 'mailferry-direct', 'restic', 'rsync', 'rsync8k', 'tus', 'least'],
   });
 });
@@ -26,6 +27,7 @@ it.each([
   [['--policy', 'sparse'], '--policy sparse'],
   [['--peers', 'borg'], '--peers borg'],
   [['--days', 'three'], '--days three'],
+  [['--rounds', '0'], '--rounds 0'],
   [['--sise', '1GiB'], '--sise'],
 ])('says what is wrong with %j', (args, message) => {
   expect(() => parseOptions(args)).toThrow(message);

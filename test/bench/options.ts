@@ -14,6 +14,8 @@ export type Options = {
   readonly make: string | undefined;
   readonly peers: readonly PeerName[];
   readonly days: number;
+  /** Whole runs, each in stores of its own. */
+  readonly rounds: number;
   readonly keep: boolean;
   readonly json: boolean;
   readonly scale: boolean;
@@ -26,6 +28,7 @@ export const USAGE = `npm run bench -- [options]      (after npm run build)
   --policy POLICY      dense (a fresh store), frag (an aged one, writes scatter) or both (default)
   --seed N             of the generator (default 1): the same seed makes the same files
   --days N             how many days follow the first backup (default 3)
+  --rounds N           all of it so many times (default 1), each in new stores; the summary gives medians and ranges
   --files DIR          DIR/day0.pst, day1.pst ... made elsewhere, such as by pstgen.py
   --peers LIST         of ${PEER_NAMES.join(',')} (default: all of them)
   --scale              Mailferry alone, at SIZE and four times SIZE, with the same changes
@@ -43,6 +46,7 @@ export function parseOptions(args: readonly string[]): Options {
       policy: { type: 'string', default: 'both' },
       seed: { type: 'string', default: '1' },
       days: { type: 'string', default: '3' },
+      rounds: { type: 'string', default: '1' },
       files: { type: 'string' },
       make: { type: 'string' },
       peers: { type: 'string', default: PEER_NAMES.join(',') },
@@ -60,6 +64,7 @@ export function parseOptions(args: readonly string[]): Options {
     make: values.make,
     peers: values.peers.split(',').map(parsePeer),
     days: parseCount('days', values.days),
+    rounds: parseRounds(values.rounds),
     keep: values.keep,
     json: values.json,
     scale: values.scale,
@@ -78,6 +83,12 @@ function parseSize(text: string): number {
 function parseCount(name: string, text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new Error(`--${name} ${text}: a whole number`);
   return Number(text);
+}
+
+function parseRounds(text: string): number {
+  const rounds = parseCount('rounds', text);
+  if (rounds === 0) throw new Error('--rounds 0: at least one');
+  return rounds;
 }
 
 function parsePolicy(text: string): readonly Policy[] {

@@ -5,6 +5,7 @@ import { megabytes, ratio, seconds, table } from './table.ts';
 
 const HEAD = [
   'workload',
+  'round',
   'step',
   'peer',
   'up MB',
@@ -19,8 +20,8 @@ const HEAD = [
   'x rsync8k',
   'note',
 ];
-/** Those that hold numbers: between the three names and the note. */
-const NUMBERS = HEAD.length - 4;
+/** Those that hold figures: between what the row is of and the note. */
+const NUMBERS = HEAD.length - 5;
 
 export function reportTable(rows: readonly Row[]): string {
   const ordered = [...rows].sort((a, b) => stepRank(rows, a) - stepRank(rows, b));
@@ -32,13 +33,13 @@ export function reportTable(rows: readonly Row[]): string {
 
 /** Peers that failed to start come first in their workload, as rows were written when they ended. */
 function stepRank(rows: readonly Row[], row: Row): number {
-  const key = ({ workload, step }: Row): string => `${workload} ${step}`;
+  const key = ({ workload, round, step }: Row): string => `${workload} ${round} ${step}`;
   return rows.findIndex((other) => key(other) === key(row));
 }
 
 function line(rows: readonly Row[], row: Row): string[] {
-  const { workload, step, peer, cost } = row;
-  const names = [workload, step, peer];
+  const { workload, round, step, peer, cost } = row;
+  const names = [workload, String(round), step, peer];
   if (cost === null) return [...names, ...Array<string>(NUMBERS).fill('-'), headline(row.problem ?? '')];
   return [
     ...names,
@@ -60,8 +61,11 @@ function headline(problem: string): string {
   return (lines.find((text) => /error/i.test(text)) ?? lines[0] ?? '').trim();
 }
 
-function sameStep(rows: readonly Row[], { workload, step }: Row, peer: string): Row | undefined {
-  return rows.find((other) => other.workload === workload && other.step === step && other.peer === peer);
+function sameStep(rows: readonly Row[], { workload, round, step }: Row, peer: string): Row | undefined {
+  return rows.find(
+    (other) =>
+      other.workload === workload && other.round === round && other.step === step && other.peer === peer,
+  );
 }
 
 /** What ratios compare: the bytes of the step's own direction. An unchanged day costs next to none: no ratio. */

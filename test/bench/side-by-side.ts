@@ -7,6 +7,8 @@ import { becomeDay, sha256 } from './work-file.ts';
 
 export type Row = {
   readonly workload: string;
+  /** From 1. */
+  readonly round: number;
   readonly peer: string;
   readonly step: string;
   readonly cost: StepCost | null;
@@ -16,6 +18,7 @@ export type Row = {
 
 export type Run = {
   readonly workload: string;
+  readonly round: number;
   /** Day 0 first. */
   readonly days: readonly string[];
   readonly peers: readonly Peer[];
@@ -61,8 +64,7 @@ async function withPeers(
       problem = messageOf(error);
     }
   }
-  if (problem !== null)
-    rows.push({ workload: run.workload, peer: peer.name, step: used ? 'end' : 'start', cost: null, problem });
+  if (problem !== null) rows.push({ ...rowOf(run, peer.name, used ? 'end' : 'start'), cost: null, problem });
   if (!used) await withPeers(run, rows, rest, opened, use);
 }
 
@@ -110,12 +112,14 @@ async function restore(room: Room, protection: Protection, work: string, wanted:
 
 async function attempt(run: Run, peer: string, step: string, act: () => Promise<StepCost>): Promise<Row> {
   try {
-    return { workload: run.workload, peer, step, cost: await act(), problem: null };
+    return { ...rowOf(run, peer, step), cost: await act(), problem: null };
   } catch (error) {
     run.room.signal.throwIfAborted();
-    return { workload: run.workload, peer, step, cost: null, problem: messageOf(error) };
+    return { ...rowOf(run, peer, step), cost: null, problem: messageOf(error) };
   }
 }
+
+const rowOf = ({ workload, round }: Run, peer: string, step: string) => ({ workload, round, peer, step });
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -4,43 +4,64 @@ import type { Row } from './side-by-side.ts';
 import { megabytes, ratio, seconds, table } from './table.ts';
 
 const HEAD = ['workload', 'step', 'peer', 'both ways MB', 'wall s', 'CPU s', 'wall x restic', 'CPU x restic'];
-const NO_NUMBERS = HEAD.slice(3).map(() => '-');
 const MEAN = 'mean of days';
 
-/** Of some steps of a peer, on average. */
+/** Of some steps of a peer in one round, on average. */
 interface Mean {
   readonly bytes: number | null;
   readonly wallSeconds: number;
   readonly cpuSeconds: number;
 }
 
-/** A table of a line for each workload, step and peer: the days are one step. Bytes of peers without a wire are those they store. */
+/** What a line of the table is of. */
+interface Group {
+  readonly row: Row;
+  readonly step: string;
+  /** By round. */
+  readonly costs: Map<number, (StepCost | null)[]>;
+}
+
+/**
+ * A table of a line for each workload, step and peer: the days are one step. Bytes of peers without a wire are those they store. Of
+ * several rounds it tells the median, and of the shares, each within its round, also the least and the most.
+ */
 export function summaryTable(rows: readonly Row[]): string {
-  const groups = new Map<string, { row: Row; step: string; costs: (StepCost | null)[] }>();
+  const groups = new Map<string, Group>();
   for (const row of rows) {
     const step = row.step.startsWith('day ') ? MEAN : row.step;
     if (step === 'start' || step === 'end') continue;
     const key = [row.workload, step, row.peer].join('\n');
-    const group = groups.get(key) ?? { row, step, costs: [] };
-    group.costs.push(row.cost);
+    const group: Group = groups.get(key) ?? { row, step, costs: new Map() };
     groups.set(key, group);
+    group.costs.set(row.round, [...(group.costs.get(row.round) ?? []), row.cost]);
   }
-  const lines = [...groups.values()].map(({ row, step, costs }) => {
-    const mean = meanOf(costs);
-    if (mean === null) return [row.workload, step, row.peer, ...NO_NUMBERS];
-    const restic = meanOf(groups.get([row.workload, step, 'restic'].join('\n'))?.costs ?? []);
-    return [
-      row.workload,
-      step,
-      row.peer,
-      megabytes(mean.bytes),
-      seconds(mean.wallSeconds),
-      seconds(mean.cpuSeconds),
-      ratio(mean.wallSeconds, restic?.wallSeconds),
-      ratio(mean.cpuSeconds, restic?.cpuSeconds),
-    ];
-  });
-  return table(HEAD, lines);
+  return table(
+    HEAD,
+    [...groups.values()].map((group) => {
+      const { row, step } = group;
+      return line(group, groups.get([row.workload, step, 'restic'].join('\n')));
+    }),
+  );
+}
+
+function line({ row, step, costs }: Group, restic: Group | undefined): string[] {
+  const means = [...costs].map(([round, inRound]) => ({
+    mean: meanOf(inRound),
+    restic: meanOf(restic?.costs.get(round) ?? []),
+  }));
+  const each = (of: (mean: Mean) => number | null) => means.map(({ mean }) => mean && of(mean));
+  const shares = (of: (mean: Mean) => number) =>
+    means.map((one) => (one.mean && one.restic ? of(one.mean) / of(one.restic) : null));
+  return [
+    row.workload,
+    step,
+    row.peer,
+    megabytes(median(each(({ bytes }) => bytes))),
+    seconds(median(each(({ wallSeconds }) => wallSeconds))),
+    seconds(median(each(({ cpuSeconds }) => cpuSeconds))),
+    spread(shares(({ wallSeconds }) => wallSeconds)),
+    spread(shares(({ cpuSeconds }) => cpuSeconds)),
+  ];
 }
 
 /** null where one of them is not known: a mean of fewer days would be another figure. */
@@ -54,4 +75,20 @@ function meanOf(costs: readonly (StepCost | null)[]): Mean | null {
     wallSeconds: mean(({ wallSeconds }) => wallSeconds),
     cpuSeconds: mean(({ device }) => device.cpuSeconds),
   };
+}
+
+/** null where one is not known: the median of fewer rounds would be another figure. */
+function median(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
+  if (known.length === 0 || known.length < values.length) return null;
+  const middle = known.length / 2;
+  return (known[Math.ceil(middle) - 1]! + known[Math.floor(middle)]!) / 2;
+}
+
+/** The median of shares, and between what they lie where there are several. */
+function spread(shares: readonly (number | null)[]): string {
+  const middle = ratio(median(shares), 1);
+  if (shares.length < 2 || middle === '-') return middle;
+  const known = shares.filter((share) => share !== null);
+  return `${middle} (${ratio(Math.min(...known), 1)} to ${ratio(Math.max(...known), 1)})`;
 }

@@ -1,6 +1,6 @@
 // Faults in system calls: a small library that is loaded into a process before its own (calls.c), compiled when it is first needed.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { built, type Launch } from './program.ts';
@@ -59,4 +59,10 @@ export function withFault({ call, nth, effect, ever }: CallFault, below: string)
       CAMPAIGN_EVER: ever ? '1' : '0',
     },
   };
+}
+
+/** Removes the library, and the marks of what was met. It is made again when it is needed. */
+export function dropLibrary(): void {
+  if (library) rmSync(dirname(library), { recursive: true, force: true });
+  library = undefined;
 }

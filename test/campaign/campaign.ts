@@ -1,7 +1,8 @@
 // A campaign: worlds side by side, one fault after another done to each, healed and checked every time, until the goals are reached.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { dropLibrary } from './calls.ts';
 import { randomOf } from './chance.ts';
 import { Checked, check } from './check.ts';
 import type { Fault } from './fault.ts';
@@ -98,6 +99,9 @@ export class Campaign {
       ...Array.from({ length: patient }, (_, lane) => this.#lane(worlds + lane, true)),
     ];
     await Promise.all(lanes);
+    dropLibrary();
+    // What broke stays, to be looked at.
+    if (this.#broken.length === 0) rmSync(this.#directory, { recursive: true, force: true });
     return { tallies: this.#tallies, broken: this.#broken, minutes: this.#minutes };
   }
 
