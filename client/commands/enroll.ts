@@ -1,10 +1,13 @@
 // mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
-import { makeDirectory } from '../durable-file.ts';
+import { deviceFailure } from '../device-failure.ts';
+import { makeDirectory, writeDurably } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
@@ -23,8 +26,8 @@ export interface EnrollOptions {
 /**
  * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
  * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
- * `state_unusable` where a device is enrolled already, `not_enrolled` where none is to be renewed, `token_refused`, those of
- * the network; nothing on this machine is changed by any of them. Where the line breaks after the server answered, the token is spent and
+ * `state_unusable` where a device is enrolled already or its state can't be kept, `not_enrolled` where none is to be renewed,
+ * `token_refused`, those of the network; all that any of them leaves on this machine is the folder of the state. Where the line breaks after the server answered, the token is spent and
  * another one is needed.
  */
 export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
@@ -54,13 +57,13 @@ async function become(
       `A device is enrolled in ${paths.root} already; use another --state, or --renew for a new credential of it.`,
     );
   }
+  await assertKeepable(paths);
   const answer = await spend(server, token, name ?? machine.hostname);
   const { device, credential, receiptKey, renewed } = answer;
   const secret = randomBytes(32).toString('hex');
   const now = machine.surroundings.now();
   // One that can't be read, such as one that another machine sealed, is kept.
   if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
-  await makeDirectory(paths.root);
   newDatabase(paths.db, now, renewed ?? false);
   await saveIdentity(paths, { server, device, credential, receiptKey, secret });
   terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
@@ -79,6 +82,20 @@ async function renew({ terminal, paths }: Context, token: string): Promise<numbe
   await saveIdentity(paths, { ...identity, credential: answer.credential });
   terminal.result(`Device ${device} has a new credential.`, { device, server });
   return EXIT.ok;
+}
+
+/** Whether its state can be kept is known before the token is spent: the server has no second answer to it. */
+async function assertKeepable({ root }: StatePaths): Promise<void> {
+  const probe = join(root, 'enrolling');
+  try {
+    await makeDirectory(root);
+    await writeDurably(probe, '');
+    await rm(probe, { force: true });
+  } catch (cause) {
+    const failure = deviceFailure(cause);
+    if (failure.code !== 'internal') throw failure;
+    throw new Failure('state_unusable', `The state of a device can't be kept in ${root}.`, { cause });
+  }
 }
 
 /** Whether a device is enrolled here that can go on being it. */

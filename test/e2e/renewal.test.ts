@@ -160,3 +160,18 @@ it('asks for a token of one use, for a device that there is', { timeout: 60_000 
   expect((await token('--renew', '0'.repeat(32), '--uses', '2')).code).not.toBe(0);
   expect((await token('--uses', '2')).json.token).toMatch(/^[\w-]{43}$/);
 });
+
+it('spends no token where the state can’t be kept', { timeout: 60_000 }, async () => {
+  const root = tempDir();
+  const data = join(root, 'data');
+  server = await startServer(data);
+  const { token } = (await mailferryOk('server', 'token', 'create', '--data', data, '--json')).json;
+  await writeFile(join(root, 'file'), '');
+  const enroll = (state: string) =>
+    mailferry('enroll', '--server', server!.url, '--token', token, '--state', state, '--json').ended;
+  const refused = await enroll(join(root, 'file', 'state'));
+  expect(refused.code).toBe(1);
+  expect(refused.json.error).toMatchObject({ code: 'state_unusable' });
+  expect((await enroll(join(root, 'state'))).code).toBe(0);
+  expect((await readdir(join(root, 'state'))).sort()).toEqual(['device.db', 'identity.json']);
+});

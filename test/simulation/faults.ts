@@ -34,6 +34,8 @@ export interface Faults {
   /** Which part of packs end with the block. */
   readonly seals: number;
   readonly sources: number;
+  /** Somebody goes on using a source while a change of it is on its way, and the line goes before it has arrived. */
+  readonly usedWhileSent: boolean;
 }
 
 const ALWAYS: readonly Event[] = ['source changes', 'source changes', 'source changes'];
@@ -79,5 +81,6 @@ export function chooseFaults(chance: Chance): Faults {
     tight: chance.is(0.2),
     seals: chance.pick([0, 0.5, 1]),
     sources: chance.is(0.15) ? 2 : 1,
+    usedWhileSent: chance.is(0.1),
   };
 }

@@ -44,6 +44,8 @@ export class World {
   #mtime = 1;
   #deaths: number;
   #happens: number;
+  /** Sources by backup over a base; the first of them that is sent is used meanwhile, once. Null: none is, or it was. */
+  #unusedWhileSent: Map<string, string> | null;
   #oldState: Buffer | undefined;
   #life = new Life(Number.POSITIVE_INFINITY);
   #running: Running | undefined;
@@ -64,6 +66,7 @@ export class World {
     this.#sabotage = sabotage;
     this.#deaths = this.faults.deaths;
     this.#happens = this.faults.happens;
+    this.#unusedWhileSent = this.faults.usedWhileSent ? new Map() : null;
     this.server = new ServerModel({
       now: () => BEGINNING + this.scheduler.now,
       newId: () => this.chance.uuid().replaceAll('-', ''),
@@ -300,6 +303,7 @@ export class World {
       `backup ${backup.id.slice(0, 8)} begins over ${backup.base_version?.slice(0, 8) ?? 'nothing'}`,
     );
     this.oracle.began(backup, this.frozen.get(path)!);
+    if (backup.base_version !== null) this.#unusedWhileSent?.set(backup.id, path);
   }
 
   advances(id: string, event: BackupEvent): void {
@@ -311,6 +315,19 @@ export class World {
   packAdvances(backup: string, number: number, event: UploadEvent): void {
     this.trace(`pack ${backup.slice(0, 8)}/${number} ${event}`);
     this.met.push(`pack ${event}`);
+    if (event === 'created') this.#useWhileSent(backup);
+  }
+
+  #useWhileSent(backup: string): void {
+    const path = this.#unusedWhileSent?.get(backup);
+    if (path === undefined || this.#healed) return;
+    this.#unusedWhileSent = null;
+    const { scheduler, chance, network } = this;
+    this.#write(path, changedContent(this.sources.get(path)!, chance));
+    network.online = false;
+    scheduler.plan(chance.whole(1_000, 900_000), null, () => {
+      network.online = true;
+    });
   }
 
   acknowledged(id: string): void {
