@@ -19,6 +19,8 @@ export function built(path: string): string {
 export interface Launch {
   /** Modules of the build that are loaded before the program. */
   readonly imports?: readonly string[];
+  /** Starts the program as the modules that it is made of, of which one may be swapped, not as the one file that people start. */
+  readonly asModules?: boolean;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -41,7 +43,8 @@ export interface Process {
 /** Starts `mailferry` with the words given. */
 export function mailferry(words: readonly string[], launch: Launch = {}): Process {
   const imports = (launch.imports ?? []).flatMap((path) => ['--import', built(path)]);
-  const child = spawn(process.execPath, ['--no-warnings', ...imports, built('client/main.js'), ...words], {
+  const program = built(launch.asModules ? 'client/main.js' : 'client/mailferry.js');
+  const child = spawn(process.execPath, ['--no-warnings', ...imports, program, ...words], {
     env: { ...process.env, ...launch.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -192,10 +192,11 @@ export class World {
 
   #words(side: 'device' | 'server', launch: Launch): Launch {
     const { deviceImports, serverImports } = this.#options;
-    const imports = this.#begun ? { device: deviceImports, server: serverImports }[side] : [];
+    const sabotage = this.#begun ? ({ device: deviceImports, server: serverImports }[side] ?? []) : [];
     return {
       ...launch,
-      imports: [CLOCK, ...(imports ?? []), ...(launch.imports ?? [])],
+      imports: [CLOCK, ...sabotage, ...(launch.imports ?? [])],
+      asModules: sabotage.length > 0,
       env: { ...launch.env, CAMPAIGN_CLOCK: join(this.root, `${side}.clock`) },
     };
   }
