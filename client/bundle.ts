@@ -13,8 +13,9 @@ const REQUIRE =
 const inBuilt = (path: string) => fileURLToPath(new URL(path, BUILT));
 
 /**
- * Some hundred modules take Node a third of the time of a run with little to do; one file, 70 ms of processor time less (Node 20).
- * Beside the program lie the scripts that its threads run, which it looks for there. The server is loaded from where it is.
+ * As one file and not some hundred modules, a run that sends a change takes 70 ms less of processor time, one that finds nothing
+ * changed 50 ms less (Node 20, 2 cores). Beside the program lie the scripts that its threads run, which it looks for there. The
+ * server is loaded from where it is.
  */
 await build({
   entryPoints: {
@@ -31,4 +32,5 @@ await build({
   banner: { js: REQUIRE },
   logLevel: 'warning',
 });
-await cp('client/snapshot/vss/shadow-copy.ps1', inBuilt('snapshot/vss/shadow-copy.ps1'));
+const script = 'snapshot/vss/shadow-copy.ps1';
+await cp(inBuilt(`../../client/${script}`), inBuilt(script));

@@ -1,6 +1,9 @@
 // What errors of this machine's disk and database mean, as Failures that say what to do.
 import { asFailure, Failure } from '../shared/failure.ts';
 
+/** The second is of the index of the WAL, which could not grow: a file of 32 KiB beside the database. */
+const SQLITE_HAS_NO_ROOM: readonly string[] = ['SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE'];
+
 /** Whether SQLite says that the database is not what it wrote. */
 export function isStateDamage(error: unknown): boolean {
   if (error instanceof Failure) return error.code === 'state_damaged';
@@ -17,7 +20,7 @@ export function deviceFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   if (isStateDamage(error))
     return new Failure('state_damaged', "The device's database is damaged.", { cause: error });
-  if (isDiskFull(error) || codeOf(error) === 'SQLITE_FULL')
+  if (isDiskFull(error) || SQLITE_HAS_NO_ROOM.includes(codeOf(error)))
     return new Failure('staging_full', "There is no room on the disk of the device's state.", {
       cause: error,
     });

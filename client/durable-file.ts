@@ -45,8 +45,11 @@ export async function makeDirectory(given: string): Promise<void> {
   const isThere = await isDirectory(path);
   if (!isThere) {
     if (parent !== path) await makeDirectory(parent);
-    // No failure where another was quicker.
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    // Not Node's recursive one, which never ends below /proc (Node 20).
+    await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
+      // No failure where another was quicker.
+      if (error.code !== 'EEXIST' || !(await isDirectory(path))) throw error;
+    });
   }
   await syncDirectory(parent).catch((error: NodeJS.ErrnoException) => {
     // Where this user may not even look, or the file system knows no such thing (autofs), others made what is there.

@@ -1,5 +1,5 @@
 // Files that survive a power cut: written under a temporary name, fsynced, renamed, and their directory fsynced.
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf } from './disk-failure.ts';
 
@@ -26,10 +26,29 @@ export async function syncDirectory(path: string): Promise<void> {
  * also those of a run before this one, which may have been killed between making a directory and syncing its parent.
  */
 export async function makeDirectory(root: string, path = root): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+  await makeMissing(path);
   for (let made = path; ; made = dirname(made)) {
     await syncDirectory(dirname(made));
     if (made === root || made === dirname(made)) return;
+  }
+}
+
+/** As Node's recursive mkdir, but that one never ends below /proc (Node 20). */
+async function makeMissing(path: string): Promise<void> {
+  const make = () =>
+    mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+      const isThere = await stat(path).then(
+        (what) => what.isDirectory(),
+        () => false,
+      );
+      if (!isThere) throw error;
+    });
+  try {
+    await make();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeMissing(dirname(path));
+    await make();
   }
 }
 

@@ -1,6 +1,6 @@
 // The server's command line, and the only place of the server that knows process, clock and chance. Runs nothing by itself.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -63,10 +63,13 @@ export async function main(argv: string[]): Promise<number> {
     .option('--json', 'print one JSON object')
     .action(async (_options: TokenOptions, command: Command) => {
       const options = command.optsWithGlobals<TokenOptions & CommandOptions>();
-      const { printToken, tokenUse } = await import('./commands/token.ts');
+      const [{ printToken, tokenUse }, { makeDataDirectory }] = await Promise.all([
+        import('./commands/token.ts'),
+        import('./data-directory.ts'),
+      ]);
       tokenUse(options);
       // A server that was not started yet has tokens, too, but no devices.
-      if (options.renew === undefined) mkdirSync(resolve(options.data), { recursive: true, mode: 0o700 });
+      if (options.renew === undefined) await makeDataDirectory(resolve(options.data));
       await withCatalogue(options, (catalogue) =>
         printToken(consoleOf(options), catalogue, options, capabilities),
       );

@@ -5,9 +5,9 @@ import type { Logger } from 'pino';
 import { Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
 import { Catalogue } from './catalogue/catalogue.ts';
+import { makeDataDirectory } from './data-directory.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf, isFatal } from './disk-failure.ts';
-import { makeDirectory } from './durable-file.ts';
 import { catchUp } from './healing/catch-up.ts';
 import { finishComplete, removeOrphans } from './healing/sweep.ts';
 import { type App, createApp } from './http/app.ts';
@@ -52,7 +52,7 @@ const EXPIRY_MS = 6 * 3_600_000;
 /** Starts. Failures: `state_locked`, `state_unusable` (the directory, the key, a newer catalogue, the address). */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { directory, capabilities, log } = options;
-  await makeDirectory(directory);
+  await makeDataDirectory(directory);
   const unlock = lockDirectory(directory);
   const closing: (() => Promise<void> | void)[] = [unlock];
   try {

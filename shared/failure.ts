@@ -153,7 +153,9 @@ export function isFailureCode(text: unknown): text is FailureCode {
  */
 export function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  if (error instanceof Error && error.name === 'Failure' && 'code' in error && isFailureCode(error.code))
-    return new Failure(error.code, error.message, { cause: error });
+  if (error instanceof Error && error.name === 'Failure' && 'code' in error && isFailureCode(error.code)) {
+    const { code, message, detail } = error as Failure;
+    return new Failure(code, message, { cause: error, detail });
+  }
   return new Failure('internal', error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -1,20 +1,25 @@
 // mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
 import { deviceFailure } from '../device-failure.ts';
-import { makeDirectory, writeDurably } from '../durable-file.ts';
+import { makeDirectory } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
+import { withScratch } from '../scratch-folder.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
-import { loadIdentity, type StatePaths, saveIdentity } from '../state/state-directory.ts';
+import {
+  type Identity,
+  loadIdentity,
+  type StatePaths,
+  saveIdentity,
+  statePaths,
+} from '../state/state-directory.ts';
 
 export interface EnrollOptions {
   readonly server?: string;
@@ -26,9 +31,9 @@ export interface EnrollOptions {
 /**
  * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
  * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
- * `state_unusable` where a device is enrolled already or its state can't be kept, `not_enrolled` where none is to be renewed,
- * `token_refused`, those of the network; all that any of them leaves on this machine is the folder of the state. Where the line breaks after the server answered, the token is spent and
- * another one is needed.
+ * `state_unusable` where a device is enrolled already or its state can't be kept, `staging_full` where there is no room for it,
+ * `not_enrolled` where none is to be renewed, `token_refused`, those of the network; all that any of these leaves on this machine is
+ * the folder of the state. Where the line breaks after the server answered, the token is spent and another one is needed.
  */
 export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
   const { settings } = await loadSettings(context.machine, {
@@ -57,7 +62,7 @@ async function become(
       `A device is enrolled in ${paths.root} already; use another --state, or --renew for a new credential of it.`,
     );
   }
-  await assertKeepable(paths);
+  await keepable(paths, () => rehearse(paths));
   const answer = await spend(server, token, name ?? machine.hostname);
   const { device, credential, receiptKey, renewed } = answer;
   const secret = randomBytes(32).toString('hex');
@@ -73,8 +78,7 @@ async function become(
 async function renew({ terminal, paths }: Context, token: string): Promise<number> {
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
-  // Whether it can be kept is known before the token is spent: the server has no second answer to it.
-  await saveIdentity(paths, identity);
+  await keepable(paths, () => saveIdentity(paths, identity));
   const answer = await spend(server, token, 'renewed', device);
   // A server that does not know what was asked for would have made a new device of it.
   if (answer.device !== device || answer.receiptKey !== identity.receiptKey)
@@ -84,13 +88,32 @@ async function renew({ terminal, paths }: Context, token: string): Promise<numbe
   return EXIT.ok;
 }
 
-/** Whether its state can be kept is known before the token is spent: the server has no second answer to it. */
-async function assertKeepable({ root }: StatePaths): Promise<void> {
-  const probe = join(root, 'enrolling');
+/** As large as any identity is. */
+const STAND_IN: Identity = {
+  server: `https://${'x'.repeat(253)}`,
+  device: 'x'.repeat(64),
+  credential: 'x'.repeat(256),
+  receiptKey: 'x'.repeat(256),
+  secret: 'x'.repeat(64),
+};
+
+/** Keeps all that a new device keeps, in a folder of its own that is removed again. */
+async function rehearse({ root, keeper }: StatePaths): Promise<void> {
+  await makeDirectory(root);
+  await withScratch(
+    async (folder) => {
+      const there = statePaths(folder, keeper);
+      newDatabase(there.db, 0, false);
+      await saveIdentity(there, STAND_IN);
+    },
+    { below: root },
+  );
+}
+
+/** Whether the state can be kept is known before the token is spent: the server has no second answer to it. */
+async function keepable({ root }: StatePaths, keep: () => Promise<void>): Promise<void> {
   try {
-    await makeDirectory(root);
-    await writeDurably(probe, '');
-    await rm(probe, { force: true });
+    await keep();
   } catch (cause) {
     const failure = deviceFailure(cause);
     if (failure.code !== 'internal') throw failure;

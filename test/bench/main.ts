@@ -137,10 +137,11 @@ function describe(name: string, days: readonly string[]): Workload {
   return { name, changes };
 }
 
-function checkDisk(directory: string, { size, files }: Options): void {
+function checkDisk(directory: string, { size, files, keep, rounds }: Options): void {
   const { bavail, bsize } = statfsSync(directory);
-  if (files === undefined && bavail * bsize < size * DISK_FACTOR) {
-    throw new Error(`too little space in ${directory}: about ${DISK_FACTOR} times the size is needed`);
+  const factor = DISK_FACTOR * (keep ? rounds : 1);
+  if (files === undefined && bavail * bsize < size * factor) {
+    throw new Error(`too little space in ${directory}: about ${factor} times the size is needed`);
   }
 }
 

@@ -28,6 +28,7 @@ it.each([
   [['--peers', 'borg'], '--peers borg'],
   [['--days', 'three'], '--days three'],
   [['--rounds', '0'], '--rounds 0'],
+  [['--rounds', '2', '--scale'], '--scale'],
   [['--sise', '1GiB'], '--sise'],
 ])('says what is wrong with %j', (args, message) => {
   expect(() => parseOptions(args)).toThrow(message);

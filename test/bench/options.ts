@@ -36,7 +36,7 @@ export const USAGE = `npm run bench -- [options]      (after npm run build)
   --keep               leave the days, the working file and the peers' stores, and say where
   --json               one JSON object on standard output instead of the table
 
-Work is done in a new directory under TMPDIR and needs about 16 times SIZE there.`;
+Work is done in a new directory under TMPDIR and needs about 16 times SIZE there, for each round that --keep leaves.`;
 
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
@@ -56,6 +56,8 @@ export function parseOptions(args: readonly string[]): Options {
       help: { type: 'boolean', default: false },
     },
   });
+  const rounds = parseRounds(values.rounds);
+  if (values.scale && rounds > 1) throw new Error('--scale is of one round: leave --rounds out');
   return {
     size: parseSize(values.size),
     seed: parseCount('seed', values.seed),
@@ -64,7 +66,7 @@ export function parseOptions(args: readonly string[]): Options {
     make: values.make,
     peers: values.peers.split(',').map(parsePeer),
     days: parseCount('days', values.days),
-    rounds: parseRounds(values.rounds),
+    rounds,
     keep: values.keep,
     json: values.json,
     scale: values.scale,

@@ -65,6 +65,8 @@ it('of several rounds tells the medians, and between what the shares of each rou
 it('of two rounds tells what lies between them, and of none where one failed', () => {
   const both = summaryTable([row('tus', 'first', cost(1, 1, 1)), row('tus', 'first', cost(1, 2, 4), 2)]);
   expect(both.split('\n')[2]!.split(/ {2,}/).slice(4, 6)).toEqual(['1.50', '2.50']);
-  const one = summaryTable([row('tus', 'first', cost(1, 1, 1)), row('tus', 'first', null, 2)]);
-  expect(one.split('\n')[2]!.split(/ {2,}/).slice(3)).toEqual(['-', '-', '-', '-', '-']);
+  for (const failed of ['first', 'start']) {
+    const one = summaryTable([row('tus', 'first', cost(1, 1, 1)), row('tus', failed, null, 2)]);
+    expect(one.split('\n')[2]!.split(/ {2,}/).slice(3)).toEqual(['-', '-', '-', '-', '-']);
+  }
 });

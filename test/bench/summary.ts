@@ -27,7 +27,9 @@ interface Group {
  */
 export function summaryTable(rows: readonly Row[]): string {
   const groups = new Map<string, Group>();
+  const rounds = new Map<string, Set<number>>();
   for (const row of rows) {
+    rounds.set(row.workload, (rounds.get(row.workload) ?? new Set()).add(row.round));
     const step = row.step.startsWith('day ') ? MEAN : row.step;
     if (step === 'start' || step === 'end') continue;
     const key = [row.workload, step, row.peer].join('\n');
@@ -39,14 +41,15 @@ export function summaryTable(rows: readonly Row[]): string {
     HEAD,
     [...groups.values()].map((group) => {
       const { row, step } = group;
-      return line(group, groups.get([row.workload, step, 'restic'].join('\n')));
+      return line(group, groups.get([row.workload, step, 'restic'].join('\n')), rounds.get(row.workload)!);
     }),
   );
 }
 
-function line({ row, step, costs }: Group, restic: Group | undefined): string[] {
-  const means = [...costs].map(([round, inRound]) => ({
-    mean: meanOf(inRound),
+function line({ row, step, costs }: Group, restic: Group | undefined, rounds: Set<number>): string[] {
+  // A round that it did not come to counts as well: it failed in it before.
+  const means = [...rounds].map((round) => ({
+    mean: meanOf(costs.get(round) ?? []),
     restic: meanOf(restic?.costs.get(round) ?? []),
   }));
   const each = (of: (mean: Mean) => number | null) => means.map(({ mean }) => mean && of(mean));

@@ -123,17 +123,26 @@ describe('folders', () => {
   });
 
   // In a process of its own: one that never ends must not take the tests with it.
-  test.each(['s', 'state', './s', 'a/b', 's/'])('%j, as --state may be given, is made', (relative) => {
-    const cwd = tempDir();
+  const make = (path: string, cwd: string) => {
     const program = `
       const { makeDirectory } = await import(${JSON.stringify(built)});
-      await makeDirectory(${JSON.stringify(relative)});`;
-    const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-      cwd,
-      timeout: 3_000,
-    });
+      await makeDirectory(${JSON.stringify(path)});`;
+    const options = { cwd, timeout: 3_000, encoding: 'utf8' } as const;
+    return spawnSync(process.execPath, ['--input-type=module', '-e', program], options);
+  };
+
+  test.each(['s', 'state', './s', 'a/b', 's/'])('%j, as --state may be given, is made', (relative) => {
+    const cwd = tempDir();
+    const { status } = make(relative, cwd);
     expect(existsSync(join(cwd, relative))).toBe(true);
     expect(status).toBe(0);
+  });
+
+  test('fail, and do not hang, where the system makes none', () => {
+    expect(make('/proc/none/state', tempDir())).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('ENOENT'),
+    });
   });
 });
 

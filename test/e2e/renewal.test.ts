@@ -1,10 +1,11 @@
 // A device whose credential is refused gets a new one, and a new machine takes the place of a lost one: neither sends anything twice.
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { ChaosProxy } from '../support/chaos-proxy.ts';
+import { enlarge, lacksSmallDisk, smallDisk } from '../support/client/small-disk.ts';
 import {
   enrol,
   mailferry,
@@ -175,3 +176,36 @@ it('spends no token where the state can’t be kept', { timeout: 60_000 }, async
   expect((await enroll(join(root, 'state'))).code).toBe(0);
   expect((await readdir(join(root, 'state'))).sort()).toEqual(['device.db', 'identity.json']);
 });
+
+const lacking = lacksSmallDisk();
+it.skipIf(lacking)(
+  `spends no token where there is no room for the state${lacking ? ` (skipped: ${lacking})` : ''}`,
+  { timeout: 60_000 },
+  async () => {
+    const root = tempDir();
+    const data = join(root, 'data');
+    server = await startServer(data);
+    const token = async (...more: string[]) =>
+      (await mailferryOk('server', 'token', 'create', '--data', data, '--json', ...more)).json.token;
+    const disk = smallDisk(root, 16_384);
+    const enroll = (...words: string[]) => mailferry('enroll', '--state', disk, '--json', ...words).ended;
+    const full = { code: 1, json: { error: { code: 'staging_full' } } };
+
+    const first = await token();
+    for (const bytes of [16_384, 65_536]) {
+      enlarge(disk, bytes);
+      expect(await enroll('--server', server.url, '--token', first)).toMatchObject(full);
+      expect(await readdir(disk)).toEqual([]);
+    }
+    enlarge(disk, 1_048_576);
+    const enrolled = await enroll('--server', server.url, '--token', first);
+    expect(enrolled).toMatchObject({ code: 0 });
+
+    const filler = join(disk, 'filler');
+    await writeFile(filler, randomBytes(1_048_576)).catch(() => {});
+    const second = await token('--renew', enrolled.json.device);
+    expect(await enroll('--renew', '--token', second)).toMatchObject(full);
+    await rm(filler);
+    expect(await enroll('--renew', '--token', second)).toMatchObject({ code: 0 });
+  },
+);

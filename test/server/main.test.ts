@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -87,6 +87,24 @@ describe('mailferry server', () => {
     first.child.kill('SIGINT');
     expect((await first.ended).code).toBe(0);
   });
+
+  it.each(['a file', '/proc/none'])(
+    'says that no data can be kept in %s',
+    async (what) => {
+      const file = join(data, 'a file');
+      await writeFile(file, '');
+      const directory = what === 'a file' ? file : what;
+      for (const words of [[], ['token', 'create']]) {
+        const { child, ended } = run(...words, '--data', directory);
+        const tooLong = setTimeout(() => child.kill('SIGKILL'), 10_000);
+        const { code, out, err } = await ended;
+        clearTimeout(tooLong);
+        expect({ code, out }).toEqual({ code: 1, out: '' });
+        expect(err).toContain(`The data directory ${directory} can't be made or is no folder.`);
+      }
+    },
+    30_000,
+  );
 
   it('ends with its parent, within five seconds, whatever is under way', async () => {
     const server = serve('--json', '--log-level', 'silent');

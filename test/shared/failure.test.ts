@@ -1,5 +1,5 @@
 // The list of failures is closed, its codes stay, and nothing that was thrown gets lost.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { asFailure, FAILURES, Failure, type FailureCode, isFailureCode } from '../../shared/failure.ts';
 
 const codes = Object.keys(FAILURES) as FailureCode[];
@@ -89,10 +89,16 @@ describe('asFailure', () => {
     expect(asFailure(failure)).toBe(failure);
   });
 
-  it('knows one of another copy of this module, as a bundle and what it loads have', () => {
-    const foreign = Object.assign(new Error('The disk is full.'), { name: 'Failure', code: 'server_full' });
-    expect(asFailure(foreign)).toMatchObject({ code: 'server_full', message: 'The disk is full.' });
-    expect(asFailure(foreign).cause).toBe(foreign);
+  it('knows one of another copy of this module, as a bundle and what it loads have', async () => {
+    vi.resetModules();
+    const copy = await import('../../shared/failure.ts');
+    const foreign = new copy.Failure('packs_missing', 'Two packs are missing.', {
+      detail: { packs: [1, 2] },
+    });
+    expect(foreign).not.toBeInstanceOf(Failure);
+    expect(asFailure(foreign)).toBeInstanceOf(Failure);
+    const { code, message, detail } = foreign;
+    expect(asFailure(foreign)).toMatchObject({ code, message, detail, cause: foreign });
     const odd = Object.assign(new Error('x'), { name: 'Failure', code: 'ENOSPC' });
     expect(asFailure(odd).code).toBe('internal');
   });

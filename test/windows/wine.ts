@@ -193,7 +193,7 @@ export function installDevice(wine: Wine): string {
   for (const name of PACKAGES) copy(name);
   wine.write('C:\\mailferry\\node_modules\\better-sqlite3\\package.json', '{ "main": "index.cjs" }');
   cpSync(join(HERE, 'better-sqlite3.cjs'), join(home, 'node_modules', 'better-sqlite3', 'index.cjs'));
-  return 'C:\\mailferry\\dist\\client\\main.js';
+  return 'C:\\mailferry\\dist\\client\\mailferry.js';
 }
 
 /** Where serviceTools() puts sc.exe and takeown.exe. */
