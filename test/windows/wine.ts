@@ -171,26 +171,12 @@ export class Wine {
   }
 }
 
-/** What the device loads from node_modules, but for better-sqlite3. */
-const PACKAGES = ['cli-progress', 'commander', 'p-queue', 'tus-js-client', 'zod'];
-
-/** Installs the built device (dist/client) as C:\mailferry, with the stand-in for better-sqlite3; its main file on C:. */
+/** Installs the device as the npm package holds it as C:\mailferry, with the stand-in for better-sqlite3; its main file on C:. */
 export function installDevice(wine: Wine): string {
   const home = wine.here('C:\\mailferry');
-  for (const part of ['client', 'shared']) {
-    cpSync(join(ROOT, 'dist', part), join(home, 'dist', part), { recursive: true });
-  }
-  cpSync(join(ROOT, 'package.json'), join(home, 'package.json'));
-  const copied = new Set<string>();
-  const copy = (name: string): void => {
-    const from = join(ROOT, 'node_modules', name);
-    if (copied.has(name) || !existsSync(from)) return;
-    copied.add(name);
-    cpSync(from, join(home, 'node_modules', name), { recursive: true });
-    const { dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
-    for (const each of Object.keys(dependencies)) copy(each);
-  };
-  for (const name of PACKAGES) copy(name);
+  const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
+  for (const file of ['package.json', ...files.filter((path) => path.startsWith('dist/client/'))])
+    cpSync(join(ROOT, file), join(home, file));
   wine.write('C:\\mailferry\\node_modules\\better-sqlite3\\package.json', '{ "main": "index.cjs" }');
   cpSync(join(HERE, 'better-sqlite3.cjs'), join(home, 'node_modules', 'better-sqlite3', 'index.cjs'));
   return 'C:\\mailferry\\dist\\client\\mailferry.js';
