@@ -74,10 +74,16 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
   await rm(beside, { force: true });
   const file = await open(beside, 'wx', 0o600);
   try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    // A full disk is not filled further by halves.
+    await rm(beside, { force: true }).catch(() => {});
+    throw error;
   }
   await rename(beside, path);
   await syncDirectory(dirname(path));

@@ -21,34 +21,36 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** What a system says of a folder that others made: that this user may not even look, or that the file system knows no such thing. */
+const NOT_OURS_TO_SYNC = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'ENOSYS', 'EROFS']);
+
 /**
- * Makes sure that `path` exists below `root` (which may itself be missing) and that the names on the way are durable:
- * also those of a run before this one, which may have been killed between making a directory and syncing its parent.
+ * Makes `path` below `root` (which may itself be missing) and what is missing above, from the top down, and the names on the way
+ * durable: also those of a run before this one, which may have been killed between making a directory and syncing its parent.
  */
 export async function makeDirectory(root: string, path = root): Promise<void> {
-  await makeMissing(path);
-  for (let made = path; ; made = dirname(made)) {
-    await syncDirectory(dirname(made));
-    if (made === root || made === dirname(made)) return;
+  const parent = dirname(path);
+  const isThere = await isDirectory(path);
+  if (path !== root) await makeDirectory(root, parent);
+  else if (!isThere && parent !== path) await makeDirectory(parent);
+  // Not Node's recursive mkdir, which never ends below /proc (Node 20).
+  if (!isThere) {
+    await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
+      // No failure where another was quicker.
+      if (codeOf(error) !== 'EEXIST' || !(await isDirectory(path))) throw error;
+    });
   }
+  await syncDirectory(parent).catch((error: unknown) => {
+    if (!isThere || !NOT_OURS_TO_SYNC.has(codeOf(error))) throw error;
+  });
 }
 
-/** As Node's recursive mkdir, but that one never ends below /proc (Node 20). */
-async function makeMissing(path: string): Promise<void> {
-  const make = () =>
-    mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
-      const isThere = await stat(path).then(
-        (what) => what.isDirectory(),
-        () => false,
-      );
-      if (!isThere) throw error;
-    });
+async function isDirectory(path: string): Promise<boolean> {
   try {
-    await make();
+    return (await stat(path)).isDirectory();
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeMissing(dirname(path));
-    await make();
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return false;
   }
 }
 

@@ -1,15 +1,15 @@
 // mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
 import { deviceFailure } from '../device-failure.ts';
-import { makeDirectory } from '../durable-file.ts';
+import { makeDirectory, removeAllThatCanBe } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
-import { withScratch } from '../scratch-folder.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
@@ -88,7 +88,7 @@ async function renew({ terminal, paths }: Context, token: string): Promise<numbe
   return EXIT.ok;
 }
 
-/** As large as any identity is. */
+/** Larger than what a server of ours answers. */
 const STAND_IN: Identity = {
   server: `https://${'x'.repeat(253)}`,
   device: 'x'.repeat(64),
@@ -97,17 +97,24 @@ const STAND_IN: Identity = {
   secret: 'x'.repeat(64),
 };
 
-/** Keeps all that a new device keeps, in a folder of its own that is removed again. */
+/** Keeps all that a new device keeps, in a folder of the state that is removed again. */
 async function rehearse({ root, keeper }: StatePaths): Promise<void> {
-  await makeDirectory(root);
-  await withScratch(
-    async (folder) => {
-      const there = statePaths(folder, keeper);
+  const there = statePaths(join(root, 'enrolling'), keeper);
+  // Of one that was killed.
+  await removeAllThatCanBe(there.root);
+  try {
+    await makeDirectory(there.root);
+    try {
       newDatabase(there.db, 0, false);
-      await saveIdentity(there, STAND_IN);
-    },
-    { below: root },
-  );
+    } catch (cause) {
+      const failure = deviceFailure(cause);
+      // Its sentence would name what is gone a moment later.
+      throw failure.code === 'staging_full' ? failure : unkeepable(root, cause);
+    }
+    await saveIdentity(there, STAND_IN);
+  } finally {
+    await removeAllThatCanBe(there.root);
+  }
 }
 
 /** Whether the state can be kept is known before the token is spent: the server has no second answer to it. */
@@ -117,8 +124,12 @@ async function keepable({ root }: StatePaths, keep: () => Promise<void>): Promis
   } catch (cause) {
     const failure = deviceFailure(cause);
     if (failure.code !== 'internal') throw failure;
-    throw new Failure('state_unusable', `The state of a device can't be kept in ${root}.`, { cause });
+    throw unkeepable(root, cause);
   }
+}
+
+function unkeepable(root: string, cause: unknown): Failure {
+  return new Failure('state_unusable', `The state of a device can't be kept in ${root}.`, { cause });
 }
 
 /** Whether a device is enrolled here that can go on being it. */

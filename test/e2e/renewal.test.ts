@@ -205,6 +205,7 @@ it.skipIf(lacking)(
     await writeFile(filler, randomBytes(1_048_576)).catch(() => {});
     const second = await token('--renew', enrolled.json.device);
     expect(await enroll('--renew', '--token', second)).toMatchObject(full);
+    expect((await readdir(disk)).sort()).toEqual(['device.db', 'filler', 'identity.json']);
     await rm(filler);
     expect(await enroll('--renew', '--token', second)).toMatchObject({ code: 0 });
   },

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPack } from './support/build-pack.ts';
@@ -88,19 +88,23 @@ describe('mailferry server', () => {
     expect((await first.ended).code).toBe(0);
   });
 
-  it.each(['a file', '/proc/none'])(
-    'says that no data can be kept in %s',
-    async (what) => {
+  it.each([
+    ['a file', 'a file lies there'],
+    ['a file/below', 'a file lies there'],
+    ['/proc/none', 'ENOENT'],
+  ])(
+    'says that no data can be kept in %s, and why',
+    async (what, why) => {
       const file = join(data, 'a file');
       await writeFile(file, '');
-      const directory = what === 'a file' ? file : what;
+      const directory = resolve(data, what);
       for (const words of [[], ['token', 'create']]) {
         const { child, ended } = run(...words, '--data', directory);
         const tooLong = setTimeout(() => child.kill('SIGKILL'), 10_000);
         const { code, out, err } = await ended;
         clearTimeout(tooLong);
         expect({ code, out }).toEqual({ code: 1, out: '' });
-        expect(err).toContain(`The data directory ${directory} can't be made or is no folder.`);
+        expect(err).toContain(`The data directory ${directory} can't be made: ${why}`);
       }
     },
     30_000,
