@@ -17,7 +17,8 @@ const RUNS_OF_A_WORLD = 60;
 const MOST_BROKEN = 25;
 /**
  * A smaller pack may go twice as a whole: where the device is cut off it may be unacknowledged (WINDOW_BYTES in
- * client/upload/tus-http-stack.ts), where the server loses power not yet on its disk (SYNC_BYTES in server/upload/write-body.ts).
+ * client/upload/tus-http-stack.ts), where the server loses power not yet on its disk (FIRST_SYNC_BYTES in
+ * server/upload/write-body.ts). Both together are 2 MiB.
  */
 const LEAST_TWICE = 2_621_440;
 

@@ -1,10 +1,11 @@
 // Writing what arrives: every byte in its place whatever the pieces, all of it kept when the body breaks, none past its end.
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
 import { type BodyPlace, writeBody } from '../../../server/upload/write-body.ts';
 
 let directory: string;
@@ -56,6 +57,44 @@ it('puts pieces of any size in their place, and tells rising offsets up to the l
     expect(told.every((offset, index) => offset > (told[index - 1] ?? 10))).toBe(true);
     expect((await readFile(path)).subarray(10).equals(bytes)).toBe(true);
   }
+});
+
+it('writes no more than 1.25 MiB before any of it is on the disk, and then at most 2.5 MiB ahead of it', async () => {
+  const path = await fileOf(0);
+  const file = await open(path);
+  const handle = Object.getPrototypeOf(file) as FileHandle;
+  await file.close();
+  let written = 0;
+  const waiting: { upTo: number; done: () => void }[] = [];
+  const disk = vi
+    .spyOn(handle, 'datasync')
+    .mockImplementation(() => new Promise((done) => waiting.push({ upTo: written, done })));
+  onTestFinished(() => disk.mockRestore());
+  const place = placeOf(path, {
+    written: (offset) => {
+      written = offset;
+    },
+  });
+  const bytes = randomBytes(12_000_000);
+  const ended = writeBody(bodyOf(bytes, 65_536), place);
+  let safe = 0;
+  for (const ahead of [1.25, 2, 2.5, 2.5, 2.5]) {
+    const { upTo, done } = await vi.waitUntil(() => waiting.shift());
+    // Until it waits for the disk.
+    await vi.waitUntil(async () => {
+      const before = written;
+      await pause(50);
+      return written === before;
+    });
+    expect(written).toBeGreaterThan(upTo);
+    expect(written - safe).toBeLessThanOrEqual(ahead * 1_048_576);
+    safe = upTo;
+    done();
+  }
+  disk.mockResolvedValue();
+  for (const { done } of waiting) done();
+  expect(await ended).toBe(bytes.length);
+  expect((await readFile(path)).equals(bytes)).toBe(true);
 });
 
 it('keeps bodies that come at the same time apart', async () => {
