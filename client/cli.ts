@@ -4,7 +4,7 @@ import { asFailure } from '../shared/failure.ts';
 import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
-import { type SecretKeeper, type StatePaths, statePaths } from './state/state-directory.ts';
+import { deviceIn, type SecretKeeper, type StatePaths, statePaths } from './state/state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
 import { WAKE_REASONS } from './triggers/wake-file.ts';
 import { VERSION } from './version.ts';
@@ -24,6 +24,10 @@ export interface Machine extends Streams {
   readonly keeper: SecretKeeper | null;
   /** The words that start another process of this program. */
   readonly self: readonly [string, ...string[]];
+  /** The folder that relative paths are meant from. */
+  readonly cwd: string;
+  /** What a person types in this folder to start this program. */
+  readonly typed: string;
 }
 
 /** What every command gets. */
@@ -36,6 +40,25 @@ export interface Context {
 type Action<O> = (context: Context, paths: string[], options: O) => Promise<number>;
 
 const SNAPSHOTS = ['require', 'prefer', 'never', 'vss', 'btrfs', 'live'];
+
+/** Commands that ask the server for what it holds, or send to it: one that `up` made is started for them where it does not run. */
+const ASK_THE_SERVER: readonly string[] = ['backup', 'restore', 'verify', 'versions'];
+/** Commands that work as a device that is there, also as the one that `up` made. */
+const AS_THE_DEVICE: readonly string[] = [
+  ...ASK_THE_SERVER,
+  'agent',
+  'doctor',
+  'forget',
+  'sources',
+  'status',
+  'wake',
+];
+
+/** A command's words, without those of the program. */
+function nameOf(command: Command): string {
+  const { parent } = command;
+  return parent?.parent ? `${nameOf(parent)} ${command.name()}` : command.name();
+}
 
 /** Runs one command line (without program names); the exit code. Never throws. */
 export async function runCli(words: readonly string[], machine: Machine): Promise<number> {
@@ -65,12 +88,16 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
         .flat()
         .filter((word): word is string => typeof word === 'string');
       const terminal = options.json ? jsonTerminal(machine) : humanTerminal(machine);
-      code = await reported(terminal, machine, () =>
-        action(
-          { machine, terminal, paths: statePaths(options.state, machine.keeper) },
-          paths,
-          options as never,
-        ),
+      const name = nameOf(command);
+      const given = statePaths(options.state, machine.keeper);
+      const context = {
+        machine,
+        terminal,
+        paths: AS_THE_DEVICE.includes(name) ? deviceIn(given) : given,
+      };
+      const act = () => action(context, paths, options as never);
+      code = await reported(terminal, machine, async () =>
+        ASK_THE_SERVER.includes(name) ? (await import('./own-server.ts')).withOwnServer(context, act) : act(),
       );
     });
   });

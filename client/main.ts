@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { constants, getPriority, homedir, hostname, networkInterfaces, setPriority } from 'node:os';
+import { basename } from 'node:path';
 import { isSea } from 'node:sea';
 import { fileURLToPath } from 'node:url';
 import { asFailure } from '../shared/failure.ts';
@@ -12,6 +13,7 @@ import { registryOf } from './registry/this-registry.ts';
 import { hostBeside } from './service/windows-service.ts';
 import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot, type SecretKeeper } from './state/state-directory.ts';
+import { shellWord, shownPath } from './typed-words.ts';
 import { dpapiKeeper } from './windows/dpapi.ts';
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
@@ -41,6 +43,14 @@ function giveWay(): void {
   } catch {
     // Where that is not allowed the work is done all the same.
   }
+}
+
+/** What starts this program again: its name where it was called by that, npm's word for it in a checkout, or Node and the file. */
+function typedName(script: string, env: NodeJS.ProcessEnv): string {
+  if (isSea() || /^mailferry(\.cmd)?$/.test(basename(script))) return 'mailferry';
+  if (env.npm_lifecycle_event !== undefined && env.npm_package_name === 'mailferry') return 'npx mailferry';
+  const file = shownPath(script, { cwd: process.cwd(), home: null });
+  return `node ${shellWord(file, process.platform)}`;
 }
 
 async function main(words: string[]): Promise<number> {
@@ -95,6 +105,8 @@ async function main(words: string[]): Promise<number> {
     defaultState: defaultStateRoot(process.platform, process.env, homedir()),
     keeper: keeperOf(process.platform),
     self: isSea() ? [process.execPath] : [process.execPath, fileURLToPath(import.meta.url)],
+    cwd: process.cwd(),
+    typed: typedName(process.argv[1] ?? '', process.env),
   });
 }
 

@@ -4,13 +4,15 @@ import { Pacer, type Progress, type ProgressReport } from './progress.ts';
 
 export interface Terminal extends Progress {
   readonly json: boolean;
+  /** Characters in a line of the screen; undefined where results go to no screen. */
+  readonly columns?: number | undefined;
   /** The result: `text` for people, `value` for machines. */
   result(text: string, value: object): void;
 }
 
 export interface Streams {
-  readonly out: { write(text: string): unknown };
-  readonly err: { write(text: string): unknown; readonly isTTY?: boolean };
+  readonly out: { write(text: string): unknown; readonly columns?: number };
+  readonly err: { write(text: string): unknown; readonly isTTY?: boolean; readonly columns?: number };
   readonly now: () => number;
 }
 
@@ -45,9 +47,10 @@ export function jsonTerminal({ out, now }: Streams): Terminal {
 /** Results on standard output; progress, where it is a terminal, and sentences on standard error. */
 export function humanTerminal({ out, err, now }: Streams): Terminal {
   const pacer = new Pacer();
-  const bar = err.isTTY ? liveBar() : null;
+  const bar = err.isTTY ? liveBar(() => err.columns ?? 80) : null;
   return {
     json: false,
+    columns: out.columns,
     report(report) {
       bar?.show(report, pacer.pace(report, now()));
     },
@@ -71,8 +74,14 @@ interface LiveBar {
   hide(): void;
 }
 
-/** One bar of cli-progress, which is loaded only when there is something to show. */
-function liveBar(): LiveBar {
+/** Characters of the bar itself, and of all that stands beside it but the name. */
+const BAR = 14;
+const BESIDE_NAME = 66;
+/** Least characters of a name, however narrow the screen is. */
+const MIN_NAME = 8;
+
+/** One bar of cli-progress, which is loaded only when there is something to show; it takes one line of `columns()` characters. */
+function liveBar(columns: () => number): LiveBar {
   type Bar = import('cli-progress').SingleBar;
   let bar: Bar | undefined;
   let key = '';
@@ -91,26 +100,36 @@ function liveBar(): LiveBar {
       void loading.then(({ default: { SingleBar, Presets } }) => {
         if (mine !== turn) return;
         const next = `${report.phase} ${report.path}`;
-        if (next !== key) {
-          bar?.stop();
-          key = next;
-          const format = '{phase} {bar} {percentage}% {done} of {all} {speed} {left} {name}';
-          bar = new SingleBar({ format, clearOnComplete: true, hideCursor: true }, Presets.shades_classic);
-          bar.start(Math.max(1, report.total), report.done);
-        }
-        bar?.setTotal(Math.max(1, report.total));
-        bar?.update(report.done, {
+        const total = Math.max(1, report.total);
+        const payload = {
           phase: PHASES[report.phase],
           done: bytesText(report.done),
           all: bytesText(report.total),
           speed: `${bytesText(pace.rate)}/s`,
           left: pace.secondsLeft === null ? '' : `${pace.secondsLeft} s left`,
-          name: printable(report.path),
-        });
+          name: endOfPath(printable(report.path), Math.max(MIN_NAME, columns() - BESIDE_NAME)),
+        };
+        if (next !== key) {
+          bar?.stop();
+          key = next;
+          const format = '{phase} {bar} {percentage}% {done} of {all} {speed} {left} {name}';
+          bar = new SingleBar(
+            { format, barsize: BAR, clearOnComplete: true, hideCursor: true },
+            Presets.shades_classic,
+          );
+          bar.start(total, report.done, payload);
+        }
+        bar?.setTotal(total);
+        bar?.update(report.done, payload);
       });
     },
     hide,
   };
+}
+
+/** `path`, or its end where it has more than `room` characters. */
+export function endOfPath(path: string, room: number): string {
+  return path.length <= room ? path : `…${path.slice(path.length - room + 1)}`;
 }
 
 /** Bytes as people read them, in decimal units: 4.3 MB. */

@@ -33,6 +33,7 @@ export async function changedSources(
   options: { snapshot: SnapshotChoice; fail: (source: Source, error: unknown) => void },
 ): Promise<Looked> {
   const groups = new Map<string, Group>();
+  const readLive = new Map<string, string[]>();
   const waiting: Source[] = [];
   let unchanged = 0;
   /** What failed before is over where the source is as its receipt says. */
@@ -45,7 +46,7 @@ export async function changedSources(
       // Asked before there is a snapshot: that lives no longer than the reading.
       await baseOf(device, source);
       const { provider, volume, instead } = await freezerOf(device.snapshots, path, options.snapshot);
-      if (instead && path === source.path) device.progress.say(instead);
+      if (instead && path === source.path) readLive.set(instead, [...(readLive.get(instead) ?? []), path]);
       const key = `${provider.kind} ${volume.root}`;
       const group = groups.get(key) ?? { provider, volume, sources: [] };
       group.sources.push(source);
@@ -79,6 +80,10 @@ export async function changedSources(
     for (const source of set.members) await add(source);
     // Last, when it is known what came of the others.
     await add(set.list, set.members[0]!.path);
+  }
+  for (const [why, [first, ...more]] of readLive) {
+    const which = more.length === 0 ? `${first} is` : `${more.length + 1} sources are`;
+    device.progress.say(`${which} read live. ${why}`);
   }
   const worthIt = ({ provider, sources }: Group) => {
     if (provider.kind === 'live' || provider.kind === 'export') return true;

@@ -10,7 +10,8 @@ import { EXIT, exitCode } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
-import { bytesText } from '../terminal.ts';
+import { bytesText, endOfPath } from '../terminal.ts';
+import { shownPath } from '../typed-words.ts';
 import { type Receipted, Sender } from '../upload/sender.ts';
 
 export interface BackupOptions {
@@ -75,14 +76,13 @@ export interface RunReport {
 }
 
 /** What a run came to, told; the exit code. */
-export function report(
-  { terminal, machine }: Context,
-  { result, receipts, unread, queue, waited }: RunReport,
-): number {
+export function report(context: Context, { result, receipts, unread, queue, waited }: RunReport): number {
+  const { terminal, machine } = context;
   const told = result.versions
     .map((id) => receipts.get(id))
     .filter((each) => each !== undefined)
-    .map(describeVersion);
+    .map((each) => describeVersion(each, context))
+    .sort((one, other) => one.sequence - other.sequence);
   const lines = told.map(({ text }) => text);
   if (result.unchanged > 0)
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
@@ -108,8 +108,11 @@ export function report(
   return waited && codes.size === 1 ? [...codes][0]! : EXIT.failed;
 }
 
-/** How a receipted version is told. */
-function describeVersion({ version, sent }: Receipted): { json: object; text: string } {
+/** How a receipted version is told: in one line, where the screen is wide enough for the end of its path. */
+function describeVersion(
+  { version, sent }: Receipted,
+  { terminal, machine }: Context,
+): { sequence: number; json: object; text: string } {
   const { id, path, kind, size, sha256, snapshot, health, receipt } = version;
   const { sequence } = JSON.parse(receipt.statement) as { sequence: number };
   const read =
@@ -117,8 +120,15 @@ function describeVersion({ version, sent }: Receipted): { json: object; text: st
       ? { live: 'read live', export: 'exported from the registry' }[snapshot]
       : `read from a ${snapshot} snapshot`;
   const words = kind === 'pst' || kind === 'ost' ? `${healthWords({ verdict: health })}, ${read}` : read;
+  const head = `receipt ${sequence}: ${bytesText(size)}, sent ${bytesText(sent)}, ${words}: `;
+  const name = printable(shownPath(path, machine));
+  const room = (terminal.columns ?? Number.POSITIVE_INFINITY) - head.length;
   return {
+    sequence,
     json: { id, path, size, sha256, sent, snapshot, health, receipt },
-    text: `receipt ${sequence}: ${printable(path)}\n  version ${id}, ${bytesText(size)}, sent ${bytesText(sent)}, ${words}\n  sha256 ${sha256}`,
+    text: head + endOfPath(name, Math.max(MIN_NAME, room)),
   };
 }
+
+/** Least characters of a path that are shown, however narrow the screen is. */
+const MIN_NAME = 20;

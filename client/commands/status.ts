@@ -9,6 +9,7 @@ import { EXIT } from '../exit-code.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
 import { isTaken, type Source, SourceRegistry } from '../state/source-registry.ts';
+import { ownServerData } from '../state/state-directory.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
@@ -38,10 +39,14 @@ export async function status({ terminal, paths }: Context): Promise<number> {
         return true;
       })
       .catch(() => false);
+    const asleep =
+      ownServerData(paths) === null
+        ? 'does not answer; everything waits in the queue'
+        : 'is that of `mailferry up`, which does not run now';
     const { queue, sources } = localState(paths.db);
     const unread = await lastUnread(paths);
     const lines = [
-      `server: ${identity.server} ${reachable ? 'answers' : 'does not answer; everything waits in the queue'}`,
+      `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
       ...sources.flatMap(({ path, state, lastReceiptAt, snapshot, message, hint }) => [
         `${state.padEnd(10)} ${lastReceiptAt ?? (state === 'backed-up' ? 'an older receipt' : 'no receipt yet')}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,

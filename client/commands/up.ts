@@ -1,16 +1,20 @@
 // mailferry up: a server and this device together on one machine, set up and run by one word.
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
+import { printable } from '../../shared/printable.ts';
 import type { Context } from '../cli.ts';
+import { EXIT } from '../exit-code.ts';
+import { startOwnServer } from '../own-server.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { sampleStores } from '../sources/sample-stores.ts';
 import { findHere } from '../sources/this-machine.ts';
-import { loadIdentity, saveIdentity, statePaths } from '../state/state-directory.ts';
+import { openDeviceDb } from '../state/device-db.ts';
+import { isTaken, SourceRegistry } from '../state/source-registry.ts';
+import { loadIdentity, type StatePaths, saveIdentity, upIn } from '../state/state-directory.ts';
+import { shellWord, shownPath } from '../typed-words.ts';
 import { agent } from './agent.ts';
 import { backup } from './backup.ts';
 import { enroll } from './enroll.ts';
@@ -27,53 +31,59 @@ const EVERY = 15;
 
 export async function up(context: Context, given: string[], options: UpOptions): Promise<number> {
   const { terminal } = context;
-  const data = join(context.paths.root, 'server');
-  // Apart from a real enrolment of this machine, which is nobody's to replace.
-  const paths = statePaths(join(context.paths.root, 'device'));
-  const { child, url } = await startServer(context, data);
+  const { device: paths, data } = upIn(context.paths);
+  const inner = { ...context, paths };
+  const before = existsSync(paths.identity) ? await loadIdentity(paths) : null;
+  const { url, stop } = await startOwnServer(context, { data, before: before?.server ?? null });
   try {
-    const inner = { ...context, paths };
-    if (existsSync(paths.identity))
-      await saveIdentity(paths, { ...(await loadIdentity(paths)), server: url });
-    else await enrolHere(inner, { data, url });
+    if (before === null) await enrolHere(inner, { data, url });
+    else if (before.server !== url) await saveIdentity(paths, { ...before, server: url });
     const sources = await chooseSources(context, given);
     const choice = options.snapshot ?? 'prefer';
     if (options.once) {
       // Where nobody chose, the quickest way to see it work is no partial success for want of a file system with snapshots.
       const liveIsFine = options.snapshot === undefined;
-      return await backup(inner, sources, { wait: true, snapshot: choice, liveIsFine });
+      const code = await backup(inner, sources, { wait: true, snapshot: choice, liveIsFine });
+      if (code === EXIT.ok) sayWhatNext(context, paths);
+      return code;
     }
     terminal.say(`A server runs at ${url}, data in ${data}. Ctrl-C ends both.`);
     return await agent(inner, sources, { every: EVERY, snapshot: choice });
   } finally {
-    // The channel is what keeps the server alive no longer than this process.
-    if (child.connected) child.disconnect();
-    if (child.exitCode === null) await once(child, 'exit');
+    await stop();
   }
 }
 
-/** Starts the server as a process of its own, which ends when this one does; resolves when it listens. */
-async function startServer(
-  { machine }: Context,
-  data: string,
-): Promise<{ child: ChildProcess; url: string }> {
-  const [program, ...words] = machine.self;
-  const child = spawn(
-    program,
-    [...words, 'server', '--data', data, '--listen', '127.0.0.1:0', '--json', '--log-level', 'warn'],
-    { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] },
-  );
-  const ended = new Promise<never>((_, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Failure('internal', `The server ended with code ${code}.`)));
-  });
-  ended.catch(() => {});
-  const lines = createInterface({ input: child.stdout! });
-  const first = new Promise<string>((resolve) => {
-    lines.once('line', resolve);
-  });
-  const { listening } = JSON.parse(await Promise.race([first, ended])) as { listening: string };
-  return { child, url: listening };
+/** How to get one of the stores back and to compare it with what is there: a line that works as it is printed. */
+function sayWhatNext({ machine, terminal, paths: root }: Context, device: StatePaths): void {
+  const store = takenStores(device.db).find((path) => existsSync(path) && printable(path) === path);
+  if (terminal.json || store === undefined) return;
+  const { platform, cwd } = machine;
+  const word = (text: string) => shellWord(text, platform);
+  const from = word(shownPath(store, { cwd, home: null }));
+  const to = word(freeName(cwd, basename(store)));
+  const state = root.root === machine.defaultState ? '' : ` --state ${word(root.root)}`;
+  const compare = platform === 'win32' ? `fc /b ${from} ${to}` : `cmp ${from} ${to} && echo same`;
+  terminal.say('Get one back, and compare it with what is there:');
+  terminal.say(`${machine.typed} restore ${from} --to ${to}${state} && ${compare}`);
+}
+
+function takenStores(dbPath: string): string[] {
+  const db = openDeviceDb(dbPath, { readonly: true });
+  try {
+    const taken = new SourceRegistry(db).all().filter(isTaken);
+    return taken.map(({ path }) => path);
+  } finally {
+    db.close();
+  }
+}
+
+/** A name for a restored `name` that nothing in `folder` has. */
+function freeName(folder: string, name: string): string {
+  for (let number = 1; ; number++) {
+    const free = `restored-${number === 1 ? '' : `${number}-`}${name}`;
+    if (!existsSync(join(folder, free))) return free;
+  }
 }
 
 /** Makes this machine a device of its own server: a token that is used once, and forgotten. */

@@ -13,7 +13,7 @@ export type SnapshotChoice = SnapshotKind | 'prefer' | 'require' | 'never';
 export interface Freezer {
   readonly provider: SnapshotProvider;
   readonly volume: Volume;
-  /** Why it is the live file, where a snapshot was preferred: a whole sentence. */
+  /** Why it is the live file, where a snapshot was preferred: a whole sentence about its volume. */
   readonly instead?: string;
 }
 
@@ -41,8 +41,8 @@ export async function freezerOf(
       const volume = await provider.volumeOf(real);
       if (!volume) continue;
       if (choice !== 'prefer' || provider.kind !== 'live') return { provider, volume };
-      const why = reason?.message ?? "Its volume can't be snapshotted here.";
-      return { provider, volume, instead: `${path} is read live. ${why}` };
+      const why = reason?.message ?? 'No snapshot of the volume can be made here.';
+      return { provider, volume, instead: why };
     } catch (error) {
       reason ??= asFailure(error);
     }

@@ -1,6 +1,7 @@
 // Where the device keeps what it must not lose, who it is, and that only one process works there.
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
 import { makeDirectory, writeDurably } from '../durable-file.ts';
@@ -39,6 +40,27 @@ export function statePaths(root: string, keeper: SecretKeeper | null = null): St
     exports: join(root, 'exports'),
     unread: join(root, 'unread.json'),
   };
+}
+
+/** The folder of the device that `up` makes below a state directory, apart from a device that was enrolled there by hand. */
+const DEVICE = 'device';
+const SERVER = 'server';
+
+/** What `up` keeps below `root`: its device's state, and its server's data. */
+export function upIn({ root, keeper }: StatePaths): { device: StatePaths; data: string } {
+  return { device: statePaths(join(root, DEVICE), keeper ?? null), data: join(root, SERVER) };
+}
+
+/** The device a command works as: the one enrolled in `paths`, or, where only `up` made one there, that one. */
+export function deviceIn(paths: StatePaths): StatePaths {
+  const { device } = upIn(paths);
+  return !existsSync(paths.identity) && existsSync(device.identity) ? device : paths;
+}
+
+/** The data folder of the server that `up` keeps for the device in `paths`; null where the device is no such one. */
+export function ownServerData({ root, identity }: StatePaths): string | null {
+  const data = join(dirname(root), SERVER);
+  return basename(root) === DEVICE && existsSync(identity) && existsSync(data) ? data : null;
 }
 
 /** Where state lies by default, by platform custom. `env` and `home` are the caller's. */

@@ -1,9 +1,11 @@
 // The main job on the three real stores: one command, a receipt for each, and nothing to do the second time.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { samplePaths, sha256Of } from '../support/mail-file.ts';
-import { mailferry, mailferryOk, serverAndDevice, start, stop } from '../support/mailferry.ts';
+import { mailferry, mailferryOk, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -42,7 +44,10 @@ describe('npm start -- --once', () => {
     expect(first.code).toBe(0);
     expect(first.stderr).toContain('No mail store was found on this machine');
     const receipts = first.stdout.split('\n').filter((line) => line.includes('receipt'));
-    for (const path of paths) expect(receipts.filter((line) => line.includes(path))).toHaveLength(1);
+    // A path is shown as short as it can be used from the folder that the person is in.
+    for (const path of paths)
+      expect(receipts.filter((line) => line.endsWith(relative(process.cwd(), path)))).toHaveLength(1);
+    expect(receipts).toHaveLength(3);
     const second = await npm('--json');
     expect(second.code).toBe(0);
     expect(second.json).toMatchObject({
@@ -52,6 +57,63 @@ describe('npm start -- --once', () => {
       failed: [],
       queue: { packs: 0 },
     });
+  });
+});
+
+describe('who types only what the screen says', () => {
+  test('gets a store back and compares it, with no server running before; all finds what `up` made', async () => {
+    const home = tempDir();
+    const env = {
+      HOME: home,
+      USERPROFILE: home,
+      XDG_CONFIG_HOME: home,
+      XDG_STATE_HOME: '',
+      MAILFERRY_STATE: '',
+    };
+    const first = await start('npm', ['start', '--silent', '--', '--once'], env).ended;
+    const typed = first.stderr.split('\n').find((line) => line.includes(' restore '))!;
+    expect(typed).toMatch(/^npx mailferry restore /);
+    const restored = /--to (\S+)/.exec(typed)![1]!;
+    try {
+      const shown = await start('sh', ['-c', typed], env).ended;
+      expect(shown.code, shown.stderr).toBe(0);
+      expect(shown.stdout.trim().split('\n').at(-1)).toBe('same');
+      expect(await sha256Of(restored)).toBe(await sha256Of(samplePaths()[0]!));
+      const again = await start('npm', ['start', '--silent', '--', '--once'], env).ended;
+      const next = again.stderr.split('\n').find((line) => line.includes(' restore '))!;
+      expect(next, 'a name that is free').not.toContain(`--to ${restored} `);
+    } finally {
+      rmSync(restored, { force: true });
+    }
+    const ask = async (...words: string[]) =>
+      (await start(process.execPath, [PROGRAM, ...words, '--json'], env).ended).json;
+    expect((await ask('versions')).versions).toHaveLength(3);
+    expect((await ask('sources')).sources).toHaveLength(3);
+    expect(await ask('verify')).toMatchObject({ verified: 3, failed: [] });
+    const status = await ask('status');
+    expect(status.sources).toHaveLength(3);
+    expect(status.server.reachable).toBe(false);
+  });
+
+  test('the server of `up` keeps its address, or takes another where that is taken', async () => {
+    const [state, root] = [tempDir(), tempDir()];
+    const path = samplePaths()[0]!;
+    const up = () => mailferryOk('up', path, '--once', '--state', state, '--json');
+    const address = async () => (await mailferryOk('status', '--state', state, '--json')).json.server.url;
+    await up();
+    const before = await address();
+    await up();
+    expect(await address()).toBe(before);
+    const other = createServer().listen(Number(new URL(before).port), '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      const to = join(root, 'back.pst');
+      await mailferryOk('restore', path, '--to', to, '--state', state);
+      expect(await sha256Of(to)).toBe(await sha256Of(path));
+      expect(await address()).not.toBe(before);
+    } finally {
+      other.close();
+    }
   });
 });
 

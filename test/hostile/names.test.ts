@@ -221,6 +221,8 @@ async function thisMachine(home: string): Promise<{ machine: Machine; heard: () 
     defaultState: home,
     keeper: null,
     self: [process.execPath],
+    cwd: home,
+    typed: 'mailferry',
   };
   return { machine, heard: () => `${out.read() ?? ''}${err.read() ?? ''}` };
 }
