@@ -16,15 +16,17 @@ import { decodeRuns, touchedBlocks } from './run-list.ts';
 import { DAMAGED_ROWS } from './seal-checkpoint.ts';
 
 /**
- * Commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`,
+ * Commits, tells `onSent` the bytes that this took on the line, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`,
  * `fingerprint_damaged`, and `pack_damaged` with `detail.rows` where a row is not what was written.
  */
 export async function commitVersion(
   device: Device,
   backup: Backup,
-  signal: AbortSignal,
+  { signal, onSent }: { readonly signal: AbortSignal; readonly onSent: (bytes: number) => void },
 ): Promise<VersionSummary> {
-  const summary = await device.server.commit(backup.id, await bodyOf(device, backup), { signal });
+  const body = await bodyOf(device, backup);
+  const summary = await device.server.commit(backup.id, body, { signal });
+  onSent(body.length);
   const statement = checkReceipt(device, backup, summary.receipt);
   await fillReceiptGap(device, statement, signal);
   assertFitsChain(device, summary.receipt, statement);

@@ -26,10 +26,10 @@ export async function openSource(frozen: string, path: string): Promise<FileHand
 /** How the open source looks now; a Failure `source_locked` or `source_unreadable`. */
 export async function lookAt(file: FileHandle, path: string): Promise<SourceLook> {
   try {
-    const { size, mtimeMs } = await file.stat();
+    const { size, mtimeMs, ctimeMs } = await file.stat();
     const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
-    return { size, mtimeMs, head: head.subarray(0, bytesRead) };
+    return { size, mtimeMs, ctimeMs, head: head.subarray(0, bytesRead) };
   } catch (cause) {
     throw readFailure(path, 0, cause as NodeJS.ErrnoException);
   }

@@ -129,6 +129,7 @@ async function begin(
     outlook_running: snapshot.outlookRunning === null ? null : Number(snapshot.outlookRunning),
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
+    shape: null,
     mark: mark ?? markOf(look),
   };
   try {

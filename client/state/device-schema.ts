@@ -117,4 +117,21 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE backups ADD COLUMN row_check TEXT;
   ALTER TABLE packs ADD COLUMN row_check TEXT;
   `,
+  `
+  -- When the source was last found to be as its receipt says, and since when it is not there. ISO 8601 by this machine's clock.
+  ALTER TABLE sources ADD COLUMN checked_at TEXT;
+  ALTER TABLE sources ADD COLUMN gone_since TEXT;
+  -- 1: that it is gone for good was told.
+  ALTER TABLE sources ADD COLUMN gone_told INTEGER NOT NULL DEFAULT 0;
+  -- When a person said that it is no source any more; null: it is one.
+  ALTER TABLE sources ADD COLUMN forgotten_at TEXT;
+  -- Why the newest receipted version is suspect; null: it is not. suspicion.ts
+  ALTER TABLE sources ADD COLUMN suspect TEXT;
+  -- The newest receipted version that was not suspect: JSON {version, at, size, shape}. suspicion.ts
+  ALTER TABLE sources ADD COLUMN last_good TEXT;
+  -- What the source was when it was read: suspicion.ts. Null: not known.
+  ALTER TABLE backups ADD COLUMN shape TEXT;
+  -- Bytes of a pack that crossed the line for its backup: none where the server held it before.
+  ALTER TABLE packs ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -20,6 +20,8 @@ export interface Backup {
   readonly health: Health;
   /** JSON array of sentences. */
   readonly health_notes: string;
+  /** What it was when it was read: suspicion.ts; null: not known. */
+  readonly shape: string | null;
   readonly mark: string | null;
   readonly sha256: string | null;
   readonly root: string | null;
@@ -42,6 +44,8 @@ export interface QueuedPack {
   readonly through: number;
   readonly runs: Uint8Array;
   readonly url: string | null;
+  /** Bytes that crossed the line for it; 0 where the server held it before. */
+  readonly sent: number;
   /** row-check.ts; null: the row is older than that. */
   readonly row_check: string | null;
   readonly attempts: number;
@@ -50,7 +54,7 @@ export interface QueuedPack {
 }
 
 /** What sending a pack takes: all of it but what it holds. */
-export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through' | 'row_check'>;
+export type WaitingPack = Omit<QueuedPack, 'runs' | 'raw_bytes' | 'through' | 'row_check' | 'sent'>;
 
 export type NewBackup = Omit<
   Backup,

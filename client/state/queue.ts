@@ -26,9 +26,9 @@ export class Queue {
     this.#db
       .prepare(
         `INSERT INTO backups (id, source_id, state, base_version, size, mtime, taken_at, snapshot, outlook_running, health,
-         health_notes, mark, row_check)
+         health_notes, shape, mark, row_check)
          VALUES (@id, @source_id, 'scanning', @base_version, @size, @mtime, @taken_at, @snapshot, @outlook_running, @health,
-         @health_notes, @mark, @row_check)`,
+         @health_notes, @shape, @mark, @row_check)`,
       )
       .run({ ...backup, row_check: checkOfBackup({ ...backup, ...UNSEALED }) });
   }
@@ -171,6 +171,13 @@ export class Queue {
           )
           .run(now.id);
     });
+  }
+
+  /** Notes that all bytes of a pack crossed the line for this backup. */
+  packSent(pack: Pick<QueuedPack, 'backup_id' | 'number'>): void {
+    this.#db
+      .prepare('UPDATE packs SET sent = bytes WHERE backup_id = ? AND number = ?')
+      .run(pack.backup_id, pack.number);
   }
 
   postponePack(

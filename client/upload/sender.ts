@@ -23,9 +23,10 @@ const LOOK_AGAIN_MS = 60_000;
 const loadUpload = () => import('./upload-pack.ts');
 const loadCommit = () => import('../backup/commit-version.ts');
 
-/** A version that has its receipt, and the bytes of the packs that were made for it. */
+/** A version that has its receipt. */
 export interface Receipted {
   readonly version: VersionSummary;
+  /** Bytes that crossed the line for it: packs that the server did not hold yet, and the list of what changed. */
   readonly sent: number;
 }
 
@@ -213,7 +214,7 @@ export class Sender {
         onUrl: (url) => queue.advancePack(pack, 'created', url),
         onWritten: (offset) => this.#written(pack, offset),
       });
-      this.#known(pack);
+      this.#known(pack, true);
     } catch (error) {
       if (signal.aborted) return;
       const moved = this.#progress.of(pack) > before;
@@ -230,8 +231,10 @@ export class Sender {
     this.notify();
   }
 
-  #known(pack: WaitingPack): void {
+  /** `sent`: its bytes crossed the line. */
+  #known(pack: WaitingPack, sent = pack.url !== null): void {
     const { queue } = this.#device;
+    if (sent) queue.packSent(pack);
     queue.advancePack(pack, 'acknowledged');
     this.#failures.over(queue.backup(pack.backup_id)?.source_id);
     this.#progress.ended(pack);
@@ -253,9 +256,12 @@ export class Sender {
     if (this.#stop.signal.aborted) return;
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
-      const sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.bytes, 0);
+      let sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.sent, 0);
+      const onSent = (bytes: number) => {
+        sent += bytes;
+      };
       const { commitVersion } = await loadCommit();
-      const version = await commitVersion(this.#device, queue.backup(backup.id)!, signal);
+      const version = await commitVersion(this.#device, queue.backup(backup.id)!, { signal, onSent });
       this.#failures.over();
       this.#events.onReceipt?.({ version, sent });
     } catch (error) {

@@ -6,7 +6,7 @@ import { markOf } from '../../../client/backup/change-test.ts';
 import { samplePaths } from '../../support/mail-file.ts';
 
 const head = readFileSync(samplePaths()[0]!).subarray(0, 4_096);
-const look = { size: 13_984_768, mtimeMs: 1_700_000_000_000.125, head };
+const look = { size: 13_984_768, mtimeMs: 1_700_000_000_000.125, ctimeMs: 1_700_000_000_001, head };
 
 test('the same look, the same mark', () => {
   expect(markOf({ ...look, head: Buffer.from(head) })).toBe(markOf(look));
@@ -23,8 +23,8 @@ test('any other size or time, another mark', () => {
         const same = size === otherSize && mtimeMs + 0 === otherMs + 0;
         const empty = new Uint8Array(0);
         expect(
-          markOf({ size, mtimeMs, head: empty }) ===
-            markOf({ size: otherSize, mtimeMs: otherMs, head: empty }),
+          markOf({ size, mtimeMs, ctimeMs: 1, head: empty }) ===
+            markOf({ size: otherSize, mtimeMs: otherMs, ctimeMs: 1, head: empty }),
         ).toBe(same);
       },
     ),
@@ -44,5 +44,9 @@ test('a store whose counters rose, while size and time are the same', () => {
 
 test('a head that is no store, cut short or empty', () => {
   for (const bytes of [Buffer.alloc(0), Buffer.from('!BDN'), Buffer.alloc(4_096, 7), head.subarray(0, 100)])
-    expect(markOf({ ...look, head: bytes })).toBe(`${look.size} ${look.mtimeMs} -`);
+    expect(markOf({ ...look, head: bytes })).toBe(`${look.size} ${look.mtimeMs} - c${look.ctimeMs}`);
+});
+
+test('C6: content that changed while size and mtime were put back', () => {
+  expect(markOf({ ...look, ctimeMs: look.ctimeMs + 0.001 })).not.toBe(markOf(look));
 });

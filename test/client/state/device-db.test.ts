@@ -137,6 +137,7 @@ describe('schemas', () => {
         "28f5545f6f5a4ad4",
         "8d9e995eeedd6d1c",
         "5e6cfffde61f2ce7",
+        "9e87fc8e4b813768",
       ]
     `);
   });

@@ -13,6 +13,7 @@ export function backupRow(id: string, source: number, over: Partial<NewBackup> =
     outlook_running: null,
     health: 'clean',
     health_notes: '[]',
+    shape: null,
     mark: 'mark',
     ...over,
   };
