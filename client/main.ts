@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-// The program: hands process, clock, chance and network to the command line, or the whole process to the server.
+// The program, once its Node was found to be new enough (mailferry.ts): hands process, clock, chance and network to the command line, or the whole process to the server.
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { constants, getPriority, homedir, hostname, networkInterfaces, setPriority } from 'node:os';
@@ -15,6 +14,9 @@ import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { defaultStateRoot, type SecretKeeper } from './state/state-directory.ts';
 import { shellWord, shownPath } from './typed-words.ts';
 import { dpapiKeeper } from './windows/dpapi.ts';
+
+/** The file that Node starts this program by. */
+const BEGINNING = fileURLToPath(new URL('./mailferry.js', import.meta.url));
 
 /** A process that was asked to end and still has not is ended: what it did is on the disk, what it did not is done next time. */
 const PATIENCE_MS = 4_500;
@@ -104,7 +106,7 @@ async function main(words: string[]): Promise<number> {
     hostname: hostname(),
     defaultState: defaultStateRoot(process.platform, process.env, homedir()),
     keeper: keeperOf(process.platform),
-    self: isSea() ? [process.execPath] : [process.execPath, fileURLToPath(import.meta.url)],
+    self: isSea() ? [process.execPath] : [process.execPath, BEGINNING],
     cwd: process.cwd(),
     typed: typedName(process.argv[1] ?? '', process.env),
   });

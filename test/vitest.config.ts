@@ -1,4 +1,5 @@
 // One configuration for every test: files mirror the source tree, real processes and disks need time and take turns.
+import '../client/node-floor.ts';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './support/longest-first.ts';

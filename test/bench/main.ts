@@ -1,4 +1,5 @@
 // npm run bench: Mailferry and its peers side by side in one run, on an Outlook-like PST and its daily changes.
+import '../../client/node-floor.ts';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
 // npm run campaign: hundreds of interruptions of every kind, and after each the proof that nothing promised was lost.
+import '../../client/node-floor.ts';
 import { cpus } from 'node:os';
 import { Campaign } from './campaign.ts';
 import type { Fault } from './fault.ts';

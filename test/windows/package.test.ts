@@ -1,12 +1,12 @@
 // What `npm run package:windows` makes: an executable that runs under Wine, whole device and workers; an MSI with its tables; signatures.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST_COMPILER } from '../../client/windows/package/service-host.ts';
-import { checkLibrary, libraryFromCache, prebuiltName } from '../../client/windows/package/sqlite-binary.ts';
+import { checkLibrary, sqliteSource, windowsLibrary } from '../../client/windows/package/sqlite-binary.ts';
 import { samplePaths } from '../support/mail-file.ts';
 import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
@@ -15,26 +15,26 @@ import { lacksWine, Wine } from './wine.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const tools =
-  lacks(HOST_COMPILER, 'wixl', 'msiinfo', 'osslsigncode', 'openssl') ??
+  lacks(HOST_COMPILER, 'wixl', 'msiinfo', 'msiextract', 'osslsigncode', 'openssl') ??
   (existsSync(join(root, 'node_modules', 'postject')) ? null : 'npm ci was not run since postject came in');
 
-/** The head of a program for a machine, and the mark of a native module. */
-function library(machine: number, abi: string | null): Buffer {
+/** The head of a program for a machine, and the mark of SQLite in it. */
+function library(machine: number, source: string): Buffer {
   const bytes = Buffer.alloc(512);
   bytes.write('MZ');
   bytes.writeUInt32LE(128, 0x3c);
   bytes.write('PE\0\0', 128);
   bytes.writeUInt16LE(machine, 132);
-  if (abi) bytes.write(`node_register_module_v${abi}\0`, 256);
+  bytes.write(`${source}\0`, 256);
   return bytes;
 }
 
 describe("better-sqlite3's library", () => {
+  const older = '2026-05-05 10:34:17 fe70ea5fed';
   test.each([
-    ['for Windows on x64 and this Node', library(0x8664, '137'), null],
-    ['for another processor', library(0xaa64, '137'), /no library for Windows on x64/],
-    ['for another Node', library(0x8664, '115'), /module version 115, and the package has 137/],
-    ['that is no module', library(0x8664, null), /module version unknown/],
+    ['for Windows on x64', library(0x8664, sqliteSource()), null],
+    ['for another processor', library(0xaa64, sqliteSource()), /no library for Windows on x64/],
+    ['of another version', library(0x8664, older), /does not hold the SQLite of .*npm ci/],
     ['of Linux', Buffer.from('\x7fELF'.padEnd(200)), /no library for Windows/],
     ['that is empty', Buffer.alloc(0), /no library for Windows/],
   ])('%s', async (_, bytes, refusal) => {
@@ -44,19 +44,9 @@ describe("better-sqlite3's library", () => {
     else await checkLibrary(path);
   });
 
-  test('is taken from the cache of ready binaries, by its exact name', async () => {
-    const cache = tempDir();
-    const to = join(cache, 'taken.node');
-    expect(await libraryFromCache(cache, '12.11.1', to)).toBe(false);
-    const folder = join(cache, 'made', 'build', 'Release');
-    mkdirSync(folder, { recursive: true });
-    mkdirSync(join(cache, '_prebuilds'));
-    writeFileSync(join(folder, 'better_sqlite3.node'), library(0x8664, '137'));
-    const ball = join(cache, '_prebuilds', `0a1b2c-${prebuiltName('12.11.1')}`);
-    execFileSync('tar', ['czf', ball, '-C', join(cache, 'made'), 'build']);
-    expect(await libraryFromCache(cache, '12.11.0', to)).toBe(false);
-    expect(await libraryFromCache(cache, '12.11.1', to)).toBe(true);
-    expect(readFileSync(to)).toEqual(library(0x8664, '137'));
+  test('in the npm package is one; one that is not there is told', async () => {
+    await checkLibrary(windowsLibrary(root));
+    await expect(checkLibrary(windowsLibrary(tempDir()))).rejects.toThrow(/can't be read; run `npm ci`/);
   });
 });
 
@@ -73,9 +63,8 @@ describe.skipIf(tools)(named('the package', tools), () => {
     const bundle = ['pkcs12', '-export', '-inkey', key, '-in', join(out, 'cert.pem'), '-out', p12];
     execFileSync('openssl', [...bundle, '-passout', 'pass:word'], { stdio: 'pipe' });
     writeFileSync(join(out, 'word'), 'word');
-    const standIn = join(root, 'test', 'windows', 'better-sqlite3.cjs');
     const main = join(root, 'dist', 'client', 'windows', 'package', 'main.js');
-    const built = spawnSync(process.execPath, [main, '--out', join(out, 'result'), '--stand-in', standIn], {
+    const built = spawnSync(process.execPath, [main, '--out', join(out, 'result')], {
       cwd: root,
       encoding: 'utf8',
       env: {
@@ -91,7 +80,7 @@ describe.skipIf(tools)(named('the package', tools), () => {
 
   afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-  const msi = () => join(out, 'result', 'mailferry-0.1.0-x64-with-stand-in.msi');
+  const msi = () => join(out, 'result', 'mailferry-0.1.0-x64.msi');
   const rows = (table: string) =>
     execFileSync('msiinfo', ['export', msi(), table], { encoding: 'utf8' })
       .split(/\r?\n/)
@@ -99,9 +88,12 @@ describe.skipIf(tools)(named('the package', tools), () => {
       .filter(Boolean)
       .map((row) => row.split('\t'));
 
-  test('what is not whole is named so, and said', () => {
-    expect(said).toContain('NOT WHOLE');
-    expect(existsSync(msi())).toBe(true);
+  test('the installer is whole, named by its version alone, and has the library that npm installed', () => {
+    expect(said.trim().split('\n')).toEqual([join(out, 'result', 'Mailferry'), msi(), 'signed']);
+    execFileSync('msiextract', ['-C', join(out, 'extracted'), msi()], { stdio: 'pipe' });
+    const [folder] = globSync(join(out, 'extracted', '**', 'Mailferry'));
+    const held = readFileSync(join(folder!, 'better_sqlite3.node'));
+    expect(held.equals(readFileSync(windowsLibrary(root)))).toBe(true);
   });
 
   test('the installer has the service: the host as LocalSystem, its log, and the agent', () => {
@@ -124,6 +116,7 @@ describe.skipIf(tools)(named('the package', tools), () => {
     expect(names.sort()).toEqual(
       [
         'LICENSE.txt',
+        'better_sqlite3.node',
         'mailferry-service.exe',
         'mailferry.adml',
         'mailferry.admx',
@@ -196,15 +189,14 @@ describe.skipIf(tools)(named('the package', tools), () => {
 
   const reason = lacksWine();
   test.skipIf(reason)(
-    named('the executable enrols and backs a real store up, with its workers, under Wine', reason),
+    named('what the installer installs backs a real store up and restores it under Wine', reason),
     async () => {
       const wine = new Wine();
       const data = tempDir();
       const server = await startServer(data);
       try {
-        cpSync(join(out, 'result', 'Mailferry'), wine.here('C:\\Program Files\\Mailferry'), {
-          recursive: true,
-        });
+        cpSync(msi(), wine.here('C:\\mailferry.msi'));
+        expect(await wine.run('msiexec', ['/i', 'C:\\mailferry.msi', '/qn'])).toMatchObject({ code: 0 });
         const exe = 'C:\\Program Files\\Mailferry\\mailferry.exe';
         const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
         const device = (...words: string[]) =>

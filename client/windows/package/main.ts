@@ -1,25 +1,25 @@
 // npm run package:windows: makes mailferry.exe, its service host and an MSI, on Linux, out of npm's and Debian's packages alone.
+import '../../node-floor.ts';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, relative, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VERSION } from '../../version.ts';
 import { makeExecutable } from './executable.ts';
 import { installerSource } from './installer.ts';
 import { HOST_COMPILER, hostCompilerWords } from './service-host.ts';
 import { certificateOf, sign } from './sign.ts';
-import { checkLibrary, libraryFromCache, prebuiltName, SQLITE_LIBRARY } from './sqlite-binary.ts';
+import { checkLibrary, SQLITE_LIBRARY, windowsLibrary } from './sqlite-binary.ts';
 import { PackageError, tool } from './tools.ts';
 
-const HELP = `npm run package:windows -- [--out DIR] [--sqlite FILE]
+const HELP = `npm run package:windows -- [--out DIR]
 
-  --out DIR      where the results go; dist/windows
-  --sqlite FILE  ${SQLITE_LIBRARY} of better-sqlite3 for Windows on x64 (MAILFERRY_SQLITE_BINARY)
+  --out DIR  where the results go; dist/windows
 
 Signed where MAILFERRY_SIGN_CERTIFICATE names a PKCS#12 file (with MAILFERRY_SIGN_CERTIFICATE_PASSWORD_FILE and
-MAILFERRY_SIGN_TIMESTAMP_URL). Fetched Nodes are kept in MAILFERRY_PACKAGE_CACHE, ~/.cache/mailferry-package.`;
+MAILFERRY_SIGN_TIMESTAMP_URL). Windows' Node is kept in MAILFERRY_PACKAGE_CACHE, ~/.cache/mailferry-package.`;
 
 /** The scripts that the program runs, beside it as they lie beside the code. */
 const SCRIPTS = ['snapshot/vss/shadow-copy.ps1'];
@@ -29,27 +29,21 @@ interface Built {
   readonly folder: string;
   readonly msi: string;
   readonly signed: boolean;
-  /** What the result lacks, as a sentence; null where it is whole. */
-  readonly lacks: string | null;
 }
 
-async function build(
-  root: string,
-  options: { out: string; sqlite?: string; standIn?: string },
-): Promise<Built> {
+async function build(root: string, out: string): Promise<Built> {
   const env = process.env;
-  const { out, standIn } = options;
+  const library = windowsLibrary(root);
+  await checkLibrary(library);
   await rm(out, { recursive: true, force: true });
   const folder = join(out, 'Mailferry');
   const work = join(out, 'work');
   await mkdir(folder, { recursive: true });
 
-  const lacks = standIn
-    ? `a module stands in for better-sqlite3: ${standIn}`
-    : await takeLibrary(root, join(folder, SQLITE_LIBRARY), options.sqlite ?? env.MAILFERRY_SQLITE_BINARY);
+  await cp(library, join(folder, SQLITE_LIBRARY));
   const cache =
     env.MAILFERRY_PACKAGE_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'mailferry-package');
-  await makeExecutable(join(folder, 'mailferry.exe'), { root, work, cache, ...(standIn ? { standIn } : {}) });
+  await makeExecutable(join(folder, 'mailferry.exe'), { root, work, cache });
   const source = join(root, 'client', 'windows', 'service-host', 'service-host.c');
   await tool(HOST_COMPILER, hostCompilerWords(source, join(folder, 'mailferry-service.exe')));
   for (const script of SCRIPTS) await cp(join(root, 'client', script), join(folder, script));
@@ -62,7 +56,7 @@ async function build(
   const wxs = join(out, 'mailferry.wxs');
   const files = await filesOf(folder);
   await writeFile(wxs, installerSource({ version: VERSION, folder: 'Mailferry', files }));
-  const name = `mailferry-${VERSION}-x64${standIn ? '-with-stand-in' : lacks ? '-without-sqlite' : ''}.msi`;
+  const name = `mailferry-${VERSION}-x64.msi`;
   const msi = join(out, name);
   await tool('wixl', ['-a', 'x64', '-o', msi, wxs], { cwd: out });
   await rm(wxs);
@@ -75,25 +69,7 @@ async function build(
         .digest('hex')}  ${file}\n`,
   );
   await writeFile(join(out, 'SHA256SUMS'), (await Promise.all(sums)).join(''));
-  return { folder, msi, signed: certificate !== null, lacks };
-}
-
-/** Puts better-sqlite3's library at `to`; a sentence on what is missing where it can't be had. */
-async function takeLibrary(root: string, to: string, given: string | undefined): Promise<string | null> {
-  if (given) {
-    await checkLibrary(given);
-    await cp(given, to);
-    return null;
-  }
-  const manifest = join(root, 'node_modules', 'better-sqlite3', 'package.json');
-  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const npmCache = (await tool(npm, ['config', 'get', 'cache'])).trim();
-  if (await libraryFromCache(npmCache, version, to)) return null;
-  return (
-    `the library of better-sqlite3 ${version} for Windows: it is not given (--sqlite), and ${prebuiltName(version)} is not in ` +
-    `${join(npmCache, '_prebuilds')}; \`npm ci\` on Windows with this Node's version makes node_modules/better-sqlite3/build/Release/${SQLITE_LIBRARY}`
-  );
+  return { folder, msi, signed: certificate !== null };
 }
 
 async function filesOf(folder: string): Promise<string[]> {
@@ -105,15 +81,7 @@ async function filesOf(folder: string): Promise<string[]> {
 }
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      out: { type: 'string' },
-      sqlite: { type: 'string' },
-      // For tests, under Wine, where there is no library: its result is named so.
-      'stand-in': { type: 'string' },
-      help: { type: 'boolean' },
-    },
-  });
+  const { values } = parseArgs({ options: { out: { type: 'string' }, help: { type: 'boolean' } } });
   if (values.help) {
     process.stdout.write(`${HELP}\n`);
     return 0;
@@ -121,19 +89,11 @@ async function main(): Promise<number> {
   const root = process.cwd();
   if (!existsSync(join(root, 'dist', 'client', 'main.js')))
     throw new PackageError('Run `npm run build` first, in the folder of the project.');
-  const standIn = values['stand-in'];
-  const built = await build(root, {
-    out: values.out ?? join(root, 'dist', 'windows'),
-    ...(values.sqlite ? { sqlite: values.sqlite } : {}),
-    ...(standIn ? { standIn } : {}),
-  });
+  const built = await build(root, resolve(values.out ?? join('dist', 'windows')));
   process.stdout.write(
     `${built.folder}\n${built.msi}\n${built.signed ? 'signed' : 'not signed: no certificate was given'}\n`,
   );
-  if (!built.lacks) return 0;
-  process.stdout.write(`NOT WHOLE, do not hand it out. It lacks ${built.lacks}.\n`);
-  // A result that lacks something is a failure, unless that was asked for.
-  return standIn ? 0 : 3;
+  return 0;
 }
 
 try {

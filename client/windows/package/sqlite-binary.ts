@@ -1,20 +1,27 @@
-// better-sqlite3's library for Windows: given, or in npm's cache of ready binaries; checked before it is packaged.
-import { existsSync } from 'node:fs';
-import { copyFile, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+// better-sqlite3's library for Windows: it lies in the npm package, beside that for this machine; checked before it is packaged.
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NODE_ABI } from './node-runtime.ts';
-import { PackageError, tool } from './tools.ts';
+import Database from 'better-sqlite3';
+import { PackageError } from './tools.ts';
 
+/** The library's name beside mailferry.exe; sqlite-beside.cjs loads it from there. */
 export const SQLITE_LIBRARY = 'better_sqlite3.node';
 
 /** IMAGE_FILE_MACHINE_AMD64 ([PE format], machine types). */
 const AMD64 = 0x8664;
 
-/** A PackageError unless `path` is a library for Windows on x64 and for the Node that is packaged. */
+/** The library for Windows on x64 in better-sqlite3 as `root` has it installed. It is N-API: one library for every Node from 22 on. */
+export function windowsLibrary(root: string): string {
+  return join(root, 'node_modules', 'better-sqlite3', 'prebuilds', 'win32-x64.node');
+}
+
+/**
+ * A PackageError unless `path` is a library for Windows on x64 with the same SQLite, to the check-in, as the library that runs here:
+ * what the tests ran on is what is packaged.
+ */
 export async function checkLibrary(path: string): Promise<void> {
   const file = await open(path).catch((cause) => {
-    throw new PackageError(`${path} can't be read.`, { cause });
+    throw new PackageError(`${path} can't be read; run \`npm ci\`.`, { cause });
   });
   try {
     const head = Buffer.alloc(4_096);
@@ -24,38 +31,21 @@ export async function checkLibrary(path: string): Promise<void> {
       bytesRead >= 64 && head.toString('latin1', 0, 2) === 'MZ' ? head.readUInt32LE(0x3c) : head.length;
     const portable = at + 6 <= bytesRead && head.toString('latin1', at, at + 4) === 'PE\0\0';
     if (!portable || head.readUInt16LE(at + 4) !== AMD64)
-      throw new PackageError(`${path} is no library for Windows on x64.`);
+      throw new PackageError(`${path} is no library for Windows on x64; run \`npm ci\`.`);
   } finally {
     await file.close();
   }
-  // A native module tells its Node by the name of what it exports (node.h, NODE_MODULE_INITIALIZER).
-  const abi = /node_register_module_v(\d+)/.exec(await readFile(path, 'latin1'))?.[1];
-  if (abi !== NODE_ABI) {
-    throw new PackageError(
-      `${path} is built for Node's module version ${abi ?? 'unknown'}, and the package has ${NODE_ABI}.`,
-    );
-  }
+  const source = sqliteSource();
+  if (!(await readFile(path)).includes(source))
+    throw new PackageError(`${path} does not hold the SQLite of ${source}, which runs here; run \`npm ci\`.`);
 }
 
-/** The ready binary's name as prebuild-install keeps it, behind the hash of its address. */
-export function prebuiltName(version: string): string {
-  return `better-sqlite3-v${version}-node-v${NODE_ABI}-win32-x64.tar.gz`;
-}
-
-/** Looks for the ready binary in `npmCache`/_prebuilds and puts the library at `to`. False where it is not there. */
-export async function libraryFromCache(npmCache: string, version: string, to: string): Promise<boolean> {
-  const folder = join(npmCache, '_prebuilds');
-  const names = existsSync(folder) ? await readdir(folder) : [];
-  const name = names.find((each) => each.endsWith(prebuiltName(version)));
-  if (!name) return false;
-  const part = await mkdtemp(join(tmpdir(), 'mailferry-package-'));
+/** When SQLite as it runs here was checked in, and the hash of that. */
+export function sqliteSource(): string {
+  const db = new Database(':memory:');
   try {
-    await tool('tar', ['xzf', join(folder, name), '-C', part]);
-    const library = join(part, 'build', 'Release', SQLITE_LIBRARY);
-    await checkLibrary(library);
-    await rename(library, to).catch(() => copyFile(library, to));
+    return db.prepare<[], string>('SELECT sqlite_source_id()').pluck().get()!;
   } finally {
-    await rm(part, { recursive: true, force: true });
+    db.close();
   }
-  return true;
 }
