@@ -94,8 +94,12 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     closing.push(() => line.close());
     const http: HttpClient = new HttpClient({ line });
     closing.push(() => http.close());
-    const server: ServerClient = new ServerClient(http, identity.server, identity.credential, () =>
-      credentialOf(paths, identity.device),
+    const server: ServerClient = new ServerClient(
+      http,
+      identity.server,
+      identity.credential,
+      () => credentialOf(paths, identity.device),
+      surroundings.now,
     );
     const staging = new Staging(paths);
     await staging.prepare();

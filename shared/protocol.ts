@@ -5,8 +5,12 @@ import * as z from './schema.ts';
 
 /** Most bytes of a commit's body: hashes of some 250 GiB at once, where scattered runs take next to nothing. */
 export const MAX_COMMIT_BYTES = 268_435_456;
-/** Most UTF-16 units of a path; Windows' own limit is 32,767. */
-export const MAX_PATH = 32_767;
+/** Most UTF-16 units of a path that is asked for: the longest that earlier servers took. */
+const MAX_PATH = 32_767;
+/** Most bytes of UTF-8 of a path that is stored: PATH_MAX of Linux. It bounds what a page of a list and a line of a log can be. */
+export const MAX_PATH_BYTES = 4_096;
+/** Most versions, or receipts, on a page of a list: made and sent in a fraction of 100 ms, also on a busy machine. */
+export const MAX_PAGE = 500;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/, 'not a lower-case SHA-256');
 const size = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -18,6 +22,35 @@ const path = z
   .max(MAX_PATH)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: NUL is what is looked for
   .regex(/^[^\u0000]*$/, 'holds a NUL character');
+
+/** C0, DEL and C1 (ECMA-48), and half a surrogate pair: what no name of mail needs, and what no text can hold in UTF-8. */
+const UNSTORABLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  /[\u0000-\u001f\u007f-\u009f]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+/** Bytes of `text` in UTF-8, where half a surrogate pair counts as the three of its replacement. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const char of text) {
+    const point = char.codePointAt(0)!;
+    bytes += point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x1_0000 ? 3 : 4;
+  }
+  return bytes;
+}
+
+/** Why a path can't be stored by the server, in words that follow "its path"; null: it can. */
+export function pathMistake(text: string): string | null {
+  if (text === '') return 'is empty';
+  if (UNSTORABLE.test(text)) return 'holds a control character, or is no Unicode';
+  const bytes = text.length > MAX_PATH_BYTES ? text.length : utf8Length(text);
+  return bytes > MAX_PATH_BYTES ? `has more than ${MAX_PATH_BYTES} bytes` : null;
+}
+
+/** A path of what is stored from now on; what was stored before is found by `path`. */
+export const StoredPath = z.string().superRefine((text, context) => {
+  const mistake = pathMistake(text);
+  if (mistake !== null) context.addIssue({ code: 'custom', message: mistake });
+});
 
 /** In lower case only: a version has one id, also where it becomes a name on a disk that takes A for a. */
 export const VersionId = z.uuid().lowercase();
@@ -55,7 +88,8 @@ export const SourceKind = z.enum([
 ]);
 export const Health = z.enum(['clean', 'needs-repair', 'not-a-store']);
 
-export const CommitRequest = z.strictObject({
+/** What a version object keeps of a commit: also of those that 0.1 took with longer paths. */
+export const CommittedVersion = z.strictObject({
   path,
   kind: SourceKind,
   /** The version that the changes are laid over; null: nothing. */
@@ -72,12 +106,20 @@ export const CommitRequest = z.strictObject({
   outlookRunning: z.boolean().optional(),
   health: Health,
   healthNotes: z.array(z.string().max(500)).max(20),
+});
+
+export const CommitRequest = CommittedVersion.extend({
+  path: StoredPath,
   /** change-list.ts in base64. */
   changes: z.base64(),
 });
 
+const Signed = z.object({ statement: z.string(), signature: z.string() }) satisfies z.ZodType<Receipt>;
+
 export const VersionSummary = z.object({
   id: VersionId,
+  /** Its place in the order of the device's receipts: of two versions of a path the higher is the newer, whatever a clock says. */
+  sequence: z.int().min(1),
   path: z.string(),
   kind: SourceKind,
   size,
@@ -97,9 +139,16 @@ export const VersionSummary = z.object({
    * for its base sends them again.
    */
   damaged: z.int().min(1).optional(),
-  receipt: z.object({ statement: z.string(), signature: z.string() }) satisfies z.ZodType<Receipt>,
+  receipt: Signed,
 });
-export const VersionList = z.object({ versions: z.array(VersionSummary) });
+
+/** Where the next page goes on; absent: this was the last. A page may have room for more and still not be the last. */
+const next = z.string().max(20_000).optional();
+export const VersionList = z.object({ versions: z.array(VersionSummary), next });
+export const ReceiptList = z.object({ receipts: z.array(Signed), next });
+
+/** Above MAX_PAGE it is a page all the same: devices of 0.1 ask for 10,000. */
+const limit = z.coerce.number().int().min(1).max(10_000).optional();
 
 export const VersionQuery = z.strictObject({
   path: path.optional(),
@@ -108,7 +157,24 @@ export const VersionQuery = z.strictObject({
   partial: z.enum(['true', 'false']).optional(),
   /** Only versions of which the server has lost something. */
   damaged: z.enum(['true', 'false']).optional(),
-  limit: z.coerce.number().int().min(1).max(10_000).optional(),
+  /** Only versions whose receipt was given at this time, by the server's clock, or before. */
+  at: instant.optional(),
+  /** Of each path the newest complete version alone, in the order of the paths. */
+  newest: z.literal('each').optional(),
+  /** How the ids begin. */
+  id: z
+    .string()
+    .regex(/^[0-9a-f-]{8,36}$/, 'not the beginning of a version id')
+    .optional(),
+  /** `next` of the page before. */
+  cursor: z.string().max(20_000).optional(),
+  limit,
+});
+
+export const ReceiptQuery = z.strictObject({
+  /** The sequence after which the list begins. */
+  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  limit,
 });
 
 /** problem+json (RFC 9457) with a stable `code`. */
@@ -121,6 +187,7 @@ export const Problem = z.object({
   detail: z.record(z.string(), z.unknown()).optional(),
 });
 
+export type CommittedVersion = z.infer<typeof CommittedVersion>;
 export type CommitRequest = z.infer<typeof CommitRequest>;
 export type VersionSummary = z.infer<typeof VersionSummary>;
 export type EnrolResponse = z.infer<typeof EnrolResponse>;

@@ -6,6 +6,7 @@ export const ROUTES = {
   uploads: '/v1/uploads',
   packs: '/v1/packs',
   versions: '/v1/versions',
+  receipts: '/v1/receipts',
   pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
   version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
   content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,

@@ -14,8 +14,7 @@ import type { Base, Source } from '../state/source-registry.ts';
 export async function baseOf(device: Device, source: Source): Promise<Base | null> {
   const { server, sources, progress, stop } = device;
   if (source.base || !source.askServer) return source.base;
-  const query = { path: source.path, partial: true, limit: 1 };
-  const [newest] = await server.versions(query, { signal: stop });
+  const newest = await server.newest({ path: source.path, partial: true }, { signal: stop });
   if (!newest) {
     sources.nothingHeld(source.id);
     return null;

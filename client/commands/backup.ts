@@ -8,6 +8,7 @@ import type { Context } from '../cli.ts';
 import { withDevice } from '../device.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
+import { clockTold } from '../line/clock-told.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { bytesText, endOfPath } from '../terminal.ts';
@@ -60,6 +61,7 @@ export async function backup(context: Context, given: string[], options: BackupO
         unread,
         queue: device.queue.staged(),
         waited: wait,
+        clockAheadMs: device.server.clockAheadMs,
       });
     } finally {
       await sender.close();
@@ -73,10 +75,15 @@ export interface RunReport {
   readonly unread: readonly Unread[];
   readonly queue: { readonly packs: number; readonly bytes: number };
   readonly waited: boolean;
+  /** By how much this machine's clock is ahead of the server's; null: it did not answer. */
+  readonly clockAheadMs: number | null;
 }
 
 /** What a run came to, told; the exit code. */
-export function report(context: Context, { result, receipts, unread, queue, waited }: RunReport): number {
+export function report(
+  context: Context,
+  { result, receipts, unread, queue, waited, clockAheadMs }: RunReport,
+): number {
   const { terminal, machine } = context;
   const told = result.versions
     .map((id) => receipts.get(id))
@@ -88,6 +95,8 @@ export function report(context: Context, { result, receipts, unread, queue, wait
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
   for (const failure of result.failed) lines.push(printable(`failed: ${failure.path}: ${failure.message}`));
   for (const one of unread) lines.push(printable(unreadLine(one)));
+  const clock = clockTold(clockAheadMs);
+  if (clock !== null) lines.push(clock);
   if (!waited && queue.packs > 0) {
     lines.push(`queued: ${queue.packs} packs, ${bytesText(queue.bytes)}; \`mailferry agent\` sends them`);
   }
@@ -100,6 +109,7 @@ export function report(context: Context, { result, receipts, unread, queue, wait
     live: result.live,
     unread: unread.map(({ path, text }) => ({ path, text })),
     queue,
+    clock: { differenceMs: clockAheadMs },
   });
   if (machine.surroundings.stop.aborted) return EXIT.stopped;
   if (failed.length === 0) return result.live.length + unread.length > 0 ? EXIT.partial : EXIT.ok;

@@ -8,11 +8,12 @@ import { SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import { SetList } from '../backup/set-list.ts';
 import type { Context, Machine } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
-import { isRegistryPath } from '../registry/registry.ts';
+import { findVersion } from '../restoring/find-version.ts';
 import { BESIDE_DATABASE } from '../restoring/plan.ts';
-import { chooseVersion, type Restore, restoreVersion } from '../restoring/restore.ts';
+import { type Restore, restoreVersion } from '../restoring/restore.ts';
 import { assertNotInProfile, type KindResult, planTarget, restoreKind } from '../restoring/restore-kind.ts';
 import { resolveSets } from '../restoring/sets.ts';
+import { namesOf } from '../restoring/source-name.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { userHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
@@ -31,9 +32,6 @@ export interface RestoreOptions {
   readonly dryRun?: boolean;
 }
 
-/** Most versions that are asked for at once: the server's own limit. */
-const MOST = 10_000;
-
 export async function restore(context: Context, words: string[], options: RestoreOptions): Promise<number> {
   const { machine, terminal, paths: state } = context;
   if (options.version !== undefined && options.at !== undefined)
@@ -44,30 +42,30 @@ export async function restore(context: Context, words: string[], options: Restor
   if ((word === undefined) === (options.kind === undefined))
     throw new Failure('usage', 'Say what to restore: either a path, or --kind.');
   const { surroundings } = machine;
-  return withServer(state, async (server) => {
+  return withServer(state, surroundings.now, async (server) => {
     const restoring = { server, progress: terminal, stop: surroundings.stop, chance: surroundings.chance };
     if (word === undefined) {
       const kind = kindOf(options);
-      const versions = await server.versions({ kind, limit: MOST });
-      const more = kind === 'outlook-settings' ? await server.versions({ kind: 'nk2', limit: MOST }) : [];
-      if (versions.length === MOST)
-        terminal.say(
-          `Only the newest ${MOST} versions are looked at; older ones are restored by their paths.`,
-        );
-      const read = (list: VersionSummary) => readList(restoring, list);
-      const { versions: newest, sets, broken } = await resolveSets([...versions, ...more], at, read);
+      const newest: VersionSummary[] = [];
+      const until = at === undefined ? undefined : new Date(at).toISOString();
+      // Outlook's nicknames of 2003 and 2007 are of its settings.
+      for (const each of kind === 'outlook-settings' ? ([kind, 'nk2'] as const) : [kind]) {
+        const query = { kind: each, newest: 'each', at: until } as const;
+        for await (const version of server.versions(query)) newest.push(version);
+      }
+      const { versions, sets, broken } = await resolveSets(newest, at, {
+        versionsOf: (path, before) =>
+          server.versions({ path, at: before === undefined ? undefined : new Date(before).toISOString() }),
+        read: (list) => readList(restoring, list),
+      });
       for (const set of broken)
         terminal.say(`${set}: no state of it is whole on the server, so nothing of it is restored.`);
-      if (newest.length === 0)
+      if (versions.length === 0)
         throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
-      return toPlaces(context, restoring, newest, { ...options, kind, sets, own: takenHere(state.db) });
+      return toPlaces(context, restoring, versions, { ...options, kind, sets, own: takenHere(state.db) });
     }
-    const named = isRegistryPath(word) ? word : resolve(word);
-    const version = chooseVersion(await server.versions({ path: named }), {
-      path: named,
-      id: options.version,
-      at,
-    });
+    const version = await findVersion(server, namesOf(word), { id: options.version, at });
+    const named = version.path;
     if (options.to === undefined) {
       const own = new Set([named]);
       // A database alone is a set of one: the log of an older one is in its way too.

@@ -6,6 +6,7 @@ import { printable } from '../../shared/printable.ts';
 import { lastUnread, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { clockTold } from '../line/clock-told.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
 import { isTaken, type Source, SourceRegistry } from '../state/source-registry.ts';
@@ -30,8 +31,8 @@ function failureOf({ lastFailure }: Source): { message?: string; hint?: string }
   return { message, hint: isFailureCode(code) ? FAILURES[code].hint : '' };
 }
 
-export async function status({ terminal, paths }: Context): Promise<number> {
-  return withServer(paths, async (server, identity) => {
+export async function status({ machine, terminal, paths }: Context): Promise<number> {
+  return withServer(paths, machine.surroundings.now, async (server, identity) => {
     const reachable = await server
       .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
       .then(({ body }) => {
@@ -45,8 +46,10 @@ export async function status({ terminal, paths }: Context): Promise<number> {
         : 'is that of `mailferry up`, which does not run now';
     const { queue, sources } = localState(paths.db);
     const unread = await lastUnread(paths);
+    const clock = clockTold(server.clockAheadMs);
     const lines = [
       `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
+      ...(clock === null ? [] : [clock]),
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
       ...sources.flatMap(({ path, state, lastReceiptAt, snapshot, message, hint }) => [
         `${state.padEnd(10)} ${lastReceiptAt ?? (state === 'backed-up' ? 'an older receipt' : 'no receipt yet')}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
@@ -59,6 +62,7 @@ export async function status({ terminal, paths }: Context): Promise<number> {
       sources,
       unread,
       server: { url: identity.server, reachable },
+      clock: { differenceMs: server.clockAheadMs },
     });
     return EXIT.ok;
   });

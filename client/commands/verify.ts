@@ -1,94 +1,109 @@
 // mailferry verify: fetches versions back without writing them, and compares every byte with what their receipts say.
 
 import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
-import { asFailure, Failure } from '../../shared/failure.ts';
+import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { readReceipt } from '../../shared/receipt.ts';
-import { ROUTES } from '../../shared/routes.ts';
 import type { Context } from '../cli.ts';
-import { EXIT } from '../exit-code.ts';
+import { EXIT, exitCode } from '../exit-code.ts';
 import { receiptVerifier } from '../healing/receipts-held.ts';
-import type { ServerClient } from '../http/server-client.ts';
-import type { Progress } from '../progress.ts';
+import type { ServerClient, VersionsAsked } from '../http/server-client.ts';
+import { type Fetching, fetchContent } from '../restoring/fetch-content.ts';
+import { namesOf } from '../restoring/source-name.ts';
 import { withServer } from '../with-server.ts';
 
 export interface VerifyOptions {
   readonly all?: boolean;
 }
 
+/** Attempts without a byte before the line is given up: with their waits some half a minute. */
+const PATIENCE = 4;
+
+/** What says nothing about a version: the server could not be asked, or did not want to be. */
+const UNANSWERED: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 'busy', 'too_many']);
+
+interface Failed {
+  readonly path: string;
+  readonly version: string;
+  readonly code: FailureCode;
+  readonly message: string;
+}
+
 export async function verify(
   { machine, terminal, paths: state }: Context,
-  paths: string[],
-  options: VerifyOptions,
+  words: string[],
+  { all = false }: VerifyOptions,
 ): Promise<number> {
-  return withServer(state, async (server, identity) => {
-    const held = await server.versions(paths[0] === undefined ? {} : { path: resolve(paths[0]) });
-    const chosen = options.all ? held : newestOfEach(held);
-    const failed: { path: string; version: string; code: string; message: string }[] = [];
-    for (const version of chosen) {
-      if (machine.surroundings.stop.aborted) return EXIT.stopped;
+  const { stop, chance, now } = machine.surroundings;
+  return withServer(state, now, async (server, identity) => {
+    const context = { server, progress: terminal, stop, chance };
+    const failed: Failed[] = [];
+    let good = 0;
+    for await (const version of chosen(server, words[0], all)) {
       try {
         const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
-        const sha256 = await contentDigest(server, version, terminal);
+        const sha256 = await contentDigest(context, version);
         if (sha256 !== version.sha256 || sha256 !== statement.sha256) {
           throw new Failure(
             'restore_differs',
             `Version ${version.id} of ${version.path} is not what its receipt says.`,
           );
         }
+        good++;
       } catch (error) {
-        const failure = asFailure(error);
-        failed.push({
-          path: version.path,
-          version: version.id,
-          code: failure.code,
-          message: failure.message,
-        });
+        if (stop.aborted) return EXIT.stopped;
+        const { code, message } = asFailure(error);
+        failed.push({ path: version.path, version: version.id, code, message });
+        // What comes after it could not be asked for either.
+        if (UNANSWERED.has(code)) break;
       }
+      if (stop.aborted) return EXIT.stopped;
     }
-    const good = chosen.length - failed.length;
-    const lines = failed.map(({ path, version, message }) =>
-      printable(`damaged: ${path}, version ${version}: ${message}`),
+    const unanswered = failed.find(({ code }) => UNANSWERED.has(code));
+    const lines = failed.map(({ path, version, code, message }) =>
+      printable(
+        `${UNANSWERED.has(code) ? 'not verified' : 'damaged'}: ${path}, version ${version}: ${message}`,
+      ),
     );
-    terminal.result(
-      [...lines, `verified: ${good} of ${chosen.length} versions restore byte for byte`].join('\n'),
-      {
-        verified: good,
-        failed,
-      },
-    );
+    const count = `${good} of ${good + failed.length} versions restore byte for byte`;
+    lines.push(unanswered ? `verified: ${count}; the others were not looked at` : `verified: ${count}`);
+    terminal.result(lines.join('\n'), { verified: good, failed });
+    if (unanswered) return exitCode(unanswered.code);
     return failed.length === 0 ? EXIT.ok : EXIT.failed;
   });
 }
 
-function newestOfEach(versions: readonly VersionSummary[]): VersionSummary[] {
-  const newest = new Map<string, VersionSummary>();
-  for (const version of versions) if (!newest.has(version.path)) newest.set(version.path, version);
-  return [...newest.values()];
+/** The newest version of each source, or every one; of `word` alone where it is given. Failure `not_found` where there is none. */
+async function* chosen(
+  server: ServerClient,
+  word: string | undefined,
+  all: boolean,
+): AsyncGenerator<VersionSummary> {
+  const queries: VersionsAsked[] =
+    word === undefined
+      ? [all ? {} : { newest: 'each' }]
+      : namesOf(word).map((path) => ({ path, limit: all ? undefined : 1 }));
+  for (const query of queries) {
+    let found = false;
+    for await (const version of server.versions(query)) {
+      found = true;
+      yield version;
+      if (word !== undefined && !all) return;
+    }
+    if (found) return;
+  }
+  const what = word === undefined ? 'this device' : namesOf(word).at(-1);
+  throw new Failure('not_found', `The server holds no version of ${what}.`);
 }
 
-async function contentDigest(
-  server: ServerClient,
-  version: VersionSummary,
-  progress: Progress,
-): Promise<string> {
+async function contentDigest(context: Fetching, version: VersionSummary): Promise<string> {
   const hash = createHash('sha256');
-  const response = await server.request('GET', ROUTES.content(version.id));
-  let done = 0;
-  try {
-    for await (const bytes of response.body) {
-      hash.update(bytes as Buffer);
-      done += (bytes as Buffer).length;
-      progress.report({ phase: 'verify', path: version.path, done, total: version.size });
-    }
-  } catch (cause) {
-    throw new Failure(
-      'pack_damaged',
-      `Version ${version.id} of ${version.path} could not be read to its end.`,
-      { cause },
-    );
-  }
+  await fetchContent(context, version, {
+    phase: 'verify',
+    from: 0,
+    patience: PATIENCE,
+    take: async (bytes) => void hash.update(bytes),
+  });
   return hash.digest('hex');
 }

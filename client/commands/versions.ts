@@ -1,39 +1,60 @@
 // mailferry versions: what the server holds, newest first.
-import { resolve } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { healthWords } from '../../shared/store-header.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { namesOf } from '../restoring/source-name.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
-export async function versions({ terminal, paths: state }: Context, paths: string[]): Promise<number> {
-  return withServer(state, async (server) => {
-    const found = await server.versions(paths[0] === undefined ? {} : { path: resolve(paths[0]) });
-    const lines = found.map(
-      (version) =>
-        `${version.id}  ${version.takenAt}  ${bytesText(version.size).padStart(9)}  ` +
-        `${version.snapshot}${version.outlookRunning ? ' while Outlook ran' : ''}, ${healthWords({ verdict: version.health })}${damageWords(version)}  ${printable(version.path)}`,
-    );
+export async function versions(
+  { machine, terminal, paths: state }: Context,
+  words: string[],
+): Promise<number> {
+  const [word] = words;
+  return withServer(state, machine.surroundings.now, async (server) => {
+    let found: VersionSummary[] = [];
+    for (const path of word === undefined ? [undefined] : namesOf(word)) {
+      found = await Array.fromAsync(server.versions({ path }));
+      if (found.length > 0) break;
+    }
+    if (word !== undefined && found.length === 0)
+      throw new Failure('not_found', `The server holds no version of ${namesOf(word).at(-1)}.`);
+    const lines = found.map(describe);
     terminal.result(lines.length > 0 ? lines.join('\n') : 'The server holds no version.', {
       versions: found.map(
-        ({ id, path, takenAt, size, sha256, snapshot, outlookRunning, health, damaged, receipt }) => ({
+        ({ id, sequence, path, takenAt, receivedAt, size, sha256, snapshot, outlookRunning, ...more }) => ({
           id,
+          sequence,
           path,
           takenAt,
+          receivedAt,
           size,
           sha256,
           snapshot,
           ...(outlookRunning === undefined ? {} : { outlookRunning }),
-          health,
-          ...(damaged === undefined ? {} : { damaged }),
-          receipt,
+          health: more.health,
+          ...(more.damaged === undefined ? {} : { damaged: more.damaged }),
+          receipt: more.receipt,
         }),
       ),
     });
     return EXIT.ok;
   });
+}
+
+/** A minute: what lies between a snapshot and its receipt where the line is up, or between two clocks that are right. */
+const SAME_TIME_MS = 60_000;
+
+function describe(version: VersionSummary): string {
+  const { id, receivedAt, takenAt, size, snapshot, health, path } = version;
+  const apart = Math.abs(Date.parse(takenAt) - Date.parse(receivedAt)) > SAME_TIME_MS;
+  const taken = apart ? `, taken ${takenAt} by the device's clock` : '';
+  const read = `${snapshot}${version.outlookRunning ? ' while Outlook ran' : ''}`;
+  const words = `${read}, ${healthWords({ verdict: health })}${damageWords(version)}${taken}`;
+  return `${id}  ${receivedAt}  ${bytesText(size).padStart(9)}  ${words}  ${printable(path)}`;
 }
 
 function damageWords({ damaged }: VersionSummary): string {

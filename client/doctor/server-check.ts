@@ -22,7 +22,7 @@ export async function serverFindings(identity: Identity, now: () => number): Pro
       return [{ check: 'server', state: 'failed', said: `${identity.server}: ${message}`, todo: hint }];
     }
     answer.body.resume();
-    const known = await server.versions({ limit: 1 }).then(
+    const known = await server.newest({}).then(
       (): Finding => ({
         check: 'device',
         state: 'ok',

@@ -20,15 +20,21 @@ export async function forgetDamagedBases(device: Device): Promise<void> {
   try {
     const signal = AbortSignal.any([stop, patience.signal]);
     const held = queue.lastReceipt();
-    const response = await server.request('GET', `${ROUTES.versions}?damaged=true&partial=true`, { signal });
-    const text = await readText(response);
-    const given = Number(response.headers[RECEIPTS_HEADER] ?? Number.NaN);
-    if (given < held) await setForgottenAside(device, signal);
-    // As good as always; the parsers take longer to load than a look that finds nothing new.
-    if (text === '{"versions":[]}') return;
-    const { VersionList } = await import('../../shared/protocol.ts');
-    const { versions } = VersionList.parse(JSON.parse(text));
-    const damaged = new Set(versions.map(({ id }) => id));
+    const route = `${ROUTES.versions}?damaged=true&partial=true`;
+    const damaged = new Set<string>();
+    for (let next: string | undefined, first = true; first || next !== undefined; first = false) {
+      const more = next === undefined ? '' : `&cursor=${encodeURIComponent(next)}`;
+      const response = await server.request('GET', route + more, { signal });
+      const text = await readText(response);
+      const given = Number(response.headers[RECEIPTS_HEADER] ?? Number.NaN);
+      if (first && given < held) await setForgottenAside(device, signal);
+      // As good as always; the parsers take longer to load than a look that finds nothing new.
+      if (text === '{"versions":[]}') break;
+      const { VersionList } = await import('../../shared/protocol.ts');
+      const page = VersionList.parse(JSON.parse(text));
+      for (const { id } of page.versions) damaged.add(id);
+      next = page.next;
+    }
     for (const { id, path, base } of sources.all()) {
       if (!base || !damaged.has(base.version)) continue;
       sources.forgetBase(id);

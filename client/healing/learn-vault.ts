@@ -5,19 +5,18 @@ import { readReceipt } from '../../shared/receipt.ts';
 import type { Device } from '../device.ts';
 import { assertFitsChain, receiptVerifier } from './receipts-held.ts';
 
-/** Versions looked at, newest first: as many as the server gives in one answer. */
-const MOST = 10_000;
-
 /** Failures: `receipt_invalid`, and those of the server. */
 async function learnVault(device: Device): Promise<void> {
   const { sources, queue, server, identity, progress, stop } = device;
-  const versions = await server.versions({ partial: true, limit: MOST }, { signal: stop });
-  const known = new Set(sources.all().map(({ path }) => path));
-  let learnt = 0;
-  for (const { path, kind, receipt } of versions) {
+  const options = { signal: stop };
+  for await (const receipt of server.receiptsAfter(0, options)) {
     const statement = readReceipt(receipt, receiptVerifier(identity.receiptKey));
     assertFitsChain(device, receipt, statement);
     queue.keepReceipt(receipt, statement);
+  }
+  const known = new Set(sources.all().map(({ path }) => path));
+  let learnt = 0;
+  for await (const { path, kind } of server.versions({ newest: 'each' }, options)) {
     if (known.has(path)) continue;
     known.add(path);
     // What was moved or deleted since is not asked for again and again; its versions stay on the server.
@@ -29,8 +28,8 @@ async function learnVault(device: Device): Promise<void> {
     sources.register(path, kind);
     learnt++;
   }
-  if (versions.length < MOST) sources.vaultIsKnown();
-  else sources.vaultIsLearnt();
+  // Of a source with checkpoints alone nothing was learnt: of what comes later the server is asked one by one.
+  sources.vaultIsLearnt();
   if (learnt > 0)
     progress.say(`${learnt} sources were learnt from the server: this device's database was new.`);
 }

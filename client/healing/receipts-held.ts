@@ -7,9 +7,6 @@ import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { fitsChain } from './receipt-chain.ts';
 
-/** Receipts fetched at most: as many versions as two weeks of one each five minutes. */
-const MOST_MISSED = 4_096;
-
 /** Whether a receipt is signed by the server that this device was enrolled with. */
 export function receiptVerifier(receiptKey: string): (statement: string, signature: string) => boolean {
   return (statement, signature) =>
@@ -42,13 +39,12 @@ export async function fillReceiptGap(
 ): Promise<void> {
   const { queue, server, identity, progress } = device;
   if (statement.sequence === 1 || queue.receipt(statement.sequence - 1)) return;
-  const newest = await server.versions({ partial: true, limit: MOST_MISSED }, { signal });
   let fetched = 0;
-  for (const { receipt } of newest) {
+  for await (const receipt of server.receiptsAfter(queue.receiptBefore(statement.sequence), { signal })) {
     const each = readReceipt(receipt, receiptVerifier(identity.receiptKey));
-    if (each.device !== identity.device || each.sequence >= statement.sequence) continue;
+    if (each.sequence >= statement.sequence) break;
+    if (each.device !== identity.device) continue;
     assertFitsChain(device, receipt, each);
-    if (queue.receipt(each.sequence)) break;
     queue.keepReceipt(receipt, each);
     fetched++;
   }
@@ -65,19 +61,22 @@ export async function fillReceiptGap(
  */
 export async function setForgottenAside(device: Device, signal: AbortSignal): Promise<number> {
   const { queue, sources, server, identity, progress } = device;
-  const given = new Map<number, Receipt>();
-  // A receipt that comes while the server is asked is in no list, and forgotten by nobody.
+  // A receipt that comes while the server is asked is forgotten by nobody.
   const last = queue.lastReceipt();
-  for (const { receipt } of await server.versions({ partial: true, limit: MOST_MISSED }, { signal }))
-    given.set(readReceipt(receipt, receiptVerifier(identity.receiptKey)).sequence, receipt);
-  const mended = mendSignatures(device, given);
-  const oldest = Math.min(...given.keys(), last + 1);
-  let first = last + 1;
-  for (; first > oldest || (first > 1 && given.size === 0); first--) {
-    const held = queue.receipt(first - 1);
-    const theirs = given.get(first - 1);
-    if (held && theirs && held.statement === theirs.statement) break;
+  let mended = 0;
+  let first = 1;
+  for await (const theirs of server.receiptsAfter(0, { signal })) {
+    const { sequence } = readReceipt(theirs, receiptVerifier(identity.receiptKey));
+    const held = queue.receipt(sequence);
+    if (held?.statement !== theirs.statement) continue;
+    first = sequence + 1;
+    // One that is signed stays, whatever the server says: it proves what was promised.
+    if (isSigned(held, identity.receiptKey)) continue;
+    queue.mendReceipt(sequence, theirs);
+    mended++;
   }
+  if (mended > 0)
+    progress.say(`${mended} receipts were damaged in this device's database; the server gave them again.`);
   if (first > last) return mended;
   // Both or nothing: with the receipts gone and the bases kept, nobody would ask again.
   const forgotten = queue.atomically(() => {
@@ -90,26 +89,6 @@ export async function setForgottenAside(device: Device, signal: AbortSignal): Pr
     `The server has forgotten ${forgotten} receipts that it gave: it was restored from an old copy. What it lacks is sent again.`,
   );
   return forgotten + mended;
-}
-
-/**
- * Replaces each held receipt whose signature is not that of its statement by the one `given` of the very same statement, and tells it;
- * how many. One that is signed stays, whatever the server says: it proves what was promised.
- */
-function mendSignatures(
-  { queue, identity, progress }: Pick<Device, 'queue' | 'identity' | 'progress'>,
-  given: ReadonlyMap<number, Receipt>,
-): number {
-  let mended = 0;
-  for (const [sequence, theirs] of given) {
-    const held = queue.receipt(sequence);
-    if (held?.statement !== theirs.statement || isSigned(held, identity.receiptKey)) continue;
-    queue.mendReceipt(sequence, theirs);
-    mended++;
-  }
-  if (mended > 0)
-    progress.say(`${mended} receipts were damaged in this device's database; the server gave them again.`);
-  return mended;
 }
 
 function isSigned(receipt: Receipt, receiptKey: string): boolean {

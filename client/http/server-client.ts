@@ -2,6 +2,7 @@
 
 import { Failure } from '../../shared/failure.ts';
 import type { EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
+import type { Receipt } from '../../shared/receipt.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import type * as z from '../../shared/schema.ts';
 import { HttpClient, type HttpResponse, readText } from './http-client.ts';
@@ -12,23 +13,46 @@ interface Stoppable {
   readonly signal?: AbortSignal;
 }
 
+/** Which versions are asked for; see VersionQuery in shared/protocol.ts. `limit`: on a page. */
+export interface VersionsAsked {
+  readonly path?: string | undefined;
+  readonly kind?: SourceKind | undefined;
+  readonly at?: string | undefined;
+  readonly newest?: 'each' | undefined;
+  readonly id?: string | undefined;
+  readonly partial?: boolean | undefined;
+  readonly limit?: number | undefined;
+}
+
 export class ServerClient {
   readonly #http: HttpClient;
   readonly #server: string;
   #credential: string | null;
   readonly #newCredential: () => Promise<string | null>;
+  readonly #now: (() => number) | undefined;
+  #clockAheadMs: number | null = null;
 
-  /** `newCredential`: asked where the server refuses the one in use; one that was put in its place since, or null. */
+  /**
+   * `newCredential`: asked where the server refuses the one in use; one that was put in its place since, or null. `now`: ms since
+   * 1970, for `clockAheadMs`.
+   */
   constructor(
     http: HttpClient,
     server: string,
     credential: string | null,
     newCredential: () => Promise<string | null> = async () => null,
+    now?: () => number,
   ) {
     this.#http = http;
     this.#server = server.replace(/\/+$/, '');
     this.#credential = credential;
     this.#newCredential = newCredential;
+    this.#now = now;
+  }
+
+  /** By how much this machine's clock was ahead of the server's at its last good answer, ms; null: it is not known. */
+  get clockAheadMs(): number | null {
+    return this.#clockAheadMs;
   }
 
   url(route: string): string {
@@ -79,7 +103,12 @@ export class ServerClient {
       ...(body ? { body } : {}),
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    if (response.status < 400) return response;
+    if (response.status < 400) {
+      // Whole seconds (RFC 9110 6.6.1).
+      const theirs = Date.parse(response.headers.date ?? '');
+      if (this.#now && !Number.isNaN(theirs)) this.#clockAheadMs = this.#now() - theirs;
+      return response;
+    }
     const { failureOf } = await import('./failure-of-answer.ts');
     const failure = failureOf(response.status, response.headers, await readText(response, 1_048_576));
     if (failure.code === 'unauthorized' && (await this.renew())) return this.request(method, route, options);
@@ -128,21 +157,65 @@ export class ServerClient {
     );
   }
 
-  /** Newest first; what was not asked for is left out, whatever the server says. `partial`: checkpoints too. */
-  async versions(
-    query: { path?: string; kind?: SourceKind; partial?: boolean; limit?: number },
-    options: Stoppable = {},
-  ): Promise<VersionSummary[]> {
+  /**
+   * Every version that is asked for, however many there are, page by page: newest first in the server's order, or with `newest` in the
+   * order of the paths. What was not asked for is left out, whatever the server says. Failures are those of the server; a list never
+   * ends early without one.
+   */
+  async *versions(query: VersionsAsked, options: Stoppable = {}): AsyncGenerator<VersionSummary> {
     const words = new URLSearchParams();
-    if (query.path !== undefined) words.set('path', query.path);
-    if (query.kind !== undefined) words.set('kind', query.kind);
+    for (const name of ['path', 'kind', 'at', 'newest', 'id'] as const) {
+      if (query[name] !== undefined) words.set(name, query[name]);
+    }
     if (query.partial) words.set('partial', 'true');
-    if (query.limit) words.set('limit', String(query.limit));
-    const response = await this.request('GET', `${ROUTES.versions}?${words}`, options);
-    const { versions } = await this.#json(response, (schemas) => schemas.VersionList);
-    return versions.filter(
-      ({ path, kind }) => path === (query.path ?? path) && kind === (query.kind ?? kind),
-    );
+    if (query.limit !== undefined) words.set('limit', String(query.limit));
+    for await (const { versions } of this.#pages(ROUTES.versions, words, (all) => all.VersionList, options)) {
+      for (const version of versions) {
+        const { path, kind } = version;
+        if (path === (query.path ?? path) && kind === (query.kind ?? kind)) yield version;
+      }
+    }
+  }
+
+  /** The newest version of those that are asked for; undefined: there is none. */
+  async newest(
+    query: Omit<VersionsAsked, 'newest' | 'limit'>,
+    options: Stoppable = {},
+  ): Promise<VersionSummary | undefined> {
+    for await (const version of this.versions({ ...query, limit: 1 }, options)) return version;
+    return undefined;
+  }
+
+  /** Every receipt that this device was given, in the order of the chain, from the one after `sequence` on. */
+  async *receiptsAfter(sequence: number, options: Stoppable = {}): AsyncGenerator<Receipt> {
+    const words = new URLSearchParams({ after: String(sequence) });
+    for await (const { receipts } of this.#pages(
+      ROUTES.receipts,
+      words,
+      (all) => all.ReceiptList,
+      options,
+      'after',
+    ))
+      yield* receipts;
+  }
+
+  /** The pages of a list, each asked for when the one before was used; `cursor`: the name that `next` is handed on by. */
+  async *#pages<T extends { next?: string | undefined }>(
+    route: string,
+    words: URLSearchParams,
+    schema: (schemas: Schemas) => z.ZodType<T>,
+    options: Stoppable,
+    cursor = 'cursor',
+  ): AsyncGenerator<T> {
+    for (;;) {
+      const page = await this.#json(await this.request('GET', `${route}?${words}`, options), schema);
+      yield page;
+      if (page.next === undefined) return;
+      // A list that comes back to where it was would never end.
+      if (page.next === words.get(cursor))
+        throw new Failure('unreachable', 'The server repeats a page of a list.');
+      words.set(cursor, page.next);
+    }
   }
 
   /** The coarse hashes of a version, 32 bytes each, as a stream. */

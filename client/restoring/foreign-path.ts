@@ -3,8 +3,9 @@
  * device and no stream, and is taken for no other name.
  *
  *   exactBelow    to a place that programs know: under the very names, or not at all
- *   placesBelow   below a folder to look through: always, and each path at a place of its own. What could do harm is written as
- *                 %XX or %uXXXX (a unit of UTF-16; unescape() reads it), % as %25, an empty name as %
+ *   placesBelow   below a folder to look through: always, and each path at a place of its own. What this system can't have in a name,
+ *                 or could do harm in one, is written as %XX or %uXXXX (a unit of UTF-16; unescape() reads it), a % that would be
+ *                 read so as %25, an empty name as %
  */
 import { createHash } from 'node:crypto';
 import type { PlatformPath } from 'node:path';
@@ -20,7 +21,11 @@ const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2
 const NOT_ON_WINDOWS = /[<>:"/\\|?*\u0000-\u001f]|[. ]$/;
 
 /** What is escaped in a copy to look through: that, what turns the reading order, ends a line, or is no character at all. */
-const HARMFUL = /[%<>:"/\\|?*\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const HARMFUL_ON_WINDOWS = /[<>:"/\\|?*\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** On other systems a colon or an asterisk is a character like any other: Maildir names have one each. */
+const HARMFUL = /[/\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** A % that would be read as an escape, or as a mark of ours: an empty name, or the hash that keeps two names apart. */
+const LIKE_AN_ESCAPE = /%(?=[0-9a-f]{2}|u[0-9a-f]{4}|~)|^%$/gi;
 
 /** The place of `names` below `folder` under these very names, or why there is none: one sentence. */
 export function exactBelow(
@@ -70,11 +75,13 @@ function namesOf(path: string): string[] {
 }
 
 function escaped(name: string, { sep }: Pick<Way, 'sep'>): string {
-  const safe = name
-    .replace(HARMFUL, unitsOf)
-    .replace(/[. ]$/, unitsOf)
-    .replace(/^./, (first) => (DEVICE.test(name) ? unitsOf(first) : first));
-  const length = sep === '\\' ? safe.length : Buffer.byteLength(safe);
+  const windows = sep === '\\';
+  const plain = name
+    .replace(LIKE_AN_ESCAPE, '%25')
+    .replace(windows ? HARMFUL_ON_WINDOWS : HARMFUL, unitsOf)
+    .replace(windows ? /[. ]$/ : /^\.$|(?<=^\.)\.$/, unitsOf);
+  const safe = windows && DEVICE.test(name) ? plain.replace(/^./, unitsOf) : plain;
+  const length = windows ? safe.length : Buffer.byteLength(safe);
   if (safe === '') return '%';
   // Room for the hash, which keeps two of them apart.
   return length > NAME_BYTES ? `${cutName(safe, 200)}%~${shortHash(name)}` : safe;

@@ -4,7 +4,6 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
 import { placesBelow } from './foreign-path.ts';
 import { type Here, ownerOf, placeHere } from './place.ts';
-import { chooseVersion } from './restore.ts';
 
 /** What is at a place now. */
 export type There = 'nothing' | 'same' | 'other';
@@ -35,18 +34,6 @@ export interface PlanOptions {
   readonly look: (to: string, version: VersionSummary) => Promise<There>;
   /** Names of the autocomplete streams that Outlook has made here. */
   readonly streams: readonly string[];
-}
-
-/** The newest version of each path, complete, not taken after `at` (ms since 1970); by path. */
-export function newestOfEach(versions: readonly VersionSummary[], at?: number): VersionSummary[] {
-  const paths = new Map<string, VersionSummary[]>();
-  for (const version of versions) paths.set(version.path, [...(paths.get(version.path) ?? []), version]);
-  const chosen: VersionSummary[] = [];
-  for (const [path, of] of paths) {
-    if (of.some(({ complete, takenAt }) => complete && (at === undefined || Date.parse(takenAt) <= at)))
-      chosen.push(chooseVersion(of, { path, at }));
-  }
-  return chosen.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 /**
@@ -98,7 +85,7 @@ export async function planRestore(
           here.path,
         );
   // The newest first: of two that belong to one place it is the one to have.
-  const newestFirst = [...versions].sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt));
+  const newestFirst = [...versions].sort((a, b) => b.sequence - a.sequence);
   for (const version of newestFirst) {
     const placement = await place(version, options, below);
     const { to } = placement;

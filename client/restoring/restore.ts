@@ -1,26 +1,16 @@
 // Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { type FileHandle, link, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { link, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { collectSoon } from '../../shared/collect-soon.ts';
-import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
+import { Failure } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { ROUTES } from '../../shared/routes.ts';
 import { isDiskFull } from '../device-failure.ts';
 import { syncDirectory } from '../durable-file.ts';
-import type { ServerClient } from '../http/server-client.ts';
-import { pause } from '../pause.ts';
-import type { Progress } from '../progress.ts';
-import { backoffMs } from '../upload/backoff.ts';
+import { type Fetching, fetchContent } from './fetch-content.ts';
 import { cutName } from './file-name.ts';
 
-export interface Restore {
-  readonly server: ServerClient;
-  readonly progress: Progress;
-  readonly stop: AbortSignal;
-  readonly chance: () => number;
-}
+export type Restore = Fetching;
 
 /** What goes on in a cut restore: named by version, so that no other restore goes on with it. */
 function partPath(target: string, version: string): string {
@@ -80,26 +70,24 @@ async function fetchVerified(context: Restore, version: VersionSummary, part: st
 
 async function fetchAll(context: Restore, version: VersionSummary, part: string): Promise<string> {
   const hash = createHash('sha256');
-  let done = await hashExisting(part, version.size, hash);
+  const done = await hashExisting(part, version.size, hash);
   const written = writeFailure(part);
   const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600).catch(written);
   try {
     await file.truncate(done).catch(written);
-    for (let attempts = 0; done < version.size; ) {
-      const before = done;
-      try {
-        done = await fetchSome(context, version, { file, from: done, hash, written });
-      } catch (error) {
-        const failure = asFailure(error);
-        done = Number(failure.detail.done ?? done);
-        // What the server has lost does not come back by asking again.
-        if (failure.retry === 'never' || failure.code === 'pack_damaged' || context.stop.aborted)
-          throw failure;
-        attempts = done > before ? 0 : attempts + 1;
-        if (attempts === 1) context.progress.say(`${failure.message} ${failure.hint}`);
-        await pause(attempts === 0 ? 0 : backoffMs(attempts - 1, context.chance()), context.stop);
-      }
-    }
+    await fetchContent(context, version, {
+      phase: 'restore',
+      from: done,
+      patience: Number.POSITIVE_INFINITY,
+      take: async (bytes, at) => {
+        for (let from = 0; from < bytes.length; ) {
+          const rest = bytes.length - from;
+          const { bytesWritten } = await file.write(bytes, from, rest, at + from).catch(written);
+          from += bytesWritten;
+        }
+        hash.update(bytes);
+      },
+    });
     await file.sync().catch(written);
   } finally {
     await file.close();
@@ -117,12 +105,6 @@ async function hashExisting(part: string, size: number, hash: Hash): Promise<num
   return use;
 }
 
-/** Bytes written at a time. */
-const WRITE_BYTES = 1_048_576;
-
-/** What is wrong where the file is to lie: nothing that the line mends. */
-const TARGET_CODES: ReadonlySet<FailureCode> = new Set(['target_full', 'target_unwritable']);
-
 type WriteFailure = (cause: NodeJS.ErrnoException) => never;
 
 /** What a write to `part` failed for, as a Failure `target_full` or `target_unwritable` that names its folder. */
@@ -132,61 +114,6 @@ function writeFailure(part: string): WriteFailure {
     if (isDiskFull(cause)) throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
     throw new Failure('target_unwritable', `${folder} can't be written to: ${cause.message}.`, { cause });
   };
-}
-
-/** One request's worth; throws with `detail.done` where it broke. */
-async function fetchSome(
-  { server, progress, stop }: Restore,
-  version: VersionSummary,
-  { file, from, hash, written }: { file: FileHandle; from: number; hash: Hash; written: WriteFailure },
-): Promise<number> {
-  const headers = from > 0 ? { range: `bytes=${from}-`, 'if-range': `"${version.root}"` } : {};
-  const response = await server.request('GET', ROUTES.content(version.id), { headers, signal: stop });
-  if (from > 0 && response.status !== 206) {
-    response.body.destroy();
-    throw new Failure(
-      'restore_differs',
-      `The server does not go on with version ${version.id} where it was cut.`,
-    );
-  }
-  let done = from;
-  const buffer = Buffer.allocUnsafeSlow(WRITE_BYTES);
-  let buffered = 0;
-  const flush = async () => {
-    for (let at = 0; at < buffered; ) {
-      const { bytesWritten } = await file.write(buffer, at, buffered - at, done).catch(written);
-      hash.update(buffer.subarray(at, at + bytesWritten));
-      at += bytesWritten;
-      done += bytesWritten;
-    }
-    buffered = 0;
-    progress.report({ phase: 'restore', path: version.path, done, total: version.size });
-  };
-  try {
-    for await (const bytes of response.body as AsyncIterable<Buffer>) {
-      if (done + buffered + bytes.length > version.size)
-        throw new Failure('restore_differs', `The server sent more than version ${version.id} holds.`);
-      for (let at = 0; at < bytes.length; ) {
-        const copied = bytes.copy(buffer, buffered, at);
-        at += copied;
-        buffered += copied;
-        if (buffered === WRITE_BYTES) await flush();
-      }
-      // What came over the line is in the buffer, and its own memory free.
-      collectSoon(bytes.length);
-    }
-  } catch (cause) {
-    if (cause instanceof Failure && TARGET_CODES.has(cause.code)) throw cause;
-    // What came before the line broke came whole: TCP and HTTP see to that, and the hash at the end to the rest.
-    const code = cause instanceof Failure ? cause.code : 'unreachable';
-    await flush();
-    throw new Failure(code, `The connection broke while ${version.path} came back.`, {
-      cause,
-      detail: { done },
-    });
-  }
-  await flush();
-  return done;
 }
 
 /**
@@ -223,35 +150,4 @@ async function publishByRename(part: string, target: string): Promise<void> {
     await rm(target, { force: true });
     throw error;
   }
-}
-
-/** The version to restore: the one of that id, the newest at a time, or the newest. Pure. */
-export function chooseVersion(
-  versions: readonly VersionSummary[],
-  { path, id, at }: { path: string; id?: string | undefined; at?: number | undefined },
-): VersionSummary {
-  const complete = versions.filter((version) => version.complete);
-  if (id !== undefined) {
-    const matching = complete.filter(
-      (version) => version.id === id || (id.length >= 8 && version.id.startsWith(id)),
-    );
-    if (matching.length === 1) return matching[0]!;
-    throw new Failure(
-      'not_found',
-      `${path} has ${matching.length === 0 ? 'no version' : 'several versions'} ${id}.`,
-    );
-  }
-  const by = (version: VersionSummary) => Date.parse(version.takenAt);
-  const candidates = at === undefined ? complete : complete.filter((version) => by(version) <= at);
-  const newest = candidates.reduce<VersionSummary | undefined>(
-    (best, each) => (best && by(best) >= by(each) ? best : each),
-    undefined,
-  );
-  if (newest) return newest;
-  throw new Failure(
-    'not_found',
-    at === undefined
-      ? `The server holds no version of ${path}.`
-      : `The server holds no version of ${path} from before that time.`,
-  );
 }

@@ -1,7 +1,6 @@
 // Restore of sets: the versions that were together in one snapshot, by the list that was taken with them.
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { isSetPath, type SetList } from '../backup/set-list.ts';
-import { newestOfEach } from './plan.ts';
 
 export interface Resolved {
   readonly versions: readonly VersionSummary[];
@@ -11,31 +10,33 @@ export interface Resolved {
   readonly broken: readonly string[];
 }
 
+/** What the server is asked of the paths of a set. */
+export interface SetHistory {
+  /** Complete versions of `path`, newest first in the server's order; those received after `at` too where it is not given. */
+  versionsOf(path: string, at?: number): AsyncIterable<VersionSummary>;
+  /** The list that `version` is. Called once for each tried. */
+  read(version: VersionSummary): Promise<SetList>;
+}
+
 /**
- * The newest version of each path as newestOfEach() has it, but of a set the versions that its newest whole list names; files that
- * were gone by then, such as the log of a database that was closed, stay away. `read` gets a list; called once for each tried.
+ * `newest`, the newest version of each path (at the time `at`, ms since 1970), but of a set the versions that its newest whole list
+ * names; files that were gone by then, such as the log of a database that was closed, stay away.
  */
 export async function resolveSets(
-  all: readonly VersionSummary[],
+  newest: readonly VersionSummary[],
   at: number | undefined,
-  read: (version: VersionSummary) => Promise<SetList>,
+  history: SetHistory,
 ): Promise<Resolved> {
-  const newest = newestOfEach(all, at);
   const members = new Map<string, VersionSummary>();
   const sets = new Map<string, string>();
   const inSets = new Set<string>();
   const broken: string[] = [];
   for (const { path } of newest.filter((version) => isSetPath(version.path))) {
-    const lists = all
-      .filter(
-        (one) => one.path === path && one.complete && (at === undefined || Date.parse(one.takenAt) <= at),
-      )
-      .sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt));
     let whole: VersionSummary[] | null = null;
-    for (const version of lists) {
-      const list = await read(version);
+    for await (const version of history.versionsOf(path, at)) {
+      const list = await history.read(version);
       for (const name of [...list.members.map((member) => member.path), ...list.gone]) inSets.add(name);
-      whole = membersAt(list, version, all);
+      whole = await membersAt(list, version, history);
       if (whole) break;
     }
     for (const version of whole ?? []) {
@@ -49,20 +50,24 @@ export async function resolveSets(
 }
 
 /** The version of each member that was there when the list was taken; null where one is not on the server. */
-export function membersAt(
+async function membersAt(
   list: SetList,
-  { takenAt }: Pick<VersionSummary, 'takenAt'>,
-  all: readonly VersionSummary[],
-): VersionSummary[] | null {
+  of: Pick<VersionSummary, 'takenAt' | 'sequence'>,
+  history: Pick<SetHistory, 'versionsOf'>,
+): Promise<VersionSummary[] | null> {
   const found: VersionSummary[] = [];
   for (const { path, size, mtime } of list.members) {
-    const candidates = all.filter(
-      (one) => one.path === path && one.complete && Date.parse(one.takenAt) <= Date.parse(takenAt),
-    );
-    const [newest] = candidates.sort((a, b) => Date.parse(b.takenAt) - Date.parse(a.takenAt));
+    let member: VersionSummary | undefined;
+    for await (const version of history.versionsOf(path)) {
+      // Of the same snapshot, or unchanged since an earlier one: its receipt came before that of the list then.
+      const same = version.takenAt === of.takenAt;
+      if (!same && version.sequence > of.sequence) continue;
+      member = version;
+      break;
+    }
     // A later state of it may not have come through; an earlier one would not fit the others.
-    if (!newest || newest.size !== size || Date.parse(newest.mtime) !== Date.parse(mtime)) return null;
-    found.push(newest);
+    if (!member || member.size !== size || Date.parse(member.mtime) !== Date.parse(mtime)) return null;
+    found.push(member);
   }
   return found;
 }

@@ -235,6 +235,13 @@ export class Queue {
     return Number(this.#db.prepare('SELECT MAX(sequence) FROM receipts').pluck().get() ?? 0);
   }
 
+  /** The sequence of the newest receipt before `sequence`; 0: there is none. */
+  receiptBefore(sequence: number): number {
+    return Number(
+      this.#db.prepare('SELECT MAX(sequence) FROM receipts WHERE sequence < ?').pluck().get(sequence) ?? 0,
+    );
+  }
+
   /** Sets receipts from `sequence` on aside, which the server has forgotten; how many. They are kept: they prove what was promised. */
   setReceiptsAside(sequence: number): number {
     return this.atomically(() => {

@@ -4,6 +4,7 @@ import { PackRows } from './pack-rows.ts';
 import { PageRows } from './page-rows.ts';
 import type { Schema } from './schema.ts';
 import { UploadRows } from './upload-rows.ts';
+import { VersionPages } from './version-pages.ts';
 import { VersionRows } from './version-rows.ts';
 
 export class DeviceCatalogue {
@@ -12,6 +13,7 @@ export class DeviceCatalogue {
   readonly packs: PackRows;
   readonly pages: PageRows;
   readonly versions: VersionRows;
+  readonly lists: VersionPages;
   readonly #db: Kysely<Schema>;
 
   constructor(db: Kysely<Schema>, device: string) {
@@ -21,6 +23,7 @@ export class DeviceCatalogue {
     this.packs = new PackRows(db, device);
     this.pages = new PageRows(db, device);
     this.versions = new VersionRows(db, device);
+    this.lists = new VersionPages(db, device);
   }
 
   /** All of `work`, durably, or nothing of it. `work` must only touch the rows it is given. */

@@ -98,4 +98,10 @@ export const MIGRATIONS: readonly string[] = [
   -- A token that is good for a new credential of this device, and for nothing else.
   ALTER TABLE tokens ADD COLUMN device TEXT REFERENCES devices (id);
   `,
+  `
+  -- What a page of a list is found by: each page is a walk along one of these, however long the history is.
+  CREATE INDEX versions_complete_by_path ON versions (device, path, complete, sequence, received_at, kind);
+  CREATE INDEX versions_by_kind ON versions (device, kind, complete, sequence, received_at);
+  CREATE INDEX versions_by_time ON versions (device, sequence, received_at, complete);
+  `,
 ];

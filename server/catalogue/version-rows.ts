@@ -1,6 +1,5 @@
 // A device's versions and their receipts: a version is here only with its receipt, and what is here is restorable.
 import type { Kysely, Selectable } from 'kysely';
-import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
 import type { Schema } from './schema.ts';
 
@@ -9,35 +8,6 @@ export type VersionRow = Omit<Selectable<Schema['versions']>, 'device' | 'damage
 /** A version, its receipt, and the place that this has in the chain. */
 export type ReceiptedRow = VersionRow & Receipt & { readonly place: number };
 
-const SUMMARY = [
-  'versions.id',
-  'versions.path',
-  'versions.kind',
-  'versions.size',
-  'versions.mtime',
-  'versions.taken_at',
-  'versions.received_at',
-  'versions.sha256',
-  'versions.root',
-  'versions.complete',
-  'versions.snapshot',
-  'versions.outlook_running',
-  'versions.health',
-  'versions.health_notes',
-  'versions.damaged',
-  'receipts.statement',
-  'receipts.signature',
-] as const;
-
-export interface ListQuery {
-  readonly path?: string | undefined;
-  readonly kind?: SourceKind | undefined;
-  readonly partial: boolean;
-  /** Only versions that lack blocks. */
-  readonly damaged?: boolean | undefined;
-  readonly limit: number;
-}
-
 export class VersionRows {
   readonly #db: Kysely<Schema>;
   readonly #device: string;
@@ -45,21 +15,6 @@ export class VersionRows {
   constructor(db: Kysely<Schema>, device: string) {
     this.#db = db;
     this.#device = device;
-  }
-
-  /** Newest first, in the order the server took them: no clock has a say. */
-  async list(query: ListQuery): Promise<VersionSummary[]> {
-    let rows = this.#summaries().orderBy('versions.sequence', 'desc').limit(query.limit);
-    if (query.path !== undefined) rows = rows.where('versions.path', '=', query.path);
-    if (query.damaged) rows = rows.where('versions.damaged', '>', 0);
-    if (query.kind !== undefined) rows = rows.where('versions.kind', '=', query.kind);
-    if (!query.partial) rows = rows.where('versions.complete', '=', 1);
-    return (await rows.execute()).map(summaryOf);
-  }
-
-  async summary(id: string): Promise<VersionSummary | undefined> {
-    const row = await this.#summaries().where('versions.id', '=', id).executeTakeFirst();
-    return row && summaryOf(row);
   }
 
   /** Size, root and map of a version, and what a replay is told by. */
@@ -182,39 +137,4 @@ export class VersionRows {
       .values({ device: this.#device, sequence, version: id, statement, signature })
       .execute();
   }
-
-  #summaries() {
-    return this.#db
-      .selectFrom('versions')
-      .innerJoin('receipts', (join) =>
-        join
-          .onRef('receipts.device', '=', 'versions.device')
-          .onRef('receipts.sequence', '=', 'versions.sequence'),
-      )
-      .select(SUMMARY)
-      .where('versions.device', '=', this.#device);
-  }
-}
-
-function summaryOf(
-  row: Omit<VersionRow, 'sequence' | 'base' | 'body_hash' | 'pages'> & { damaged: number } & Receipt,
-): VersionSummary {
-  return {
-    id: row.id,
-    path: row.path,
-    kind: row.kind,
-    size: row.size,
-    mtime: row.mtime,
-    takenAt: row.taken_at,
-    receivedAt: row.received_at,
-    sha256: row.sha256,
-    root: row.root,
-    complete: row.complete === 1,
-    snapshot: row.snapshot,
-    ...(row.outlook_running === null ? {} : { outlookRunning: row.outlook_running === 1 }),
-    health: row.health,
-    healthNotes: JSON.parse(row.health_notes) as string[],
-    ...(row.damaged > 0 ? { damaged: row.damaged } : {}),
-    receipt: { statement: row.statement, signature: row.signature },
-  };
 }

@@ -2,7 +2,7 @@
 import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
 import { decodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
-import { CommitRequest } from '../../shared/protocol.ts';
+import { CommittedVersion } from '../../shared/protocol.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import type { ReceiptedRow } from '../catalogue/version-rows.ts';
 import { codeOf } from '../disk-failure.ts';
@@ -47,7 +47,6 @@ export const REBUILD = '`mailferry server rebuild --overwrite` makes it again.';
 /** Rows read from the catalogue at a time. */
 const AT_ONCE = 50;
 type Commit = VersionObject['commit'];
-const Commit = CommitRequest.omit({ changes: true });
 
 /**
  * Reads the object of every version that the catalogue has and compares all of it: by the hash of the commit, which only the
@@ -115,7 +114,7 @@ function bodyHashOf(commit: Commit, source: VersionSource): Uint8Array {
   return 'changes' in source ? commitHash({ ...commit, changes: source.changes }) : fileCommitHash(commit);
 }
 
-function leadsToBytes(source: VersionSource, commit: Commit): boolean {
+function leadsToBytes(source: VersionSource, commit: CommittedVersion): boolean {
   if ('map' in source) return leadsTo(source.map, commit);
   if ('rawPack' in source) return source.rawPack === commit.sha256;
   try {
@@ -129,7 +128,7 @@ function leadsToBytes(source: VersionSource, commit: Commit): boolean {
 
 function differences(commit: Commit, ofRow: Commit | undefined): string[] {
   if (!ofRow) return ['form'];
-  return Object.keys(Commit.shape).filter((key) => {
+  return Object.keys(CommittedVersion.shape).filter((key) => {
     const name = key as keyof Commit;
     return JSON.stringify(commit[name]) !== JSON.stringify(ofRow[name]);
   });
@@ -138,7 +137,7 @@ function differences(commit: Commit, ofRow: Commit | undefined): string[] {
 /** The commit that a row was made of, but for its changes; undefined where it can't have been made of one. */
 function commitOf(row: ReceiptedRow): Commit | undefined {
   try {
-    return Commit.parse({
+    return CommittedVersion.parse({
       path: row.path,
       kind: row.kind,
       base: row.base,

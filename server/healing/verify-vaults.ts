@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
+import { MAX_PAGE, type VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
 import { CATALOGUE, Catalogue } from '../catalogue/catalogue.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
@@ -85,7 +86,7 @@ export async function verifyVaults({
       const reader = new VersionReader(rows, packs);
       const { versions, trouble } = await verifyVersions(rows, reader, signer);
       const objects = await verifyObjects({ rows, vault, reader, signer }, repair);
-      const damaged = await rows.versions.list({ partial: true, damaged: true, limit: 10_000 });
+      const damaged = await damagedOf(rows);
       verified.push({
         device: id,
         name,
@@ -105,6 +106,18 @@ export async function verifyVaults({
     await vault.close();
     await catalogue.close();
   }
+}
+
+/** All versions that lack blocks. */
+async function damagedOf({ lists }: DeviceCatalogue): Promise<VersionSummary[]> {
+  const damaged: VersionSummary[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await lists.list({ partial: true, damaged: true, cursor, limit: MAX_PAGE });
+    damaged.push(...page.items);
+    cursor = page.next;
+  } while (cursor !== undefined);
+  return damaged;
 }
 
 type StoredPacks = Pick<VerifiedDevice, 'packs' | 'bytes' | 'damagedPacks'>;

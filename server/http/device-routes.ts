@@ -2,9 +2,17 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { coarseCount } from '../../shared/block.ts';
-import { asFailure } from '../../shared/failure.ts';
-import { CommitRequest, MAX_COMMIT_BYTES, VersionQuery } from '../../shared/protocol.ts';
+import { asFailure, Failure } from '../../shared/failure.ts';
+import {
+  CommitRequest,
+  MAX_COMMIT_BYTES,
+  MAX_PAGE,
+  ReceiptQuery,
+  VersionQuery,
+  type VersionSummary,
+} from '../../shared/protocol.ts';
 import { RECEIPTS_HEADER } from '../../shared/routes.ts';
+import type { Page } from '../catalogue/version-pages.ts';
 import type { DeviceScope } from '../device-scope.ts';
 import { commitVersion } from '../version/commit.ts';
 import { openMap } from '../version/version-reader.ts';
@@ -20,13 +28,11 @@ export interface DeviceRoute {
   readonly handle: (scope: DeviceScope, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 }
 
-/** Versions in a list where the client does not say how many. */
-const LIST_LIMIT = 1_000;
-
 export const DEVICE_ROUTES: readonly DeviceRoute[] = [
   { method: 'GET', url: '/v1/packs/:id', handle: getPack },
   { method: 'HEAD', url: '/v1/packs/:id', handle: getPack },
   { method: 'GET', url: '/v1/versions', handle: listVersions },
+  { method: 'GET', url: '/v1/receipts', handle: listReceipts },
   { method: 'PUT', url: '/v1/versions/:id', bodyLimit: MAX_COMMIT_BYTES, handle: putVersion },
   { method: 'GET', url: '/v1/versions/:id', handle: getVersion },
   { method: 'HEAD', url: '/v1/versions/:id', handle: getVersion },
@@ -47,18 +53,37 @@ async function listVersions(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<unknown> {
-  const { path, kind, partial, damaged, limit } = parseRequest(VersionQuery, request.query);
-  const last = await scope.catalogue.versions.lastReceipt();
+  const { path, kind, partial, damaged, at, newest, id, cursor, limit } = parseRequest(
+    VersionQuery,
+    request.query,
+  );
+  const { lists, versions } = scope.catalogue;
+  const last = await versions.lastReceipt();
   reply.header(RECEIPTS_HEADER, String(last?.sequence ?? 0));
-  return {
-    versions: await scope.catalogue.versions.list({
-      path,
-      kind,
-      partial: partial === 'true',
-      damaged: damaged === 'true',
-      limit: limit ?? LIST_LIMIT,
-    }),
+  const query = {
+    path,
+    kind,
+    damaged: damaged === 'true',
+    at: at === undefined ? undefined : new Date(at).toISOString(),
+    cursor,
+    limit: limit ?? MAX_PAGE,
   };
+  if (newest === undefined)
+    return versionList(await lists.list({ ...query, id, partial: partial === 'true' }));
+  if (partial === 'true' || damaged === 'true' || path !== undefined || id !== undefined)
+    throw new Failure('malformed', '`newest=each` goes with `kind` and `at` alone.');
+  return versionList(await lists.newestOfEach(query));
+}
+
+/** A device of 0.1 compares what it is told of damage with a list that has no other key. */
+function versionList({ items, next }: Page<VersionSummary>): unknown {
+  return next === undefined ? { versions: items } : { versions: items, next };
+}
+
+async function listReceipts(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
+  const { after, limit } = parseRequest(ReceiptQuery, request.query);
+  const { items, next } = await scope.catalogue.lists.receiptsAfter(after ?? 0, limit ?? MAX_PAGE);
+  return next === undefined ? { receipts: items } : { receipts: items, next };
 }
 
 async function putVersion(
@@ -80,7 +105,7 @@ async function putVersion(
 }
 
 async function getVersion(scope: DeviceScope, request: FastifyRequest): Promise<unknown> {
-  const summary = await scope.catalogue.versions.summary(versionIdIn(request.params));
+  const summary = await scope.catalogue.lists.summary(versionIdIn(request.params));
   if (!summary) throw notFound();
   return summary;
 }

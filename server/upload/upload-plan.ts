@@ -2,7 +2,7 @@
 
 import { Failure } from '../../shared/failure.ts';
 import { MAX_PACK_STORED, PACK_FOOTER_BYTES, PACK_HEADER_BYTES } from '../../shared/pack.ts';
-import { MAX_PATH, PackId } from '../../shared/protocol.ts';
+import { PackId, StoredPath } from '../../shared/protocol.ts';
 import * as z from '../../shared/schema.ts';
 
 /** A header, an index that says "no frames", a footer. */
@@ -19,11 +19,7 @@ export type UploadMetadata = Readonly<Record<string, string | null>>;
 const PackMetadata = z.object({ kind: z.literal('pack'), id: PackId });
 const FileMetadata = z.object({
   kind: z.literal('file'),
-  path: z
-    .string()
-    .min(1)
-    .max(MAX_PATH)
-    .refine((text) => !text.includes('\0'), 'holds a NUL character'),
+  path: StoredPath,
   mtime: z.iso.datetime({ offset: true }).nullish(),
 });
 const Metadata = z.discriminatedUnion('kind', [PackMetadata, FileMetadata]);

@@ -1,6 +1,6 @@
 // The last step of every version: place in the chain, receipt, version object on disk, and then, in one transaction, the rows.
 import { toHex } from '../../shared/byte-codec.ts';
-import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import type { CommittedVersion, VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt } from '../../shared/receipt.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import type { ReceiptSigner } from '../receipt-key.ts';
@@ -15,7 +15,7 @@ export type NewPage = PageEntry | { readonly root: Uint8Array; readonly page: Ma
 
 export interface CheckedVersion {
   readonly id: string;
-  readonly commit: Omit<CommitRequest, 'changes'>;
+  readonly commit: CommittedVersion;
   /** SHA-256 of the commit as it came. */
   readonly bodyHash: Uint8Array;
   /** What the version object keeps besides the commit, so that the map can be made again from it. */
@@ -59,7 +59,7 @@ export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion)
   const object = encodeVersion({ id, commit, source: version.source, receipt });
   await vault.putVersion(catalogue.device, sequence, id, object);
   await recordVersion(catalogue, version, { sequence, committedAt, receipt });
-  return summaryOf(version, committedAt, receipt);
+  return summaryOf(version, { sequence, receivedAt: committedAt, receipt });
 }
 
 /** The rows of a version that has its receipt, all or none of them. */
@@ -112,10 +112,14 @@ function* encoded(pages: readonly NewPage[]): Generator<Uint8Array> {
   for (const page of pages) if ('page' in page) yield encodePage(page.page, sha256);
 }
 
-function summaryOf({ id, commit }: CheckedVersion, receivedAt: string, receipt: Receipt): VersionSummary {
+function summaryOf(
+  { id, commit }: CheckedVersion,
+  { sequence, receivedAt, receipt }: { sequence: number; receivedAt: string; receipt: Receipt },
+): VersionSummary {
   const { path, kind, size, mtime, takenAt, root, complete, snapshot, health, healthNotes } = commit;
   return {
     id,
+    sequence,
     path,
     kind,
     size,

@@ -39,7 +39,7 @@ export async function commitVersion(
     if (!sameBytes(known.body_hash, bodyHash)) {
       throw new Failure('version_conflict', 'This version id was used for another commit.');
     }
-    return { isNew: false, summary: (await catalogue.versions.summary(id))! };
+    return { isNew: false, summary: (await catalogue.lists.summary(id))! };
   }
   if (body.complete && body.sha256 === null) {
     throw new Failure('malformed', 'A complete version states the SHA-256 of its bytes.');

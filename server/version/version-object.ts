@@ -1,7 +1,7 @@
 // The version object: what the vault keeps of each version beside the packs, so that the catalogue can be made again.
 
 import { Failure } from '../../shared/failure.ts';
-import { CommitRequest, PackId, VersionId } from '../../shared/protocol.ts';
+import { CommittedVersion, PackId, VersionId } from '../../shared/protocol.ts';
 import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
 import * as z from '../../shared/schema.ts';
 import type { ReceiptSigner } from '../receipt-key.ts';
@@ -17,11 +17,10 @@ import type { ReceiptSigner } from '../receipt-key.ts';
  */
 const FORMAT = 'mailferry-version-1';
 
-const Commit = CommitRequest.omit({ changes: true });
 const VersionObjectBody = z.strictObject({
   format: z.literal(FORMAT),
   id: VersionId,
-  commit: Commit,
+  commit: CommittedVersion,
   changes: z.string().optional(),
   rawPack: PackId.optional(),
   map: z
@@ -52,7 +51,7 @@ export type VersionSource =
 
 export interface VersionObject {
   readonly id: string;
-  readonly commit: Omit<CommitRequest, 'changes'>;
+  readonly commit: CommittedVersion;
   readonly source: VersionSource;
   readonly receipt: Receipt;
 }

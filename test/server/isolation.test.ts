@@ -103,6 +103,33 @@ describe('another device', () => {
     expect((await owner.get(`/v1/versions/${own.version}`)).json.size).toBe(100_000);
   });
 
+  it('finds nothing of the owner in any list, whatever cursor it hands in', async () => {
+    const lists = DEVICE_ROUTES.filter(({ method, url }) => method === 'GET' && !url.includes(':id'));
+    expect(lists.map(({ url }) => url).sort()).toEqual(['/v1/receipts', '/v1/versions']);
+    const pages = await owner.get('/v1/versions?partial=true&limit=1');
+    const words = [
+      '',
+      '?limit=10000',
+      '?partial=true&cursor=999999',
+      '?newest=each',
+      `?id=${own.version}`,
+      `?path=${encodeURIComponent(pages.json.versions[0].path)}`,
+      '?at=2999-01-01T00:00:00Z',
+      '?after=0',
+    ];
+    for (const { url } of lists) {
+      for (const query of words) {
+        const { status, json } = await other.get(url + query);
+        if (status === 400) continue;
+        for (const one of json.versions ?? json.receipts) {
+          expect(JSON.stringify(one)).not.toContain(owner.device);
+          if (json.versions) expect(one.path).toBe('/mine');
+        }
+      }
+    }
+    expect((await owner.get('/v1/receipts')).json.receipts.length).toBeGreaterThan(0);
+  });
+
   it('has to send every byte of a pack that somebody else has', async () => {
     expect((await other.send('HEAD', `/v1/packs/${own.pack}`)).status).toBe(404);
     const created = await other.createUpload({ kind: 'pack', id: own.pack }, 100_057);

@@ -131,9 +131,9 @@ describe('a device that was revoked', () => {
     expect(JSON.parse(text).devices).toEqual([
       expect.objectContaining({ id: device.device, name: 'laptop', revokedAt: expect.stringMatching(/Z$/) }),
     ]);
-    expect(await catalogue.forDevice(device.device).versions.list({ partial: true, limit: 9 })).toHaveLength(
-      1,
-    );
+    expect(
+      (await catalogue.forDevice(device.device).lists.list({ partial: true, limit: 9 })).items,
+    ).toHaveLength(1);
     // An older copy of the catalogue says that it is let in; the vault knows better.
     const { default: Database } = await import('better-sqlite3');
     await server.stop();

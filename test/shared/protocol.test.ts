@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   CommitRequest,
   EnrolRequest,
-  MAX_PATH,
+  MAX_PATH_BYTES,
   PackId,
   Problem,
   VersionId,
@@ -39,6 +39,7 @@ const summary: VersionSummary = {
     ...{ path, kind, size, mtime, takenAt, sha256, root, complete, snapshot, health, healthNotes },
   }))(commit),
   id: ID,
+  sequence: 7,
   receivedAt: commit.takenAt,
   receipt: { statement: '{}', signature: '00' },
 };
@@ -60,8 +61,9 @@ describe('a commit', () => {
     ['of nothing', { size: 0, changes: '' }],
     ['of the largest size', { size: Number.MAX_SAFE_INTEGER }],
     ['without a hash of the whole', { sha256: null, complete: false }],
-    ['of the longest path', { path: 'p'.repeat(MAX_PATH) }],
-    ['of a path with everything but NUL', { path: '../\\\r\n\u0001\u007f"\ud800✉' }],
+    ['of the longest path', { path: 'p'.repeat(MAX_PATH_BYTES) }],
+    ['of the longest path in another script', { path: '王'.repeat(Math.floor(MAX_PATH_BYTES / 3)) }],
+    ['of a path with everything but what no name of mail needs', { path: '../\\"\u202e\u{10ffff}✉ e\u0301' }],
     ['of a path that looks like one of a server', { path: '/../../etc/passwd' }],
     ['with a time to the nanosecond', { mtime: '1601-01-01T00:00:00.000000001Z' }],
     ['on the 29th of February of a leap year', { mtime: '2024-02-29T23:59:59Z' }],
@@ -77,7 +79,14 @@ describe('a commit', () => {
     ['path', 'a\u0000b'],
     ['path', '\u0000'],
     ['path', 'a\n\u0000'],
-    ['path', 'p'.repeat(MAX_PATH + 1)],
+    ['path', 'a\nb'],
+    ['path', 'a\u007f'],
+    ['path', '\u0085'],
+    ['path', 'half a pair \ud800'],
+    ['path', '\udc00'],
+    ['path', ''],
+    ['path', 'p'.repeat(MAX_PATH_BYTES + 1)],
+    ['path', '王'.repeat(Math.ceil(MAX_PATH_BYTES / 3))],
     ['path', 7],
     ['kind', 'PST'],
     ['kind', 'mbox'],
@@ -286,6 +295,7 @@ describe('an answer', () => {
     expect(VersionSummary.parse(summary)).toEqual(summary);
     expect(VersionList.parse({ versions: [{ ...summary, newer: 1 }], next: 'page' })).toEqual({
       versions: [summary],
+      next: 'page',
     });
   });
 

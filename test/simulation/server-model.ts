@@ -163,6 +163,7 @@ export class ServerModel {
       const receipts = String(this.#held.versions.size);
       return { ...answer, headers: { ...answer.headers, [RECEIPTS_HEADER]: receipts } };
     }
+    if (asked === 'GET receipts') return json(this.#receipts(Number(url.searchParams.get('after') ?? 0)));
     throw new Error(`the model has no ${method} ${path}`);
   }
 
@@ -229,7 +230,8 @@ export class ServerModel {
     if (toHex(sum.root()) !== body.root) throw new Failure('root_differs', 'The hashes do not sum up.');
     const { changes: _changes, base: _base, ...facts } = body;
     const receivedAt = new Date(this.#observer.now()).toISOString();
-    const summary = { ...facts, id, receivedAt, receipt: this.#receipt(id, body, receivedAt) };
+    const sequence = this.#held.versions.size + 1;
+    const summary = { ...facts, id, sequence, receivedAt, receipt: this.#receipt(id, body, receivedAt) };
     const { path, complete } = body;
     const version: HeldVersion = { id, request: text, path, complete, bytes, hashes, summary };
     this.#past.push(this.#held);
@@ -280,16 +282,35 @@ export class ServerModel {
     return { statement, signature: sign(null, Buffer.from(statement), KEYS.privateKey).toString('hex') };
   }
 
-  #list(query: URLSearchParams): { versions: VersionSummary[] } {
+  /** As server/catalogue/version-pages.ts lists them, with pages of PAGE. */
+  #list(query: URLSearchParams): object {
+    const each = query.get('newest') === 'each';
+    const before = Number(query.get('cursor') ?? Number.MAX_SAFE_INTEGER);
+    const seen = new Set<string>();
     const versions = [...this.#held.versions.values()]
       .reverse()
       .filter(({ path }) => !query.has('path') || path === query.get('path'))
-      .filter(({ complete }) => complete || query.get('partial') === 'true')
+      .filter(({ complete }) => complete || (query.get('partial') === 'true' && !each))
       .filter(() => query.get('damaged') !== 'true')
-      .slice(0, Number(query.get('limit') ?? 1_000));
-    return { versions: versions.map(({ summary }) => summary) };
+      .filter(({ path }) => !each || (!seen.has(path) && seen.add(path)))
+      .filter(({ summary }) => summary.sequence < before)
+      .map(({ summary }) => summary);
+    const page = versions.slice(0, Math.min(PAGE, Number(query.get('limit') ?? PAGE)));
+    const next = page.length < versions.length ? { next: String(page.at(-1)!.sequence) } : {};
+    return { versions: page, ...next };
+  }
+
+  #receipts(after: number): object {
+    const all = [...this.#held.versions.values()].map(({ summary }) => summary);
+    const receipts = all.filter(({ sequence }) => sequence > after);
+    const page = receipts.slice(0, PAGE);
+    const next = page.length < receipts.length ? { next: String(page.at(-1)!.sequence) } : {};
+    return { receipts: page.map(({ receipt }) => receipt), ...next };
   }
 }
+
+/** Small, so that lists have several pages. */
+const PAGE = 3;
 
 const NOTHING = Buffer.alloc(0);
 

@@ -4,6 +4,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Longest first. What is not named takes less than half a minute. */
 const LONG = [
+  'test/e2e/long-histories.test.ts',
   'test/simulation/simulation.test.ts',
   'test/campaign/slice.test.ts',
   'test/e2e/on-the-road.test.ts',

@@ -47,6 +47,7 @@ test.each<[string, (() => Promise<string | null>) | undefined, number]>([
 test('versions that were not asked for are left out', async () => {
   const version = (path: string, kind: string) => ({
     id: '0199a0e0-7b1c-4000-8000-000000000001',
+    sequence: 1,
     path,
     kind,
     size: 1,
@@ -71,9 +72,33 @@ test('versions that were not asked for are left out', async () => {
   };
   const client = new ServerClient(http as unknown as HttpClient, 'http://s', 'good');
   const told = async (query: Parameters<ServerClient['versions']>[0]) =>
-    (await client.versions(query)).map(({ path }) => path);
+    (await Array.fromAsync(client.versions(query))).map(({ path }) => path);
   expect(await told({ path: '/srv/a.pst' })).toEqual(['/srv/a.pst']);
   expect(await told({ path: '/srv/c.pst' })).toEqual([]);
   expect(await told({ kind: 'file' })).toEqual(['/srv/b']);
   expect(await told({})).toHaveLength(3);
+});
+
+test('A1: a list is asked for page by page until it ends, and one that repeats a page is no list', async () => {
+  const asked: string[] = [];
+  const pages: Record<string, object> = {
+    '': { receipts: [{ statement: '1', signature: '' }], next: '1' },
+    '1': { receipts: [], next: '7' },
+    '7': { receipts: [{ statement: '8', signature: '' }] },
+  };
+  let repeats = false;
+  const http = {
+    send: async ({ url }: { url: string }) => {
+      const after = new URL(url).searchParams.get('after');
+      asked.push(url);
+      const page = repeats ? { receipts: [], next: after } : pages[after === '0' ? '' : after!]!;
+      return { status: 200, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(page))]) };
+    },
+  };
+  const client = new ServerClient(http as unknown as HttpClient, 'http://s', 'good');
+  const all = await Array.fromAsync(client.receiptsAfter(0));
+  expect(all.map(({ statement }) => statement)).toEqual(['1', '8']);
+  expect(asked).toHaveLength(3);
+  repeats = true;
+  await expect(Array.fromAsync(client.receiptsAfter(5))).rejects.toMatchObject({ code: 'unreachable' });
 });

@@ -37,6 +37,7 @@ beforeEach(() => {
 
 const versionOf = (name: keyof typeof NEW): VersionSummary => ({
   id: `0199a0e0-7b1c-4000-8000-00000000000${Object.keys(NEW).indexOf(name)}`,
+  sequence: 1,
   path: join(home, name),
   kind: 'mail-client',
   size: NEW[name].length,

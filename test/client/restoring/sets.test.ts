@@ -12,6 +12,7 @@ function version(path: string, taken: number, size: number, complete = true): Ve
   made++;
   return {
     id: `0199a0e0-7b1c-4000-8000-${String(made).padStart(12, '0')}`,
+    sequence: 100 * taken + made,
     path,
     kind: 'mail-client',
     size,
@@ -41,7 +42,19 @@ function resolve(
   at?: string,
 ) {
   const read = async ({ takenAt }: VersionSummary) => ({ set: '/em', ...lists[Number(takenAt[9])]! });
-  return resolveSets(all, at === undefined ? undefined : Date.parse(at), read);
+  const held = all.filter(({ complete }) => complete).sort((a, b) => b.sequence - a.sequence);
+  const before = (time: number | undefined) =>
+    held.filter(({ receivedAt }) => time === undefined || Date.parse(receivedAt) <= time);
+  const time = at === undefined ? undefined : Date.parse(at);
+  const newest = new Map<string, VersionSummary>();
+  for (const one of before(time)) if (!newest.has(one.path)) newest.set(one.path, one);
+  const inOrder = [...newest.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return resolveSets(inOrder, time, {
+    read,
+    async *versionsOf(path, until) {
+      yield* before(until).filter((one) => one.path === path);
+    },
+  });
 }
 const paths = ({ versions }: { versions: readonly VersionSummary[] }) =>
   versions.map(({ path, takenAt }) => [path, takenAt.slice(8, 10)]);
