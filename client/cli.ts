@@ -211,6 +211,12 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .addOption(caches()),
     async (...args) => (await import('./commands/sources.ts')).sources(...args),
   );
+  add(
+    program
+      .command('forget <paths...>')
+      .description('a path, registry key or set is no source any more; its versions stay on the server'),
+    async (context, paths) => (await import('./commands/forget.ts')).forget(context, paths),
+  );
   add(program.command('versions [path]').description('what the server holds'), async (context, paths) =>
     (await import('./commands/versions.ts')).versions(context, paths),
   );

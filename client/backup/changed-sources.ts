@@ -21,7 +21,9 @@ export interface Looked {
   /** Without those whose snapshot would have none of their sources (LeftOut). */
   readonly groups: readonly Group[];
   /** As they were at their receipt. */
-  readonly unchanged: number;
+  readonly unchanged: readonly Source[];
+  /** The lists of sets that are as they were. */
+  readonly lists: readonly Source[];
   /** Their state, or an older one that goes first, is on its way. */
   readonly waiting: readonly Source[];
 }
@@ -35,11 +37,8 @@ export async function changedSources(
   const groups = new Map<string, Group>();
   const readLive = new Map<string, string[]>();
   const waiting: Source[] = [];
-  let unchanged = 0;
-  /** What failed before is over where the source is as its receipt says. */
-  const rests = ({ id, lastFailure }: Source) => {
-    if (lastFailure) device.sources.worksAgain(id);
-  };
+  const unchanged: Source[] = [];
+  const lists: Source[] = [];
   /** Has a source read from the volume of `path`. */
   const add = async (source: Source, path = source.path) => {
     try {
@@ -59,10 +58,8 @@ export async function changedSources(
   for (const source of alone) {
     try {
       const need = await needOf(device, source);
-      if (need === 'unchanged') {
-        unchanged++;
-        rests(source);
-      }
+      if (source.goneSince !== null) device.sources.thereAgain(source.id);
+      if (need === 'unchanged') unchanged.push(source);
       if (need === 'waits') waiting.push(source);
       if (need === 'read') await add(source);
     } catch (error) {
@@ -72,8 +69,8 @@ export async function changedSources(
   for (const set of sets) {
     const need = await needOfSet(device, set);
     if (need === 'unchanged') {
-      unchanged += set.members.length;
-      for (const source of [...set.members, set.list]) rests(source);
+      unchanged.push(...set.members);
+      lists.push(set.list);
     }
     if (need === 'waits') waiting.push(...set.members, set.list);
     if (need !== 'read') continue;
@@ -94,7 +91,7 @@ export async function changedSources(
     if (worthIt(group)) due.push(group);
     else for (const source of group.sources) options.fail(source, leftOutFailure(source));
   }
-  return { groups: due, unchanged, waiting };
+  return { groups: due, unchanged, lists, waiting };
 }
 
 /** read: it changed. waits: its state, or an older one that goes first, is on its way. unchanged: it is as its receipt says. */

@@ -1,6 +1,6 @@
 // Which sources a run is over: what was named, or everything that is known and everything the finders find.
 import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { SourceKind } from '../../shared/protocol.ts';
 import { findStores, kindOf } from '../sources/find-stores.ts';
@@ -8,6 +8,7 @@ import type { LeftOut } from '../sources/finder.ts';
 import type { ThisMachine } from '../sources/this-machine.ts';
 import { type Skipped, skippedText } from '../sources/walk.ts';
 import type { Source, SourceRegistry } from '../state/source-registry.ts';
+import { COME_AND_GO } from './protection.ts';
 import { setPath } from './set-list.ts';
 
 export interface ChooseOptions {
@@ -15,6 +16,12 @@ export interface ChooseOptions {
   readonly machine: ThisMachine;
   /** Whether copies of what a mail server holds are taken too. */
   readonly caches: boolean;
+  /** Whether stores on network drives are taken too, read live. */
+  readonly networkStores: boolean;
+  /** What the setting `exclude` leaves out: of what is named too. */
+  readonly isExcluded: (path: string) => boolean;
+  /** Whether a person typed the paths: what was forgotten is a source again if it is named so. */
+  readonly typed: boolean;
   /** A folder for registry exports that is cleared after a crash too. */
   readonly scratch: string;
   /** Once it is aborted there is nothing to choose any more. */
@@ -23,71 +30,94 @@ export interface ChooseOptions {
   readonly onUnread: (unread: readonly LeftOut[]) => Promise<void>;
 }
 
-/** Kinds of which it is no failure that one is gone: a signature was deleted, a message moved, a profile removed. */
-const COME_AND_GO: ReadonlySet<SourceKind> = new Set([
-  'nk2',
-  'outlook-settings',
-  'mapi-profiles',
-  'mail-client',
-]);
-
 /**
  * The sources that `paths` name, registered; a folder stands for the mail stores in it. Without paths: all that are found, and
- * all stores that are known. None after a stop. Failure `source_missing` where a path that was named is not there, or where there is
- * nothing.
+ * all stores that are known. Never what was forgotten or is excluded. None after a stop. Failure `source_missing` where there is
+ * nothing; of several paths one that is not there is told to `onUnread` alone.
  */
 export async function chooseSources(paths: readonly string[], options: ChooseOptions): Promise<Source[]> {
+  const { sources, isExcluded, stop } = options;
   const unread: LeftOut[] = [];
-  const leaveOut = (left: LeftOut) => {
-    if (left.why === 'unreadable') unread.push(left);
+  const chosen = new Map<number, Source>();
+  let passedBy = 0;
+  const choice: Choice = {
+    add: (path, kind, set = null) => {
+      const source = isExcluded(path) ? null : sources.register(path, kind, set);
+      if (source === null || source.forgottenAt !== null) passedBy++;
+      else chosen.set(source.id, source);
+    },
+    leaveOut: (left) => {
+      if (UNPROTECTED.has(left.why) && !isExcluded(left.path)) unread.push(left);
+    },
+    missing: (path) => void unread.push({ path, why: 'missing', text: 'it is not there' }),
   };
-  const chosen =
-    paths.length > 0 ? await named(paths, options, leaveOut) : await foundAndKnown(options, leaveOut);
-  if (options.stop.aborted) return [];
+  if (paths.length > 0) await named(paths, options, choice);
+  else await foundAndKnown(options, choice);
+  if (stop.aborted) return [];
+  // A set is whole without what is left out of it.
+  for (const { id, path, set } of sources.all()) if (set !== null && isExcluded(path)) sources.leaveSet(id);
+  const [only] = unread;
+  if (chosen.size === 0 && paths.length === 1 && only?.why === 'missing')
+    throw new Failure('source_missing', `${only.path} is not there.`);
   await options.onUnread(unread);
   if (chosen.size === 0) {
     const where = paths.length > 0 ? paths.join(', ') : 'this machine';
+    const other = passedBy > 0 ? ' but what was forgotten or is left out by the setting exclude' : '';
     const but = unread.map(({ path, text }) => `; ${path}: ${text}`).join('');
-    throw new Failure('source_missing', `There is no mail store in ${where}${but}.`);
+    throw new Failure('source_missing', `There is no mail store in ${where}${other}${but}.`);
   }
   return [...chosen.values()];
 }
 
+/** Reasons of the finders for which mail is not protected although it should be. */
+const UNPROTECTED: ReadonlySet<LeftOut['why']> = new Set(['unreadable', 'network']);
+
+interface Choice {
+  /** Registers a source and chooses it, unless it is excluded or was forgotten. */
+  readonly add: (path: string, kind: SourceKind, set?: string | null) => void;
+  readonly leaveOut: (left: LeftOut) => void;
+  /** A path that was named is not there, and nothing of it is known. */
+  readonly missing: (path: string) => void;
+}
+
+/** Each path on its own: that one is missing keeps none of the others from being taken. */
 async function named(
   paths: readonly string[],
-  { sources }: ChooseOptions,
-  leaveOut: (left: LeftOut) => void,
-): Promise<Map<number, Source>> {
-  const chosen = new Map<number, Source>();
-  const add = (source: Source) => chosen.set(source.id, source);
+  { sources, typed }: ChooseOptions,
+  { add, leaveOut, missing }: Choice,
+): Promise<void> {
   const onSkipped = (skipped: Skipped) => leaveOut({ ...skipped, text: skippedText(skipped) });
   for (const path of paths.map((one) => resolve(one))) {
     const there = await stat(path).catch(() => null);
-    if (there?.isDirectory())
-      for await (const store of findStores([path], { onSkipped }))
-        add(sources.register(store.path, store.kind));
-    else if (there || sources.all().some((source) => source.path === path))
-      add(sources.register(path, kindOf(path)));
-    else throw new Failure('source_missing', `${path} is not there.`);
+    if (there?.isDirectory()) {
+      for await (const store of findStores([path], { onSkipped })) add(store.path, store.kind);
+      continue;
+    }
+    const known = sources.all().filter((source) => source.path === path || isBelow(source.path, path));
+    const itself = known.find((source) => source.path === path);
+    if (typed && itself) sources.remember(itself.id);
+    if (there) add(path, kindOf(path));
+    // Of a folder that is not there, such as a stick's, each known source is missing.
+    else for (const source of known) add(source.path, source.kind);
+    if (!there && known.length === 0) missing(path);
   }
-  return chosen;
 }
 
+const isBelow = (path: string, folder: string) =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+
 async function foundAndKnown(
-  { sources, machine, caches, scratch, stop }: ChooseOptions,
-  leaveOut: (left: LeftOut) => void,
-): Promise<Map<number, Source>> {
+  { sources, machine, caches, networkStores, scratch, stop }: ChooseOptions,
+  { add, leaveOut }: Choice,
+): Promise<void> {
   // Loaded only where no path is named: a scheduled run over one store needs no finder.
   const { findHere } = await import('../sources/this-machine.ts');
-  const { items, leftOut } = await findHere(machine, { caches, scratch, stop });
-  const chosen = new Map<number, Source>();
-  if (stop.aborted) return chosen;
+  const { items, leftOut } = await findHere(machine, { caches, networkStores, scratch, stop });
+  if (stop.aborted) return;
   for (const left of leftOut) leaveOut(left);
-  const add = (source: Source) => chosen.set(source.id, source);
   for (const { path, kind, set } of items) {
-    add(sources.register(path, kind, set));
-    if (set !== null) add(sources.register(setPath(set), kind, set));
+    add(path, kind, set);
+    if (set !== null) add(setPath(set), kind, set);
   }
-  for (const source of sources.all()) if (!COME_AND_GO.has(source.kind)) chosen.set(source.id, source);
-  return chosen;
+  for (const { path, kind } of sources.all()) if (!COME_AND_GO.has(kind)) add(path, kind);
 }

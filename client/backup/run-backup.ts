@@ -1,10 +1,11 @@
 // One run: looks at every source, snapshots only the volumes where something changed, takes the backups, and sends them.
-import { type Failure, type FailureCode, isFailureCode } from '../../shared/failure.ts';
+import { Failure, type FailureCode, isFailureCode } from '../../shared/failure.ts';
 import type { Device } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { forgetDamagedBases } from '../healing/heal-base.ts';
 import { settleScans } from '../healing/recover.ts';
 import { pause } from '../pause.ts';
+import { DEFAULTS } from '../settings/defaults.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { SnapshotPool } from '../snapshot/snapshot-pool.ts';
 import type { Source } from '../state/source-registry.ts';
@@ -12,6 +13,7 @@ import { backoffMs } from '../upload/backoff.ts';
 import { needsPerson } from '../upload/send-plan.ts';
 import type { Sender } from '../upload/sender.ts';
 import { changedSources } from './changed-sources.ts';
+import { goneStep } from './protection.ts';
 import type { Workshop } from './take-backup.ts';
 import { takeGroup } from './take-group.ts';
 import { RunWorkshop } from './workshop.ts';
@@ -30,6 +32,8 @@ export interface RunResult {
   /** Paths that were read live, where a snapshot was preferred. */
   readonly live: readonly string[];
   readonly failed: readonly RunFailure[];
+  /** Sources that are gone for good, as was told before: no failures. */
+  readonly gone: readonly string[];
 }
 
 export interface RunOptions {
@@ -37,8 +41,20 @@ export interface RunOptions {
   readonly snapshot: SnapshotChoice;
   /** Until every source has a receipt for its state, is unchanged, or failed; otherwise until all that can be is queued. */
   readonly wait: boolean;
+  /** Whether a person named the sources: that one is gone is told each time. */
+  readonly typed?: boolean;
+  /** The setting. */
+  readonly goneDays?: number;
   /** What packs are made with, closed at the end; threads of its own unless given. */
   readonly workshop?: Workshop & { close(): Promise<void> };
+}
+
+/** Between two notes that a source was found unchanged. */
+const NOTE_MS = 3_600_000;
+
+function isCheckDue({ checkedAt, lastReceiptAt }: Source, now: number): boolean {
+  const last = Math.max(...[checkedAt, lastReceiptAt].map((at) => (at === null ? 0 : Date.parse(at))));
+  return Math.abs(now - last) > NOTE_MS;
 }
 
 /** A source that does not come forward in this many rounds is left to the next run. */
@@ -81,6 +97,7 @@ class Run {
   readonly #versions: string[] = [];
   readonly #failed = new Map<string, RunFailure>();
   readonly #live = new Set<string>();
+  readonly #gone = new Set<string>();
   #unchanged = 0;
   /** Rounds in which a source did not come forward, by its id. */
   readonly #fruitless = new Map<number, number>();
@@ -140,6 +157,7 @@ class Run {
       snapshots: this.#snapshots.made,
       live: [...this.#live],
       failed: [...this.#failed.values()],
+      gone: [...this.#gone],
     };
   }
 
@@ -154,15 +172,17 @@ class Run {
     const attempts: Attempt[] = [];
     const fail = (source: Source, error: unknown) => {
       if (isStateDamage(error)) throw error;
-      const failure = deviceFailure(error);
+      const failure = this.#missing(source, deviceFailure(error));
+      if (failure === null) return;
       this.#record(source, failure);
       this.#fail(source, failure);
       attempts.push({ source, failure });
     };
     const { snapshot } = this.#options;
     await this.#settleScans();
-    const { groups, unchanged, waiting } = await changedSources(device, sources, { snapshot, fail });
-    this.#unchanged += unchanged;
+    const { groups, unchanged, lists, waiting } = await changedSources(device, sources, { snapshot, fail });
+    this.#unchanged += unchanged.length;
+    const checked = [...unchanged, ...lists];
     for (const source of waiting) {
       const [first] = device.queue.activeOf(source.id);
       if (first) attempts.push({ source, backup: first.id, earlier: true });
@@ -177,13 +197,55 @@ class Run {
         taken: (source, taken, kind) => {
           if (kind === 'live' && snapshot === 'prefer') this.#live.add(source.path);
           if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
-          if (taken.outcome === 'unchanged') this.#unchanged++;
-          else attempts.push({ source, ...taken });
+          if (taken.outcome === 'unchanged') {
+            this.#unchanged++;
+            checked.push(source);
+          } else attempts.push({ source, ...taken });
         },
         failed: fail,
       });
     }
+    this.#checked(checked);
     return attempts;
+  }
+
+  /**
+   * `failure`, noted where it is that a source is missing; with other words in the run that tells that it is gone for good, and null
+   * where that was told before.
+   */
+  #missing(source: Source, failure: Failure): Failure | null {
+    const { sources, now } = this.#device;
+    if (failure.code !== 'source_missing') return failure;
+    const at = now();
+    sources.missing(source.id, new Date(at).toISOString());
+    const known = sources.get(source.id);
+    const { typed = false, goneDays = DEFAULTS.goneDays } = this.#options;
+    const step = goneStep(known, { goneDays, now: at });
+    if (typed || step === 'missing') return failure;
+    if (step === 'gone') {
+      this.#gone.add(source.path);
+      return null;
+    }
+    sources.goneWasTold(source.id);
+    const since = known.goneSince!.slice(0, 10);
+    return new Failure(
+      'source_missing',
+      `${source.path} has not been there since ${since} and counts as gone from now on; its versions stay on the server.`,
+    );
+  }
+
+  /** Notes that sources are as their receipts say: not at every look, since each note is a write that has to reach the disk. */
+  #checked(found: readonly Source[]): void {
+    const { sources, now } = this.#device;
+    const at = now();
+    const due = found
+      .map(({ id }) => sources.get(id))
+      .filter((source) => source.lastFailure || source.goneSince || isCheckDue(source, at));
+    if (due.length > 0)
+      sources.unchanged(
+        due.map(({ id }) => id),
+        new Date(at).toISOString(),
+      );
   }
 
   /** Where the disk does not take even that, the result of the run tells it. */

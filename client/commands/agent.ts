@@ -1,7 +1,9 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
 
+import { ChangeTeller } from '../backup/change-teller.ts';
 import { chooseSources } from '../backup/choose-sources.ts';
 import { runBackup } from '../backup/run-backup.ts';
+import { protectionSentence, toldSources } from '../backup/told-sources.ts';
 import { keepUnread, UnreadTeller } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { type Device, withDevice } from '../device.ts';
@@ -13,6 +15,7 @@ import { pause } from '../pause.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
+import { excluder } from '../sources/exclude.ts';
 import { bytesText } from '../terminal.ts';
 import { agentTriggers } from '../triggers/agent-triggers.ts';
 import { Lookout } from '../triggers/lookout.ts';
@@ -50,7 +53,7 @@ export async function agent(context: Context, given: string[], options: AgentOpt
     try {
       const open = { paths: context.paths, surroundings, progress: terminal, quota };
       await withDevice(open, (device) =>
-        attend(context, { device, paths, settings, host: options.host ?? false }),
+        attend(context, { device, paths, typed: given.length > 0, settings, host: options.host ?? false }),
       );
     } catch (error) {
       const failure = deviceFailure(error);
@@ -67,12 +70,14 @@ export async function agent(context: Context, given: string[], options: AgentOpt
 interface Watch {
   readonly device: Device;
   readonly paths: readonly string[];
+  /** Whether the paths came with the command. */
+  readonly typed: boolean;
   readonly settings: Settings;
   readonly host: boolean;
 }
 
 /** Looks and sends until the process is asked to end. */
-async function attend(context: Context, { device, paths, settings, host }: Watch): Promise<void> {
+async function attend(context: Context, { device, paths, typed, settings, host }: Watch): Promise<void> {
   const { terminal } = context;
   const pace = { everyMs: settings.everyMinutes * 60_000, minimumMs: settings.minimumMinutes * 60_000 };
   const over = new AbortController();
@@ -91,6 +96,7 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
     onBroken: () => lookout.tell('queue'),
   });
   const teller = new UnreadTeller((sentence) => terminal.say(sentence));
+  const failures = new ChangeTeller((sentence) => terminal.say(sentence));
   try {
     await recover(device);
     sender.notify();
@@ -103,7 +109,7 @@ async function attend(context: Context, { device, paths, settings, host }: Watch
       // Somebody may have made room, or mended a line, of which this machine sees no sign.
       if (reasons.includes('asked')) sender.retryNow();
       const began = device.now();
-      await look(context, { device, sender, paths, settings, teller, first });
+      await look(context, { device, sender, paths, typed, settings, teller, failures, first });
       lookout.looked(began);
     }
   } finally {
@@ -116,14 +122,17 @@ interface Look {
   readonly device: Device;
   readonly sender: Sender;
   readonly paths: readonly string[];
+  /** Whether the paths came with the command. */
+  readonly typed: boolean;
   readonly settings: Settings;
   readonly teller: UnreadTeller;
+  readonly failures: ChangeTeller;
   readonly first: boolean;
 }
 
 /** Looks once. What fails is told, and never ends the agent. */
 async function look(context: Context, how: Look): Promise<void> {
-  const { device, sender, paths, settings, teller, first } = how;
+  const { device, sender, paths, typed, settings, teller, failures, first } = how;
   const { terminal, machine } = context;
   try {
     const { caches } = settings;
@@ -132,25 +141,26 @@ async function look(context: Context, how: Look): Promise<void> {
       sources: device.sources,
       machine,
       caches,
+      networkStores: settings.networkStores === 'live',
+      isExcluded: excluder(settings.exclude, machine),
+      typed: false,
       scratch: context.paths.exports,
       stop: device.stop,
       onUnread: async (unread) => {
         teller.tell(unread);
-        if (paths.length === 0) await keepUnread(context.paths, unread);
+        if (!typed) await keepUnread(context.paths, unread);
       },
     });
     if (device.stop.aborted) return;
-    const { snapshot } = settings;
-    const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false });
-    for (const failure of failed) terminal.say(`${failure.path}: ${failure.message}`);
-    if (first)
-      terminal.say(
-        `${sources.length} sources are protected; the next look is in ${settings.everyMinutes} min.`,
-      );
+    const { snapshot, goneDays } = settings;
+    const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false, goneDays });
+    failures.tell(failed.map(({ path, message }) => `${path}: ${message}`));
+    if (!first) return;
+    const told = protectionSentence(await toldSources(device, { settings, machine, now: device.now() }));
+    terminal.say(`${told}; the next look is in ${settings.everyMinutes} min.`);
   } catch (error) {
     if (isStateDamage(error)) throw error;
     const failure = deviceFailure(error);
-    // A machine may get its mail later than its agent: that there is none is told once.
-    if (first || failure.code !== 'source_missing') terminal.say(failure.message);
+    failures.tell([failure.message]);
   }
 }

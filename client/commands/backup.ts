@@ -11,6 +11,7 @@ import { learnLostVault, recover } from '../healing/recover.ts';
 import { clockTold } from '../line/clock-told.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
+import { excluder } from '../sources/exclude.ts';
 import { bytesText, endOfPath } from '../terminal.ts';
 import { shownPath } from '../typed-words.ts';
 import { type Receipted, Sender } from '../upload/sender.ts';
@@ -32,7 +33,8 @@ export async function backup(context: Context, given: string[], options: BackupO
   const paths = given.length > 0 ? given : settings.paths;
   const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
-    const { caches, snapshot } = settings;
+    const { caches, snapshot, goneDays } = settings;
+    const typed = given.length > 0;
     await learnLostVault(device);
     const scratch = context.paths.exports;
     const unread: Unread[] = [];
@@ -40,11 +42,14 @@ export async function backup(context: Context, given: string[], options: BackupO
       sources: device.sources,
       machine,
       caches,
+      networkStores: settings.networkStores === 'live',
+      isExcluded: excluder(settings.exclude, machine),
+      typed,
       scratch,
       stop: device.stop,
       onUnread: async (found) => {
         unread.push(...found);
-        if (paths.length === 0) await keepUnread(context.paths, found);
+        if (!typed) await keepUnread(context.paths, found);
       },
     });
     const receipts = new Map<string, Receipted>();
@@ -54,7 +59,7 @@ export async function backup(context: Context, given: string[], options: BackupO
     const wait = options.wait ?? false;
     try {
       await recover(device);
-      const result = await runBackup(device, sender, { sources, snapshot, wait });
+      const result = await runBackup(device, sender, { sources, snapshot, wait, typed, goneDays });
       return report(context, {
         result: options.liveIsFine ? { ...result, live: [] } : result,
         receipts,
@@ -94,6 +99,10 @@ export function report(
   if (result.unchanged > 0)
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
   for (const failure of result.failed) lines.push(printable(`failed: ${failure.path}: ${failure.message}`));
+  for (const path of result.gone)
+    lines.push(
+      printable(`gone: ${path}; its versions stay on the server (\`mailferry forget\` ends this line)`),
+    );
   for (const one of unread) lines.push(printable(unreadLine(one)));
   const clock = clockTold(clockAheadMs);
   if (clock !== null) lines.push(clock);
@@ -107,6 +116,7 @@ export function report(
     snapshots,
     failed,
     live: result.live,
+    gone: result.gone,
     unread: unread.map(({ path, text }) => ({ path, text })),
     queue,
     clock: { differenceMs: clockAheadMs },

@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
+import { type ToldSource, toldSources } from '../backup/told-sources.ts';
 import type { Context } from '../cli.ts';
 import { type Finding, findingLine } from '../doctor/finding.ts';
+import { protectionFindings } from '../doctor/protection-check.ts';
 import { serverFindings } from '../doctor/server-check.ts';
 import { serviceFinding } from '../doctor/service-check.ts';
 import { snapshotFindings } from '../doctor/snapshot-check.ts';
@@ -19,8 +21,10 @@ import { loadSettings } from '../settings/load-settings.ts';
 import { resolveSettings, type Settings } from '../settings/settings.ts';
 import { snapshotProviders } from '../snapshot/providers.ts';
 import { SnapshotJournal } from '../snapshot/snapshot-journal.ts';
+import { excluder } from '../sources/exclude.ts';
 import { findHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
+import { Queue } from '../state/queue.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
 import { loadIdentity } from '../state/state-directory.ts';
 
@@ -79,13 +83,20 @@ async function mailFindings({ machine, paths }: Context, settings: Settings): Pr
     if (enrolled) await mkdir(paths.root, { recursive: true });
     const db = openDeviceDb(enrolled ? paths.db : join(scratch, 'doctor.db'));
     try {
-      const known = new SourceRegistry(db).all().map(({ path }) => path);
+      const told = await toldSources(
+        { sources: new SourceRegistry(db), queue: new Queue(db) },
+        { settings, machine, now: surroundings.now() },
+      );
+      const isExcluded = excluder(settings.exclude, machine);
+      const isTaken = ({ protection: { state } }: ToldSource) =>
+        !['forgotten', 'excluded', 'gone'].includes(state);
+      const known = told.filter(isTaken).map(({ source }) => source.path);
       const files = [...new Set([...settings.paths, ...found, ...known])].filter(
-        (path) => !isRegistryPath(path) && existsSync(path),
+        (path) => !isRegistryPath(path) && !isExcluded(path) && existsSync(path),
       );
       const count: Finding =
         files.length > 0
-          ? { check: 'mail', state: 'ok', said: `${files.length} files of mail programs are protected here.` }
+          ? { check: 'mail', state: 'ok', said: `${files.length} files of mail programs were found here.` }
           : {
               check: 'mail',
               state: 'warning',
@@ -99,7 +110,7 @@ async function mailFindings({ machine, paths }: Context, settings: Settings): Pr
         scratch: enrolled ? paths.root : scratch,
         choice: settings.snapshot,
       });
-      return [count, ...snapshots];
+      return [count, ...protectionFindings(told), ...snapshots];
     } finally {
       db.close();
     }

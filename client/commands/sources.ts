@@ -2,11 +2,15 @@
 
 import { existsSync } from 'node:fs';
 import { printable } from '../../shared/printable.ts';
+import { type Telling, type ToldSource, toldSources } from '../backup/told-sources.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { loadSettings } from '../settings/load-settings.ts';
+import { excluder } from '../sources/exclude.ts';
 import { takesOf } from '../sources/find-sources.ts';
 import { findHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
+import { Queue } from '../state/queue.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
 
 export interface SourcesOptions {
@@ -18,32 +22,49 @@ export async function sources(
   _words: string[],
   options: SourcesOptions,
 ): Promise<number> {
-  const known = registered(paths.db);
-  const { items, leftOut } = await findHere(machine, { caches: options.caches ?? false });
-  const isKnown = new Set(known.map(({ path }) => path));
-  const found = items.filter(({ path }) => !isKnown.has(path));
+  const { settings } = await loadSettings(machine, { caches: options.caches });
+  const { exclude, caches, networkStores } = settings;
+  const known = await registered(paths.db, { settings, machine, now: machine.now() });
+  const { items, leftOut } = await findHere(machine, { caches, networkStores: networkStores === 'live' });
+  const isKnown = new Set(known.map(({ source }) => source.path));
+  const isExcluded = excluder(exclude, machine);
+  const fresh = items.filter(({ path }) => !isKnown.has(path));
+  const found = fresh.filter(({ path }) => !isExcluded(path));
+  const excluded = fresh
+    .filter(({ path }) => isExcluded(path))
+    .map(({ path }) => ({ path, why: 'excluded', text: 'left out by the setting exclude' }));
+  const skipped = [...leftOut, ...excluded];
   const why = new Map(items.map((item) => [item.path, item.why]));
   const line = (state: string, kind: string, path: string, reason = '') =>
     `${state.padEnd(10)} ${kind.padEnd(16)} ${printable(path)}${reason === '' ? '' : ` (${reason})`}`;
   const lines = [
-    ...known.map(({ kind, path }) => line('protected', kind, path, why.get(path))),
+    ...known.map(({ source: { kind, path }, protection: { state, isProtected, why: not } }) =>
+      line(isProtected ? 'protected' : state, kind, path, not ?? why.get(path)),
+    ),
     ...found.map((item) => line('found', item.kind, item.path, item.why)),
-    ...leftOut.map((left) => line('left out', left.why, left.path, left.text)),
+    ...skipped.map((left) => line('left out', left.why, left.path, left.text)),
   ];
   terminal.result(lines.length > 0 ? lines.join('\n') : 'No source is protected and no mail was found.', {
-    sources: known.map(({ path, kind, lastReceiptAt }) => ({ path, kind, lastReceiptAt })),
+    sources: known.map(({ source: { path, kind, lastReceiptAt }, protection }) => ({
+      path,
+      kind,
+      lastReceiptAt,
+      state: protection.state,
+      protected: protection.isProtected,
+      ...(protection.why === null ? {} : { why: protection.why }),
+    })),
     found,
-    skipped: leftOut,
+    skipped,
     takes: takesOf(machine.platform),
   });
   return EXIT.ok;
 }
 
-function registered(path: string) {
+async function registered(path: string, telling: Telling): Promise<readonly ToldSource[]> {
   if (!existsSync(path)) return [];
   const db = openDeviceDb(path, { readonly: true });
   try {
-    return new SourceRegistry(db).all();
+    return await toldSources({ sources: new SourceRegistry(db), queue: new Queue(db) }, telling);
   } finally {
     db.close();
   }

@@ -1,28 +1,25 @@
 // mailferry status: the queue, the sources and whether the server answers; runs beside the agent.
 
 import { existsSync } from 'node:fs';
-import { FAILURES, isFailureCode } from '../../shared/failure.ts';
+import { asFailure, FAILURES, isFailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
+import type { SnapshotKind } from '../../shared/protocol.ts';
+import { type Telling, toldSources } from '../backup/told-sources.ts';
 import { lastUnread, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { clockTold } from '../line/clock-told.ts';
+import { DEFAULTS } from '../settings/defaults.ts';
+import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
-import { isTaken, type Source, SourceRegistry } from '../state/source-registry.ts';
+import { type Source, SourceRegistry } from '../state/source-registry.ts';
 import { ownServerData } from '../state/state-directory.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
 /** How long the server may take to say that it is there. */
 const PATIENCE_MS = 5_000;
-
-/** A source's state in one word. */
-function stateOf(source: Source, queued: boolean): string {
-  if (source.lastFailure) return source.lastFailure.code;
-  if (queued) return 'queued';
-  return isTaken(source) ? 'backed-up' : 'new';
-}
 
 /** What went wrong with a source last, and what to do about it. */
 function failureOf({ lastFailure }: Source): { message?: string; hint?: string } {
@@ -32,6 +29,14 @@ function failureOf({ lastFailure }: Source): { message?: string; hint?: string }
 }
 
 export async function status({ machine, terminal, paths }: Context): Promise<number> {
+  // What is wrong with settings keeps nobody from seeing what is protected.
+  const settings = await loadSettings(machine).then(
+    (resolved) => resolved.settings,
+    (error: unknown) => {
+      terminal.say(asFailure(error).message);
+      return DEFAULTS;
+    },
+  );
   return withServer(paths, machine.surroundings.now, async (server, identity) => {
     const reachable = await server
       .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
@@ -44,17 +49,14 @@ export async function status({ machine, terminal, paths }: Context): Promise<num
       ownServerData(paths) === null
         ? 'does not answer; everything waits in the queue'
         : 'is that of `mailferry up`, which does not run now';
-    const { queue, sources } = localState(paths.db);
+    const { queue, sources } = await localState(paths.db, { settings, machine, now: machine.now() });
     const unread = await lastUnread(paths);
     const clock = clockTold(server.clockAheadMs);
     const lines = [
       `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
       ...(clock === null ? [] : [clock]),
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
-      ...sources.flatMap(({ path, state, lastReceiptAt, snapshot, message, hint }) => [
-        `${state.padEnd(10)} ${lastReceiptAt ?? (state === 'backed-up' ? 'an older receipt' : 'no receipt yet')}  ${printable(path)}${snapshot === 'live' ? ' (read live, not from a snapshot)' : ''}`,
-        ...(message === undefined ? [] : [`  ${printable(`${message} ${hint}`)}`]),
-      ]),
+      ...sources.flatMap((source) => linesOf(source)),
       ...unread.map((one) => printable(unreadLine(one))),
     ];
     terminal.result(lines.join('\n'), {
@@ -68,18 +70,56 @@ export async function status({ machine, terminal, paths }: Context): Promise<num
   });
 }
 
-function localState(path: string) {
+interface SourceTold {
+  readonly path: string;
+  readonly lastReceiptAt: string | null;
+  readonly checkedAt: string | null;
+  readonly snapshot: SnapshotKind | null;
+  readonly state: string;
+  readonly protected: boolean;
+  /** Why it is not protected. */
+  readonly why?: string;
+  readonly message?: string;
+  readonly hint?: string;
+}
+
+function linesOf({
+  path,
+  state,
+  lastReceiptAt,
+  snapshot,
+  why,
+  message,
+  hint,
+  ...told
+}: SourceTold): string[] {
+  const receipt = lastReceiptAt ?? (told.protected ? 'an older receipt' : 'no receipt yet');
+  const live = snapshot === 'live' ? ' (read live, not from a snapshot)' : '';
+  const reason = why === undefined || why === 'no receipt yet' || message !== undefined ? '' : ` (${why})`;
+  return [
+    `${state.padEnd(10)} ${receipt}  ${printable(path)}${live}${printable(reason)}`,
+    ...(message === undefined ? [] : [`  ${printable(`${message} ${hint}`)}`]),
+  ];
+}
+
+async function localState(
+  path: string,
+  telling: Telling,
+): Promise<{ queue: { packs: number; bytes: number }; sources: readonly SourceTold[] }> {
   if (!existsSync(path)) return { queue: { packs: 0, bytes: 0 }, sources: [] };
   const db = openDeviceDb(path, { readonly: true });
   try {
     const queue = new Queue(db);
-    const active = new Set(queue.active().map((backup) => backup.source_id));
-    const sources = new SourceRegistry(db).all().map((source) => ({
+    const told = await toldSources({ sources: new SourceRegistry(db), queue }, telling);
+    const sources = told.map(({ source, protection }) => ({
       path: source.path,
       lastReceiptAt: source.lastReceiptAt,
+      checkedAt: source.checkedAt,
       snapshot: source.lastSnapshot,
-      state: stateOf(source, active.has(source.id)),
-      ...failureOf(source),
+      state: protection.state,
+      protected: protection.isProtected,
+      ...(protection.why === null ? {} : { why: protection.why }),
+      ...(protection.state === 'forgotten' || protection.state === 'excluded' ? {} : failureOf(source)),
     }));
     return { queue: queue.staged(), sources };
   } finally {

@@ -10,4 +10,10 @@ export const DEFAULTS = {
   stagingMegabytes: Math.floor(DEFAULT_QUOTA / 1_000_000),
   paths: [],
   caches: false,
+  exclude: [],
+  // A laptop that rests over a weekend or a short holiday raises no alarm; one that was off for longer has mail that nobody looked at.
+  protectedDays: 7,
+  // As long as a stick may lie in a drawer before its stores count as gone for good.
+  goneDays: 7,
+  networkStores: 'off',
 } as const satisfies Partial<Values>;

@@ -23,6 +23,10 @@ export const NAMES: Readonly<
   },
   paths: { environment: 'MAILFERRY_PATHS', policy: 'Paths', kind: 'list' },
   caches: { environment: 'MAILFERRY_CACHES', policy: 'Caches', kind: 'yes-no' },
+  exclude: { environment: 'MAILFERRY_EXCLUDE', policy: 'Exclude', kind: 'list' },
+  protectedDays: { environment: 'MAILFERRY_PROTECTED_DAYS', policy: 'ProtectedDays', kind: 'number' },
+  goneDays: { environment: 'MAILFERRY_GONE_DAYS', policy: 'GoneDays', kind: 'number' },
+  networkStores: { environment: 'MAILFERRY_NETWORK_STORES', policy: 'NetworkStores', kind: 'text' },
 };
 
 /** Where Group Policy writes: below it only administrators can. */

@@ -5,6 +5,7 @@ import * as z from '../../shared/schema.ts';
 import { DEFAULTS } from './defaults.ts';
 
 const MINUTES_A_DAY = 1_440;
+const MOST_DAYS = 3_650;
 const address = 'the address of a server (http or https)';
 
 /** Every setting. The names are those of the file; of the environment and the policy see names.ts. */
@@ -26,7 +27,21 @@ const shape = {
   }),
   /** Copies of what a mail server holds too. */
   caches: z.boolean('must be true or false'),
+  /** What is left out, wherever it is named or found: exclude.ts. */
+  exclude: z.array(z.string('must be a list of patterns').min(1, 'must not hold an empty pattern'), {
+    error: 'must be a list of patterns',
+  }),
+  /** A receipt, or a check that found nothing changed, counts as protection for so long. */
+  protectedDays: z.int(days(1)).min(1, days(1)).max(MOST_DAYS, days(1)),
+  /** What is not there for so long is gone: told once more, then only listed. */
+  goneDays: z.int(days(0)).min(0, days(0)).max(MOST_DAYS, days(0)),
+  /** Stores that Outlook opens from a network drive or a share: reported, or read live from there. */
+  networkStores: z.enum(['off', 'live'], { error: 'must be off or live' }),
 };
+
+function days(least: number): string {
+  return `must be a whole number of days from ${least} to ${MOST_DAYS}`;
+}
 
 function minutes(least: number): string {
   return `must be a whole number of minutes from ${least} to ${MINUTES_A_DAY}`;

@@ -43,6 +43,8 @@ export interface Found {
 export interface FindOptions {
   /** Whether copies of what a server holds are taken too. */
   readonly caches: boolean;
+  /** Whether stores on network drives are taken too; not unless it is said. */
+  readonly networkStores?: boolean;
   /** Once it is aborted the look ends soon, with a part of what there is. */
   readonly stop?: AbortSignal | undefined;
 }
@@ -51,7 +53,10 @@ export interface FindOptions {
  * Looks for everything that is to be protected. Changes nothing. Of the same file only the first finding counts, so that an
  * item is there once. What can't be read, of folders or of the registry, is left out and said; the rest is found all the same.
  */
-export async function findSources(machine: SearchedMachine, { caches, stop }: FindOptions): Promise<Found> {
+export async function findSources(
+  machine: SearchedMachine,
+  { caches, networkStores = false, stop }: FindOptions,
+): Promise<Found> {
   const items = new Map<string, FoundItem>();
   const leftOut = new Map<string, LeftOut>();
   const same = (place: string) => identity(place, machine.files);
@@ -61,7 +66,7 @@ export async function findSources(machine: SearchedMachine, { caches, stop }: Fi
   const files = untilStop(machine.files, stop);
   const search = async (finders: readonly Finder[], user: SearchedUser, registry: Search['registry']) => {
     for (const finder of finders) {
-      for await (const item of finder.find({ files, registry, user, caches, leaveOut })) {
+      for await (const item of finder.find({ files, registry, user, caches, networkStores, leaveOut })) {
         if (!items.has(same(item.path))) items.set(same(item.path), item);
       }
     }

@@ -64,6 +64,8 @@ export interface Search {
   readonly user: SearchedUser;
   /** Whether copies of what a server holds are taken too: OST files, IMAP folders. */
   readonly caches: boolean;
+  /** Whether stores on network drives and shares are taken too. */
+  readonly networkStores: boolean;
   readonly leaveOut: (left: LeftOut) => void;
 }
 

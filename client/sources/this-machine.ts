@@ -32,7 +32,7 @@ export interface FindHereOptions extends FindOptions {
 /** Everything there is to protect on this machine. */
 export async function findHere(
   machine: ThisMachine,
-  { caches, stop, scratch: below }: FindHereOptions,
+  { caches, networkStores = false, stop, scratch: below }: FindHereOptions,
 ): Promise<Found> {
   let left: readonly string[] = [];
   const look = (scratch: string) => {
@@ -42,7 +42,7 @@ export async function findHere(
       registry: registryOf(machine.platform, machine.env)?.(scratch) ?? null,
       withHiveCopy: (hive, use) => withHiveCopy(scratch, hive, use),
     };
-    return findSources(searched, { caches, stop });
+    return findSources(searched, { caches, networkStores, stop });
   };
   const onLeft = (paths: readonly string[]) => {
     left = paths;

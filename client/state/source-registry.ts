@@ -31,6 +31,16 @@ export interface Source {
   /** What its newest receipted version was read from; null: not known here. */
   readonly lastSnapshot: SnapshotKind | null;
   readonly lastFailure: { readonly code: string; readonly message: string } | null;
+  /** When it was last found to be as its receipt says; null: not since that receipt. */
+  readonly checkedAt: string | null;
+  /** Since when it is not there; null: it was there when it was last looked at. */
+  readonly goneSince: string | null;
+  /** Whether it was told that it is gone for good. */
+  readonly goneTold: boolean;
+  /** When a person said that it is no source any more; null: it is one. */
+  readonly forgottenAt: string | null;
+  /** Why its newest receipted version is suspect; null: it is not. */
+  readonly suspect: string | null;
 }
 
 /**
@@ -58,6 +68,11 @@ interface Row {
   last_snapshot: SnapshotKind | null;
   last_failure: string | null;
   last_failure_message: string | null;
+  checked_at: string | null;
+  gone_since: string | null;
+  gone_told: number;
+  forgotten_at: string | null;
+  suspect: string | null;
 }
 
 function sourceOf(row: Row): Source {
@@ -82,6 +97,11 @@ function sourceOf(row: Row): Source {
     lastFailure: row.last_failure
       ? { code: row.last_failure, message: row.last_failure_message ?? '' }
       : null,
+    checkedAt: row.checked_at,
+    goneSince: row.gone_since,
+    goneTold: row.gone_told === 1,
+    forgottenAt: row.forgotten_at,
+    suspect: row.suspect,
   };
 }
 
@@ -99,7 +119,9 @@ export class SourceRegistry {
       .run(path, kind, this.knowsVault ? 0 : 1);
     if (set !== null)
       this.#db
-        .prepare('UPDATE sources SET set_name = ? WHERE path = ? AND set_name IS NOT ?')
+        .prepare(
+          'UPDATE sources SET set_name = ? WHERE path = ? AND set_name IS NOT ? AND forgotten_at IS NULL',
+        )
         .run(set, path, set);
     return sourceOf(this.#db.prepare<[string], Row>('SELECT * FROM sources WHERE path = ?').get(path)!);
   }
@@ -136,7 +158,7 @@ export class SourceRegistry {
     return sourceOf(this.#db.prepare<[number], Row>('SELECT * FROM sources WHERE id = ?').get(id)!);
   }
 
-  /** Every source that is or was in a set. */
+  /** Every source that is or was in a set, but for what was forgotten or is left out. */
   ofSet(name: string): Source[] {
     return this.#db
       .prepare<[string], Row>('SELECT * FROM sources WHERE set_name = ? ORDER BY path')
@@ -198,5 +220,54 @@ export class SourceRegistry {
     this.#db
       .prepare('UPDATE sources SET last_failure = ?, last_failure_message = ? WHERE id = ?')
       .run(code, message, id);
+  }
+
+  /** They are as their receipts say, seen at `at` (ISO 8601). What they failed by, and that one was not there, is over. */
+  unchanged(ids: readonly number[], at: string): void {
+    const note = this.#db.prepare(
+      'UPDATE sources SET checked_at = ?, last_failure = NULL, last_failure_message = NULL, gone_since = NULL, gone_told = 0 WHERE id = ?',
+    );
+    this.#db
+      .transaction(() => {
+        for (const id of ids) note.run(at, id);
+      })
+      .immediate();
+  }
+
+  /** It is not there at `at` (ISO 8601); the first time counts. */
+  missing(id: number, at: string): void {
+    this.#db.prepare('UPDATE sources SET gone_since = ? WHERE id = ? AND gone_since IS NULL').run(at, id);
+  }
+
+  /** It is there again. */
+  thereAgain(id: number): void {
+    this.#db.prepare('UPDATE sources SET gone_since = NULL, gone_told = 0 WHERE id = ?').run(id);
+  }
+
+  /** That it is gone for good was told. */
+  goneWasTold(id: number): void {
+    this.#db.prepare('UPDATE sources SET gone_told = 1 WHERE id = ?').run(id);
+  }
+
+  /** They are no sources any more from `at` (ISO 8601) on, until they are named again, and part of no set. */
+  forget(ids: readonly number[], at: string): void {
+    const note = this.#db.prepare(
+      'UPDATE sources SET forgotten_at = COALESCE(forgotten_at, ?), set_name = NULL WHERE id = ?',
+    );
+    this.#db
+      .transaction(() => {
+        for (const id of ids) note.run(at, id);
+      })
+      .immediate();
+  }
+
+  /** It is a source again. */
+  remember(id: number): void {
+    this.#db.prepare('UPDATE sources SET forgotten_at = NULL WHERE id = ?').run(id);
+  }
+
+  /** It is taken alone from now on. */
+  leaveSet(id: number): void {
+    this.#db.prepare('UPDATE sources SET set_name = NULL WHERE id = ?').run(id);
   }
 }

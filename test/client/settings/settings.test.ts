@@ -51,6 +51,11 @@ test.each([
   [{ paths: 'C:\\mail' }, 'paths must be a list of paths'],
   [{ paths: [''] }, 'paths.0 must not hold an empty path'],
   [{ caches: 'yes' }, 'caches must be true or false'],
+  [{ exclude: '*.ost' }, 'exclude must be a list of patterns'],
+  [{ exclude: [''] }, 'exclude.0 must not hold an empty pattern'],
+  [{ protectedDays: 0 }, 'protectedDays must be a whole number of days from 1 to 3650'],
+  [{ goneDays: -1 }, 'goneDays must be a whole number of days from 0 to 3650'],
+  [{ networkStores: true }, 'networkStores must be off or live'],
   [{ evryMinutes: 15 }, 'there is no setting evryMinutes'],
 ])('%j is refused', (values, mistake) => {
   expect(() => resolveSettings([place('settings.json', values)])).toThrow(
@@ -79,8 +84,14 @@ describe('the environment', () => {
       MAILFERRY_CACHES: '1',
       MAILFERRY_PATHS: '/a:/b c',
       MAILFERRY_SNAPSHOT: '',
+      MAILFERRY_EXCLUDE: '*.ost:~/Old/**',
     };
-    expect(environmentPlace(env).values).toEqual({ everyMinutes: 20, caches: true, paths: ['/a', '/b c'] });
+    expect(environmentPlace(env).values).toEqual({
+      everyMinutes: 20,
+      caches: true,
+      paths: ['/a', '/b c'],
+      exclude: ['*.ost', '~/Old/**'],
+    });
   });
   test('what is no number stays what it is, and is refused', () => {
     expect(() => resolveSettings([environmentPlace({ MAILFERRY_EVERY_MINUTES: '1e1' })])).toThrow(
@@ -107,6 +118,8 @@ describe('the policy of the machine', () => {
       dword('EveryMinutes', 60),
       dword('Caches', 1),
       words('Paths', REG_MULTI_SZ, 'C:\\Zażółć\0D:\\邮件\0\0'),
+      words('Exclude', REG_MULTI_SZ, '*.ost\0D:\\Alt\\**\0\0'),
+      words('NetworkStores', REG_SZ, 'live\0'),
       words('SomebodyElses', REG_SZ, 'x\0'),
     ],
   };
@@ -119,6 +132,8 @@ describe('the policy of the machine', () => {
         everyMinutes: 60,
         caches: true,
         paths: ['C:\\Zażółć', 'D:\\邮件'],
+        exclude: ['*.ost', 'D:\\Alt\\**'],
+        networkStores: 'live',
       },
     });
   });
@@ -157,6 +172,8 @@ describe('the Group Policy template', () => {
       'valueName="EveryMinutes" required="true" minValue="1"',
       'valueName="MinimumMinutes" required="true" minValue="0"',
       'valueName="StagingMegabytes" required="true" minValue="64"',
+      'valueName="ProtectedDays" required="true" minValue="1"',
+      'valueName="GoneDays" required="true" minValue="0"',
     ]);
   });
 });

@@ -24,6 +24,11 @@ test('a new source: nothing is known of it', () => {
     lastReceiptAt: null,
     lastSnapshot: null,
     set: null,
+    checkedAt: null,
+    goneSince: null,
+    goneTold: false,
+    forgottenAt: null,
+    suspect: null,
     lastFailure: null,
   });
 });
