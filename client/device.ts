@@ -18,6 +18,7 @@ import type { PowerShell } from './snapshot/vss/powershell.ts';
 import { clearExports } from './state/clear-exports.ts';
 import { type DeviceDb, openDeviceDb, putAside } from './state/device-db.ts';
 import { Queue } from './state/queue.ts';
+import { ServerCodecs } from './state/server-codecs.ts';
 import { SourceRegistry } from './state/source-registry.ts';
 import { Staging } from './state/staging.ts';
 import {
@@ -60,6 +61,7 @@ export interface Device extends Surroundings {
   readonly http: HttpClient;
   readonly line: Line;
   readonly server: ServerClient;
+  readonly codecs: ServerCodecs;
   readonly progress: Progress;
   /** Bytes. */
   readonly quota: number;
@@ -94,12 +96,14 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     closing.push(() => line.close());
     const http: HttpClient = new HttpClient({ line });
     closing.push(() => http.close());
+    const codecs = new ServerCodecs(db, identity.server);
     const server: ServerClient = new ServerClient(
       http,
       identity.server,
       identity.credential,
       () => credentialOf(paths, identity.device),
       surroundings.now,
+      (readable) => codecs.heard(readable),
     );
     const staging = new Staging(paths);
     await staging.prepare();
@@ -126,6 +130,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
       http,
       line,
       server,
+      codecs,
       progress,
       quota,
     });

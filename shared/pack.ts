@@ -33,9 +33,21 @@ export const MAX_PACK_RAW = 536_870_912;
 /** Most frames in a pack, a hundred times what a device makes: their index is held in memory. */
 export const MAX_PACK_FRAMES = 65_536;
 
-/** How a frame is stored; readable for ever by its number. zstd: where the runtime has it (node:zlib from 22.15). */
+/** How a frame is stored; readable for ever by its number. zstd: one frame of it, in the form of zstd-form.ts. */
 export const CODECS = { stored: 0, brotli: 1, zstd: 2 } as const;
 export type Codec = (typeof CODECS)[keyof typeof CODECS];
+
+/** What every server has read since packs were: what a device writes for one that says nothing else. */
+export const CODECS_OF_ALL: ReadonlySet<Codec> = new Set([CODECS.stored, CODECS.brotli]);
+/** What this server says of itself, in the header CODECS_HEADER of routes.ts. */
+export const CODECS_SAID = Object.values(CODECS).join(',');
+
+/** What a server reads, from the text that it said; what it must read in any case where it said nothing. Unknown numbers are left out. */
+export function codecsIn(said: string | undefined): ReadonlySet<Codec> {
+  const numbers = new Set((said ?? '').split(',').map((word) => word.trim()));
+  const known = Object.values(CODECS).filter((codec) => numbers.has(String(codec)));
+  return new Set([...CODECS_OF_ALL, ...known]);
+}
 
 export interface Frame {
   readonly rawLength: number;

@@ -31,3 +31,9 @@ export const ACK_HEADER = 'mailferry-acks';
  * restored from an old copy.
  */
 export const RECEIPTS_HEADER = 'mailferry-receipts';
+
+/**
+ * The header of every answer to a device that says by their numbers which codecs of pack.ts the server reads, such as "0,1,2". A
+ * device writes no other, and for a server that does not say it none but the first two.
+ */
+export const CODECS_HEADER = 'mailferry-codecs';

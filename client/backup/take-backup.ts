@@ -168,7 +168,7 @@ async function readWhole(device: Device, reading: Reading, shop: Workshop): Prom
   let full = !(await roomLeft());
   const packs = new PackSeries({
     packer: shop.packer(),
-    settings: frameSettings(look.size, base?.size ?? 0),
+    settings: frameSettings(look.size, base?.size ?? 0, device.codecs.readable),
     size: look.size,
     pathOf: (number) => staging.packPath(backup.id, number),
     onSealed: async ({ number, pack, runs, through }) => {

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
+import { CODECS, type Codec } from '../../shared/pack.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
 import type { Context } from '../cli.ts';
 import { deviceFailure } from '../device-failure.ts';
@@ -12,6 +13,7 @@ import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
+import { ServerCodecs } from '../state/server-codecs.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
 import {
   type Identity,
@@ -63,13 +65,13 @@ async function become(
     );
   }
   await keepable(paths, () => rehearse(paths));
-  const answer = await spend(server, token, name ?? machine.hostname);
+  const { answer, codecs } = await spend(server, token, name ?? machine.hostname);
   const { device, credential, receiptKey, renewed } = answer;
   const secret = randomBytes(32).toString('hex');
   const now = machine.surroundings.now();
   // One that can't be read, such as one that another machine sealed, is kept.
   if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
-  newDatabase(paths.db, now, renewed ?? false);
+  newDatabase(paths.db, now, renewed ? null : { server, codecs });
   await saveIdentity(paths, { server, device, credential, receiptKey, secret });
   terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
   return EXIT.ok;
@@ -79,7 +81,7 @@ async function renew({ terminal, paths }: Context, token: string): Promise<numbe
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
   await keepable(paths, () => saveIdentity(paths, identity));
-  const answer = await spend(server, token, 'renewed', device);
+  const { answer } = await spend(server, token, 'renewed', device);
   // A server that does not know what was asked for would have made a new device of it.
   if (answer.device !== device || answer.receiptKey !== identity.receiptKey)
     throw new Failure('receipt_invalid', `${server} answered for another device, or is another server.`);
@@ -105,7 +107,7 @@ async function rehearse({ root, keeper }: StatePaths): Promise<void> {
   try {
     await makeDirectory(there.root);
     try {
-      newDatabase(there.db, 0, false);
+      newDatabase(there.db, 0, { server: STAND_IN.server, codecs: new Set(Object.values(CODECS)) });
     } catch (cause) {
       const failure = deviceFailure(cause);
       // Its sentence would name what is gone a moment later.
@@ -141,25 +143,39 @@ async function isReadable(paths: StatePaths): Promise<boolean> {
   );
 }
 
-async function spend(server: string, token: string, name: string, device?: string): Promise<EnrolResponse> {
+async function spend(
+  server: string,
+  token: string,
+  name: string,
+  device?: string,
+): Promise<{ answer: EnrolResponse; codecs: ReadonlySet<Codec> }> {
   const http = new HttpClient();
+  let codecs: ReadonlySet<Codec> = new Set();
+  const client = new ServerClient(http, server, null, undefined, undefined, (readable) => {
+    codecs = readable;
+  });
   try {
-    return await new ServerClient(http, server, null).enrol(token, name, device);
+    return { answer: await client.enrol(token, name, device), codecs };
   } finally {
     http.close();
   }
 }
 
 /**
- * The server holds nothing of a new device: its database knows that. One of a device that was here before is put aside. Of a
- * device whose vault is there, nothing is known yet: the next run asks.
+ * The server holds nothing of a new device (`fresh`): its database knows that, and which codecs the server said to read. One of a
+ * device that was here before is put aside. Of a device whose vault is there, nothing is known yet: the next run asks.
  */
-function newDatabase(path: string, now: number, vaultIsThere: boolean): void {
+function newDatabase(
+  path: string,
+  now: number,
+  fresh: { server: string; codecs: ReadonlySet<Codec> } | null,
+): void {
   if (existsSync(path)) putAside(path, now);
-  if (vaultIsThere) return;
+  if (fresh === null) return;
   const db = openDeviceDb(path);
   try {
     new SourceRegistry(db).vaultIsKnown();
+    new ServerCodecs(db, fresh.server).heard(fresh.codecs);
   } finally {
     db.close();
   }

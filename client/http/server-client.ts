@@ -1,9 +1,10 @@
 // The device's view of the server: every call but the uploads, answers parsed, problems turned into Failures.
 
 import { Failure } from '../../shared/failure.ts';
+import { type Codec, codecsIn } from '../../shared/pack.ts';
 import type { EnrolResponse, SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
-import { ROUTES } from '../../shared/routes.ts';
+import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import type * as z from '../../shared/schema.ts';
 import { HttpClient, type HttpResponse, readText } from './http-client.ts';
 
@@ -30,11 +31,12 @@ export class ServerClient {
   #credential: string | null;
   readonly #newCredential: () => Promise<string | null>;
   readonly #now: (() => number) | undefined;
+  readonly #codecsHeard: (codecs: ReadonlySet<Codec>) => void;
   #clockAheadMs: number | null = null;
 
   /**
    * `newCredential`: asked where the server refuses the one in use; one that was put in its place since, or null. `now`: ms since
-   * 1970, for `clockAheadMs`.
+   * 1970, for `clockAheadMs`. `codecsHeard`: told with each answer that is the server's beyond doubt which codecs it reads.
    */
   constructor(
     http: HttpClient,
@@ -42,12 +44,14 @@ export class ServerClient {
     credential: string | null,
     newCredential: () => Promise<string | null> = async () => null,
     now?: () => number,
+    codecsHeard: (codecs: ReadonlySet<Codec>) => void = () => undefined,
   ) {
     this.#http = http;
     this.#server = server.replace(/\/+$/, '');
     this.#credential = credential;
     this.#newCredential = newCredential;
     this.#now = now;
+    this.#codecsHeard = codecsHeard;
   }
 
   /** By how much this machine's clock was ahead of the server's at its last good answer, ms; null: it is not known. */
@@ -119,7 +123,9 @@ export class ServerClient {
   async #json<T>(response: HttpResponse, schema: (schemas: Schemas) => z.ZodType<T>): Promise<T> {
     const [text, schemas] = await Promise.all([readText(response), import('../../shared/protocol.ts')]);
     try {
-      return schema(schemas).parse(JSON.parse(text));
+      const answer = schema(schemas).parse(JSON.parse(text));
+      this.#codecsHeard(codecsIn(textOf(response.headers[CODECS_HEADER])));
+      return answer;
     } catch (cause) {
       throw new Failure(
         'unreachable',
@@ -227,4 +233,8 @@ export class ServerClient {
 function bytesOf(body: unknown): Uint8Array | undefined {
   if (body === undefined || body instanceof Uint8Array) return body;
   return Buffer.from(JSON.stringify(body));
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(',') : header;
 }

@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { platform } from 'node:os';
 import { dirname } from 'node:path';
-import { brotliCompressSync, constants } from 'node:zlib';
 import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
+import { COMPRESS } from './compress.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import { looksLikeNoise } from './looks-like-noise.ts';
 
@@ -48,13 +48,13 @@ export class PackFile {
 
   /** Appends a frame. `pieces`: the SHA-256 of its 64 KiB pieces, one after another, where they are known. */
   add(raw: Uint8Array, settings: FrameSettings, pieces: Uint8Array | undefined): void {
-    const packed = settings.skipNoise && looksLikeNoise(raw) ? raw : compress(raw, settings);
+    const packed = settings.skipNoise && looksLikeNoise(raw) ? raw : COMPRESS[settings.codec](raw, settings);
     const worth = packed.length < raw.length * settings.worthwhile;
     const stored = worth ? packed : raw;
     this.#frames.push({
       rawLength: raw.length,
       storedLength: stored.length,
-      codec: worth ? CODECS.brotli : CODECS.stored,
+      codec: worth ? settings.codec : CODECS.stored,
       hash: frameHash(raw, sha256, pieces),
     });
     this.#rawBytes += raw.length;
@@ -99,17 +99,6 @@ export class PackFile {
     // Whoever cleaned up the folder meanwhile may have been quicker.
     rmSync(`${this.#path}.new`, { force: true });
   }
-}
-
-function compress(raw: Uint8Array, { quality, window }: FrameSettings): Uint8Array {
-  return brotliCompressSync(raw, {
-    chunkSize: raw.length + 1024,
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: quality,
-      [constants.BROTLI_PARAM_LGWIN]: window,
-      [constants.BROTLI_PARAM_SIZE_HINT]: raw.length,
-    },
-  });
 }
 
 function syncDirectorySync(path: string): void {

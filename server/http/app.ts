@@ -1,8 +1,9 @@
 // The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../../shared/failure.ts';
+import { CODECS_SAID } from '../../shared/pack.ts';
 import { EnrolRequest, MAX_COMMIT_BYTES } from '../../shared/protocol.ts';
-import { ROUTES } from '../../shared/routes.ts';
+import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
@@ -93,7 +94,7 @@ export function createApp(ports: AppPorts): App {
   app.post(ROUTES.devices, async (request, reply) => {
     const body = parseRequest(EnrolRequest, request.body);
     const { catalogue, capabilities } = ports;
-    reply.code(201).header('cache-control', 'no-store');
+    reply.code(201).headers({ 'cache-control': 'no-store', [CODECS_HEADER]: CODECS_SAID });
     return enrolDevice(catalogue.enrolment, capabilities, ports, body);
   });
   app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
@@ -122,7 +123,10 @@ async function registerDeviceRoutes(
             bodyLimit,
             onRequest: async (request, reply) => takeBody(scopeOf(request).device, request, reply, bodies),
           }),
-      handler: (request, reply) => handle(scopeOf(request), request, reply),
+      handler: (request, reply) => {
+        reply.header(CODECS_HEADER, CODECS_SAID);
+        return handle(scopeOf(request), request, reply);
+      },
     });
   }
 }

@@ -1,11 +1,11 @@
 // Unfolds large frames piece by piece: a day's frame of 8 MiB never lies in memory as a whole, stored or raw.
-import { Readable, type Transform } from 'node:stream';
-import * as zlib from 'node:zlib';
+import { Readable } from 'node:stream';
 import { COARSE } from '../../shared/block.ts';
 import { collectSoon } from '../../shared/collect-soon.ts';
 import { Failure } from '../../shared/failure.ts';
-import { CODECS, type Frame, frameHash } from '../../shared/pack.ts';
+import { type Frame, frameHash } from '../../shared/pack.ts';
 import { sha256, startSha256 } from '../sha256.ts';
+import { UNFOLDING } from './codecs.ts';
 import { decodeFrame } from './decode-frame.ts';
 
 /** Frames up to this size are better decoded in one call (decode-frame.ts); hundreds of them make a pack of a first backup. */
@@ -14,11 +14,6 @@ export const ONE_CALL_BYTES = 1_048_576;
 export const PIECE_BYTES = 262_144;
 
 type Unfolded = Pick<Frame, 'codec' | 'rawLength' | 'storedLength'>;
-type CreateDecoder = (options: { chunkSize: number }) => Transform;
-
-/** Node has zstd from 22.15 and 23.8 on; what runs on 20 must not name it in a type. */
-const createZstdDecompress = (zlib as unknown as { createZstdDecompress?: CreateDecoder })
-  .createZstdDecompress;
 
 /** Fills the bytes given with stored bytes of a frame, from `position` in it on. */
 export type ReadStored = (position: number, into: Uint8Array) => Promise<void>;
@@ -66,12 +61,17 @@ export async function hashOfPieces(raw: AsyncIterable<Uint8Array>, rawLength: nu
 }
 
 async function* decoded(frame: Unfolded, read: ReadStored): AsyncGenerator<Uint8Array> {
+  const { form, inPieces } = UNFOLDING[frame.codec];
+  const passed = form(frame.rawLength);
+  /** What is wrong with what went in, which the decoder would tell of as its own failure. */
   let broken: { readonly error: unknown } | undefined;
   async function* stored(): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < frame.storedLength; at += PIECE_BYTES) {
       const piece = new Uint8Array(Math.min(PIECE_BYTES, frame.storedLength - at));
       try {
         await read(at, piece);
+        passed.push(piece);
+        if (at + piece.length === frame.storedLength) passed.end();
       } catch (error) {
         broken = { error };
         throw error;
@@ -79,15 +79,9 @@ async function* decoded(frame: Unfolded, read: ReadStored): AsyncGenerator<Uint8
       yield piece;
     }
   }
-  if (frame.codec === CODECS.stored) return yield* stored();
-  const create: CreateDecoder | undefined =
-    frame.codec === CODECS.brotli ? zlib.createBrotliDecompress : createZstdDecompress;
-  if (!create) {
-    decodeFrame(frame, new Uint8Array(0));
-    return;
-  }
+  if (inPieces === null) return yield* stored();
   const source = Readable.from(stored(), { highWaterMark: 1 });
-  const decoder = create({ chunkSize: PIECE_BYTES });
+  const decoder = inPieces(PIECE_BYTES);
   source.once('error', (error) => decoder.destroy(error));
   source.pipe(decoder);
   try {

@@ -14,6 +14,7 @@ import { fromHex, toHex } from '../../shared/byte-codec.ts';
 import { decodeChangeList, encodeChangeList } from '../../shared/change-list.ts';
 import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
 import { chainText, type Receipt, readReceipt, statementText } from '../../shared/receipt.ts';
+import { ZstdForm } from '../../shared/zstd-form.ts';
 import { joined } from './damage.ts';
 import { framesOf, HAS_ZSTD, rawOf } from './pack-file.ts';
 import { sha256, sha256Hex } from './sha256.ts';
@@ -115,6 +116,51 @@ describe('pack-v1.bin', () => {
       }
     }
     expect(unneeded).toEqual(['0.1', '0.2', '0.3', '4.5', '4.6']);
+  });
+});
+
+describe('pack-v1-zstd.bin', () => {
+  // What zstd 1.5.7 made of two letters: one of two pieces of 64 KiB in a single segment, as a first backup has them, and one with a
+  // window smaller than itself.
+  const parts = [
+    {
+      raw: repeated('Dear all, the ferry leaves at eight.\r\n', 70_000),
+      stored: fromHex(
+        '28b52ffda07011010085010064024465617220616c6c2c20746865206665727279206c65617665732061742065696768742e0d0a01003e8a48b97a02',
+      ),
+    },
+    {
+      raw: repeated('The ferry, again. ', 300_000),
+      stored: fromHex(
+        '28b52ffd8038e0930400d40000905468652066657272792c20616761696e2e200100d6ff2b9f61440000000100fdff954f20450000000100dd93d22710',
+      ),
+    },
+  ];
+
+  const write = () => {
+    const frames = parts.map(({ raw, stored }) => ({
+      rawLength: raw.length,
+      storedLength: stored.length,
+      codec: CODECS.zstd,
+      hash: frameHash(raw, sha256),
+    }));
+    return joined(packHeader(), ...parts.map(({ stored }) => stored), packTail(frames, sha256));
+  };
+  const pack = golden('pack-v1-zstd.bin', write);
+
+  it('is the file it was, and what is written today', () => {
+    expect(sha256Hex(pack)).toBe('d286f8482713099f336429655039daa3f2bcb517183dfd4ee4b3eac7f4b05d55');
+    expect(toHex(write())).toBe(toHex(pack));
+  });
+
+  it.each([0, 1])('gives the bytes of frame %d, whose form is the one that packs have', (index) => {
+    const frame = framesOf(pack)[index]!;
+    const { raw, stored } = parts[index]!;
+    expect(frame).toMatchObject({ rawLength: raw.length, storedLength: stored.length, codec: CODECS.zstd });
+    expect(Buffer.compare(rawOf(pack, frame), raw)).toBe(0);
+    const form = new ZstdForm(frame.rawLength);
+    form.push(pack.subarray(frame.storedOffset, frame.storedOffset + frame.storedLength));
+    form.end();
   });
 });
 

@@ -12,6 +12,7 @@ import { reapSnapshots, type SnapshotProvider } from '../../client/snapshot/snap
 import { SnapshotJournal } from '../../client/snapshot/snapshot-journal.ts';
 import type { DeviceDb } from '../../client/state/device-db.ts';
 import { Queue } from '../../client/state/queue.ts';
+import { ServerCodecs } from '../../client/state/server-codecs.ts';
 import { SourceRegistry } from '../../client/state/source-registry.ts';
 import { Staging } from '../../client/state/staging.ts';
 import { Sender } from '../../client/upload/sender.ts';
@@ -138,6 +139,7 @@ function deviceOf(
     http,
     line: signs as unknown as Device['line'],
     server: new ServerClient(http, SERVER, identity.credential),
+    codecs: new ServerCodecs(db, SERVER),
     progress: { report: () => {}, say: (sentence) => world.said(sentence), clear: () => {} },
     quota: world.faults.tight ? TIGHT_QUOTA : 2 ** 40,
   };

@@ -7,6 +7,7 @@ import { PackFile, type SealedPack, WRITE_BYTES } from '../../client/pack/pack-f
 import type { PackWriter } from '../../client/pack/packer.ts';
 import type { SlotHash } from '../../client/scan/whole-hash.ts';
 import type { Failure } from '../../shared/failure.ts';
+import { CODECS } from '../../shared/pack.ts';
 import type { Life } from './life.ts';
 import type { Scheduler } from './scheduler.ts';
 
@@ -14,7 +15,8 @@ import type { Scheduler } from './scheduler.ts';
 const SETTINGS: FrameSettings = {
   rawBytes: 131_072,
   batchBytes: 262_144,
-  quality: 0,
+  codec: CODECS.brotli,
+  level: 0,
   window: 16,
   worthwhile: 0.98,
   skipNoise: true,

@@ -8,13 +8,13 @@ import { type FrameSettings, frameSettings } from '../../../client/pack/frame-se
 import { PackFile, WRITE_BYTES } from '../../../client/pack/pack-file.ts';
 import { COARSE } from '../../../shared/block.ts';
 import { toHex } from '../../../shared/byte-codec.ts';
-import { CODECS, frameHash, MAX_FRAME_RAW } from '../../../shared/pack.ts';
+import { CODECS, CODECS_OF_ALL, frameHash, MAX_FRAME_RAW } from '../../../shared/pack.ts';
 import { openFilesBelow } from '../../support/client/open-files.ts';
 import { readPack } from '../../support/client/read-pack.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const DAY = frameSettings(0, 0);
+const DAY = frameSettings(0, 0, CODECS_OF_ALL);
 const random = seededRandom(1);
 const noise = (length: number) => randomBytes(random, length);
 const text = (length: number) => Buffer.alloc(length, 'Dear all, please find attached. ');
@@ -70,7 +70,7 @@ describe('sealed', () => {
       ),
       seed: fc.integer(),
       dull: fc.boolean(),
-      quality: fc.constantFrom(0, 5),
+      level: fc.constantFrom(1, 5),
       worthwhile: fc.constantFrom(0, 0.5, 1),
       skipNoise: fc.boolean(),
     });
@@ -113,7 +113,7 @@ describe('a frame that looks like noise', () => {
 
   test.each([
     ['a day', DAY],
-    ['a first backup', frameSettings(1_000_000_000, 0)],
+    ['a first backup', frameSettings(1_000_000_000, 0, CODECS_OF_ALL)],
   ])('is stored untried with skipNoise, and tried without it: %s', (_name, settings) => {
     expect(codecOf(twice, { ...settings, skipNoise: true })).toEqual([CODECS.stored]);
     expect(codecOf(twice, { ...settings, skipNoise: false })).toEqual([CODECS.brotli]);

@@ -7,6 +7,7 @@ import { type FrameSettings, frameSettings } from '../../../client/pack/frame-se
 import { COMMIT_ROOM, PackSeries, type SealedRuns } from '../../../client/pack/pack-series.ts';
 import { COARSE } from '../../../shared/block.ts';
 import { MAX_RUNS } from '../../../shared/change-list.ts';
+import { CODECS_OF_ALL } from '../../../shared/pack.ts';
 import { MAX_COMMIT_BYTES } from '../../../shared/protocol.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';
 import { readPack } from '../../support/client/read-pack.ts';
@@ -35,7 +36,7 @@ test.each([
   ['a day', 1_000_000, 1_000_000],
   ['a first backup', 1_000_000_000, 0],
 ])('%s', async (_name, size, baseSize) => {
-  const { folder, pathOf, sealed, series } = await seriesOf(frameSettings(size, baseSize));
+  const { folder, pathOf, sealed, series } = await seriesOf(frameSettings(size, baseSize, CODECS_OF_ALL));
   const random = seededRandom(size);
   const source = new Map<number, Buffer>();
   for (let block = 0; block < 700; block++) {
@@ -71,7 +72,7 @@ test.each([
 test('packs of a first backup grow from small, and shrink towards the end of the source', async () => {
   const blocks = 2_400;
   const size = blocks * COARSE;
-  const { sealed, series } = await seriesOf(frameSettings(size, 0), { size });
+  const { sealed, series } = await seriesOf(frameSettings(size, 0, CODECS_OF_ALL), { size });
   const noise = randomBytes(seededRandom(4), COARSE);
   for (let block = 0; block < blocks; block++) {
     await series.add(block * COARSE, noise);
@@ -92,7 +93,7 @@ test('packs of a first backup grow from small, and shrink towards the end of the
 describe('a series is full', () => {
   /** Fine runs added to a series of so much room until it is full: two of each block, in packs of one block each. */
   async function runsUntilFull(room: { runs: number; blocks: number }): Promise<number> {
-    const settings = { ...frameSettings(10_000_000, 10_000_000), firstPackBytes: 1 };
+    const settings = { ...frameSettings(10_000_000, 10_000_000, CODECS_OF_ALL), firstPackBytes: 1 };
     const { series } = await seriesOf(settings, { commitRoom: room });
     let added = 0;
     for (let block = 0; !series.full; block++) {
@@ -120,7 +121,7 @@ describe('a series is full', () => {
 
 describe('packs are sealed', () => {
   const MIB = 1_048_576;
-  const BULK = frameSettings(1_000_000_000, 0);
+  const BULK = frameSettings(1_000_000_000, 0, CODECS_OF_ALL);
 
   /** MiB of the packs that so many coarse blocks became, each of them what `next` gives. */
   async function sizes(settings: FrameSettings, blocks: number, next: () => Buffer): Promise<number[]> {
@@ -147,7 +148,7 @@ describe('packs are sealed', () => {
   });
 
   test('of a day at 16 MiB', async () => {
-    expect(await sizes(frameSettings(0, 0), (17 * MIB) / COARSE, noise)).toEqual([16, 1]);
+    expect(await sizes(frameSettings(0, 0, CODECS_OF_ALL), (17 * MIB) / COARSE, noise)).toEqual([16, 1]);
   });
 
   test('at 128 MiB of what compresses to nothing', async () => {

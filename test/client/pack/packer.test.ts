@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { frameSettings } from '../../../client/pack/frame-settings.ts';
 import { Packer as UnbuiltPacker } from '../../../client/pack/packer.ts';
+import { CODECS_OF_ALL } from '../../../shared/pack.ts';
 import { builtPacker } from '../../support/client/built-packer.ts';
 import { readPack } from '../../support/client/read-pack.ts';
 import { lacksSmallDisk, smallDisk } from '../../support/client/small-disk.ts';
@@ -12,8 +13,8 @@ import { named } from '../../support/programs.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const DAY = frameSettings(0, 0);
-const BULK = frameSettings(1_000_000_000, 0);
+const DAY = frameSettings(0, 0, CODECS_OF_ALL);
+const BULK = frameSettings(1_000_000_000, 0, CODECS_OF_ALL);
 
 async function fill(packer: UnbuiltPacker, bytes: Buffer, batchBytes: number): Promise<void> {
   for (let at = 0; at < bytes.length; at += batchBytes) {
