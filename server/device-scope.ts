@@ -14,6 +14,7 @@ import { CheckedPacks } from './pack/checked-packs.ts';
 import type { FrameScratch } from './pack/frame-scratch.ts';
 import { PackReader } from './pack/pack-reader.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
+import type { Room } from './room.ts';
 import { Turns } from './turns.ts';
 import { type AdmissionPorts, admit, dropIdle } from './upload/admission.ts';
 import { DurableStore } from './upload/durable-store.ts';
@@ -37,6 +38,9 @@ export interface ScopePorts {
   readonly log: Logger;
   readonly capabilities: Capabilities;
   readonly limits: Limits;
+  readonly room: Room;
+  /** The disk is full: nothing may be written or put right. */
+  readonly readOnly: boolean;
 }
 
 export interface DeviceScope {
@@ -92,6 +96,7 @@ export class DeviceScopes {
       checked: this.#checked,
       turns: this.#turns,
       log,
+      readOnly: this.#ports.readOnly,
     });
     const accept = { catalogue, vault, signer, now: capabilities.now };
     const finisher = new UploadFinisher({
@@ -108,7 +113,7 @@ export class DeviceScopes {
     });
     const admission: AdmissionPorts = {
       catalogue,
-      vault,
+      room: this.#ports.room,
       limits: this.#ports.limits,
       staging,
       isWriting: (id) => store.isWriting(id),

@@ -12,9 +12,13 @@ export function lockDirectory(directory: string): () => void {
   } catch (cause) {
     db.close();
     if (!codeOf(cause).startsWith('SQLITE_BUSY')) throw cause;
-    throw new Failure('state_locked', `Another server is running on the data directory ${directory}.`, {
-      cause,
-    });
+    throw new Failure(
+      'state_locked',
+      `Another server is running on the data directory ${directory}, or a backup is written there.`,
+      {
+        cause,
+      },
+    );
   }
   return () => db.close();
 }

@@ -1,24 +1,16 @@
-// The server's command line, and the only place of the server that knows process, clock and chance. Runs nothing by itself.
+// The server's command line. With serve.ts the only place of the server that knows process, clock and chance. Runs nothing by itself.
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
 import { Command, CommanderError, Option } from 'commander';
 import { asFailure, Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { Console } from './commands/console.ts';
-import { addLimitOptions, type LimitOptions, limitsOf } from './commands/limit-options.ts';
+import { addLimitOptions } from './commands/limit-options.ts';
 import type { TokenOptions } from './commands/token.ts';
-
-const DEFAULT_LISTEN = '127.0.0.1:8787';
-/**
- * What passes through a server is buffers and commits that are done with at once. A small young generation, and an old one that
- * grows by a little at most before it is looked through, keep 130 MB where V8's own choice took 200 (a first backup of 4 GiB and
- * ten days after it), at no time measured. With 30 % instead of 60 a server under 100,000 hostile requests grew by 40 MiB, not 66.
- */
-const V8_FLAGS = ['--semi-space-growth-factor=1', '--heap-growing-percent=30'];
+import { DEFAULT_LISTEN, type ServeOptions, serve } from './serve.ts';
 
 const LEVELS = ['silent', 'fatal', 'error', 'warn', 'info', 'debug'];
 
@@ -45,8 +37,13 @@ export async function main(argv: string[]): Promise<number> {
     .addOption(
       new Option('--log-level <level>', 'what is logged on standard error').choices(LEVELS).default('info'),
     )
+    .option('--log-file <file>', 'where the log is appended to instead; SIGHUP opens it anew')
+    .addHelpText(
+      'after',
+      '\nSIGHUP opens the log file anew, as log rotation needs it, and the server goes on: no upload is cut. SIGTERM and SIGINT end it.',
+    )
     .action(async (options: ServeOptions) => {
-      code = await serve(options);
+      code = await serve(options, capabilities);
     });
   addLimitOptions(program);
   const token = program.command('token').description('Enrolment tokens.');
@@ -113,6 +110,26 @@ export async function main(argv: string[]): Promise<number> {
         repair: options.repair ?? false,
       });
     });
+  program
+    .command('backup')
+    .description('Copies all that a server has to another folder. The server may be running.')
+    .addOption(dataOption())
+    .requiredOption(
+      '--to <dir>',
+      'a new or empty folder, or an earlier copy of this server, to which is added what is new',
+    )
+    .option('--check', 'read what an earlier run copied, too, and copy it again where it is damaged')
+    .option('--json', 'progress and result as JSON lines')
+    .addHelpText(
+      'after',
+      '\nWhat was cut off goes on when it is run again. The copy is a data directory: `server verify --data` reads it through, and `server --data` starts on it.',
+    )
+    .action(async (_options: BackupOptions, command: Command) => {
+      const options = command.optsWithGlobals<BackupOptions>();
+      const { backup } = await import('./commands/backup.ts');
+      const places = { source: resolve(options.data), target: resolve(options.to) };
+      code = await backup(consoleOf(options), { ...places, check: options.check ?? false });
+    });
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -123,13 +140,6 @@ export async function main(argv: string[]): Promise<number> {
   return code;
 }
 
-interface ServeOptions extends LimitOptions {
-  readonly data: string;
-  readonly listen: string;
-  readonly json?: boolean;
-  readonly logLevel: string;
-}
-
 interface CommandOptions {
   readonly data: string;
   readonly json?: boolean;
@@ -137,6 +147,11 @@ interface CommandOptions {
 
 interface RebuildOptions extends CommandOptions {
   readonly overwrite?: boolean;
+}
+
+interface BackupOptions extends CommandOptions {
+  readonly to: string;
+  readonly check?: boolean;
 }
 
 interface VerifyOptions extends CommandOptions {
@@ -152,87 +167,6 @@ function dataOption(): Option {
   return new Option('--data <dir>', 'data directory')
     .env('MAILFERRY_DATA')
     .default(join(home, 'mailferry-server'));
-}
-
-/** V8 sets the growth of young generations back to two with every thread that starts, so this is called again then. */
-function keepHeapSmall(): void {
-  for (const flag of V8_FLAGS) setFlagsFromString(flag);
-}
-
-async function serve(options: ServeOptions): Promise<number> {
-  const directory = resolve(options.data);
-  const { host, port } = parseListen(options.listen);
-  const limits = limitsOf(options);
-  // Before most of the program is loaded: what loading leaves in a young generation that has grown stays for good.
-  keepHeapSmall();
-  const [{ pino }, { startServer }] = await Promise.all([import('pino'), import('./start-server.ts')]);
-  const log = pino(
-    {
-      level: options.logLevel,
-      redact: ['*.authorization', '*.headers.authorization', '*.token', '*.credential'],
-    },
-    pino.destination({ fd: 2, sync: true }),
-  );
-  let code = 0;
-  let stop: (reason: string) => void = () => undefined;
-  const stopped = new Promise<string>((resolve) => {
-    stop = resolve;
-  });
-  const fatal = (error: unknown): void => {
-    log.fatal({ err: error }, 'the disk failed; stopping, so that nothing is acknowledged that may be lost');
-    code = 1;
-    stop('fatal');
-  };
-  const stopListening = onStop((reason) => stop(reason));
-  try {
-    const checkWorker = new URL('./pack/check-worker.js', import.meta.url);
-    const server = await startServer({
-      checkWorker,
-      threadStarted: keepHeapSmall,
-      directory,
-      host,
-      port,
-      capabilities,
-      limits,
-      log,
-      fatal,
-    });
-    process.stdout.write(
-      options.json
-        ? `${JSON.stringify({ listening: server.url })}\n`
-        : `Mailferry server listens on ${server.url}, data in ${directory}\n`,
-    );
-    log.info({ reason: await stopped }, 'stopping');
-    await server.close();
-  } finally {
-    stopListening();
-  }
-  return code;
-}
-
-/** Calls `stop` when the process is asked to end; the function returned takes the listeners away again. */
-function onStop(stop: (reason: string) => void): () => void {
-  const byTerm = (): void => stop('SIGTERM');
-  const byInt = (): void => stop('SIGINT');
-  // A server started by another process over IPC does not outlive it.
-  const byParent = (): void => stop('disconnect');
-  process.once('SIGTERM', byTerm);
-  process.once('SIGINT', byInt);
-  if (process.send) process.once('disconnect', byParent);
-  return () => {
-    process.off('SIGTERM', byTerm);
-    process.off('SIGINT', byInt);
-    // While somebody listens for it, the channel to the parent keeps the process alive.
-    process.off('disconnect', byParent);
-  };
-}
-
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(.+):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[2]);
-  if (!match || port > 65_535)
-    throw new Failure('usage', `"${text}" is no address such as ${DEFAULT_LISTEN}.`);
-  return { host: match[1]!.replace(/^\[(.*)\]$/, '$1'), port };
 }
 
 /** Lends the catalogue of a data directory that there is already. */

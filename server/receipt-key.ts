@@ -7,7 +7,8 @@ import { type Receipt, type ReceiptStatement, statementText } from '../shared/re
 import { codeOf } from './disk-failure.ts';
 import { writeDurably } from './durable-file.ts';
 
-const FILE = 'receipt-key.pem';
+/** The name of the key file in a data directory. */
+export const KEY_FILE = 'receipt-key.pem';
 
 export interface ReceiptSigner {
   /** Ed25519 public key, SPKI PEM. */
@@ -38,14 +39,27 @@ export async function openReceiptSigner(directory: string, makeKey: () => string
   };
 }
 
+/** The key file as it is; an Error ENOENT where there is none, a Failure `state_unusable` where it can't be read. */
+export async function readKeyFile(directory: string): Promise<string> {
+  try {
+    return await readFile(join(directory, KEY_FILE), 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw error;
+    const why = (error as Error).message;
+    throw new Failure('state_unusable', `${KEY_FILE} in ${directory} can't be read: ${why}.`, {
+      cause: error,
+    });
+  }
+}
+
 async function readOrMake(directory: string, makeKey: () => string): Promise<string> {
   try {
-    return await readFile(join(directory, FILE), 'utf8');
+    return await readKeyFile(directory);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
   }
   const pem = makeKey();
-  await writeDurably(directory, FILE, Buffer.from(pem));
+  await writeDurably(directory, KEY_FILE, Buffer.from(pem));
   return pem;
 }
 
@@ -54,7 +68,9 @@ function parseKey(pem: string): KeyObject {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (cause) {
-    throw new Failure('state_unusable', `${FILE} in the data directory is not a readable key.`, { cause });
+    throw new Failure('state_unusable', `${KEY_FILE} in the data directory is not a readable key.`, {
+      cause,
+    });
   }
-  throw new Failure('state_unusable', `${FILE} in the data directory is not an Ed25519 key.`);
+  throw new Failure('state_unusable', `${KEY_FILE} in the data directory is not an Ed25519 key.`);
 }

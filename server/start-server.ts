@@ -1,20 +1,13 @@
-// Puts a server together on a data directory and starts it: lock, catalogue, key, sweep, and only then the door opens.
-import type { AddressInfo } from 'node:net';
+// Starts a server. Where the disk is so full that nothing can be written, it starts for reading alone, and goes on as usual when there
+// is room again: restores don't wait for an operator.
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
-import { Catalogue } from './catalogue/catalogue.ts';
-import { makeDataDirectory } from './data-directory.ts';
-import { lockDirectory } from './directory-lock.ts';
-import { codeOf, isFatal } from './disk-failure.ts';
-import { catchUp } from './healing/catch-up.ts';
-import { finishComplete, removeOrphans } from './healing/sweep.ts';
-import { type App, createApp } from './http/app.ts';
-import { DEFAULT_LIMITS, type Limits } from './limits.ts';
-import { CheckThread, checkHere } from './pack/check-staged-pack.ts';
-import { FrameScratch } from './pack/frame-scratch.ts';
-import { openReceiptSigner } from './receipt-key.ts';
+import type { Catalogue } from './catalogue/catalogue.ts';
+import { codeOf, isFull } from './disk-failure.ts';
+import type { Limits } from './limits.ts';
+import { hasCatalogue, openServer } from './open-server.ts';
+import { Room } from './room.ts';
 import { FileVault } from './vault/file.ts';
 
 export interface ServerOptions {
@@ -33,6 +26,8 @@ export interface ServerOptions {
   readonly threadStarted?: () => void;
   /** Called once at most, when the server must not go on; the caller closes it. */
   readonly fatal: (error: unknown) => void;
+  /** Between two looks for lost packs that were not counted, in milliseconds; 30 s where nothing is said. */
+  readonly recountEveryMs?: number;
 }
 
 export interface RunningServer {
@@ -42,147 +37,99 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Time for requests to end by themselves at a stop, in milliseconds; uploads go on with the next start. */
-const GRACE_MS = 1_500;
-/** Time for what was cut to come to rest. */
-const REST_MS = 2_000;
-/** Between two looks for uploads that were given up. */
-const EXPIRY_MS = 6 * 3_600_000;
+/** Between two looks for room while the server only reads, in milliseconds. */
+const ROOM_MS = 2_000;
 
-/** Starts. Failures: `state_locked`, `state_unusable` (the directory, the key, a newer catalogue, the address). */
+/**
+ * Starts. Failures: `state_locked`, `state_unusable` (the directory, the key, a newer catalogue, the address, a copy that is not
+ * finished).
+ */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { directory, capabilities, log } = options;
-  await makeDataDirectory(directory);
-  const unlock = lockDirectory(directory);
-  const closing: (() => Promise<void> | void)[] = [unlock];
   try {
-    const catalogue = new Catalogue(directory);
-    closing.push(() => catalogue.close());
-    const vault = new FileVault(join(directory, 'vaults'));
-    closing.push(() => vault.close());
-    const scratch = new FrameScratch(join(directory, 'scratch'));
-    await scratch.prepare();
-    closing.push(() => scratch.close());
-    const checking = options.checkWorker
-      ? new CheckThread(options.checkWorker, options.threadStarted)
-      : undefined;
-    closing.push(() => checking?.close());
-    const signer = await openReceiptSigner(directory, await keyMaker(catalogue, options));
-    await catchUp({ catalogue, vault, scratch, signer, log });
-    const app = createApp({
-      catalogue,
-      vault,
-      scratch,
-      checkStaged: checking?.check ?? checkHere,
-      signer,
-      capabilities,
-      limits: { ...DEFAULT_LIMITS, ...options.limits },
-      log,
-      fatal: options.fatal,
-    });
-    closing.push(() => stop(app));
-    await vault.freeBytes();
-    const devices = await catalogue.enrolment.deviceIds();
-    for (const device of devices) {
-      await vault.sweep(device);
-      await removeOrphans(await app.scopes.of(device));
-    }
-    await listen(app, options);
-    const finishing = finishAll(app, devices, options).then(() => expireAll(app, catalogue, log));
-    closing.push(() => within(REST_MS, finishing));
-    const timer = setInterval(() => void expireAll(app, catalogue, log), EXPIRY_MS);
-    timer.unref();
-    closing.push(() => clearInterval(timer));
-    return { url: urlOf(app, options.host), catalogue, close: once(() => closeAll(closing)) };
+    return await openServer(options, false);
   } catch (error) {
-    await closeAll(closing);
-    throw error;
-  }
-}
-
-/** Makes the first key; never a second one, which would make every receipt that devices hold look forged. */
-async function keyMaker(
-  catalogue: Catalogue,
-  { capabilities, directory }: ServerOptions,
-): Promise<() => string> {
-  const isNew = (await catalogue.enrolment.deviceIds()).length === 0;
-  return () => {
-    if (isNew) return capabilities.newReceiptKey();
-    throw new Failure(
-      'state_unusable',
-      `receipt-key.pem is not in ${directory}, but devices hold receipts signed with it: put it back first.`,
-    );
-  };
-}
-
-async function listen({ fastify }: App, { host, port }: ServerOptions): Promise<void> {
-  try {
-    await fastify.listen({ host, port });
-  } catch (cause) {
-    if (!['EADDRINUSE', 'EADDRNOTAVAIL', 'EACCES', 'ENOTFOUND'].includes(codeOf(cause))) throw cause;
-    throw new Failure('state_unusable', `The server cannot listen on ${host}:${port} (${codeOf(cause)}).`, {
-      cause,
+    if (!(await wantsRoom(error, options.directory))) throw error;
+    const reading = await openServer(options, true).catch((cause) => {
+      options.log.error({ err: cause }, 'no start for reading alone either');
+      throw error;
     });
+    options.log.error(
+      { err: error },
+      'the disk is full: the server only reads; restores go on, and everything else when there is room',
+    );
+    return new UntilThereIsRoom(options, reading);
   }
 }
 
-async function finishAll(
-  { scopes }: App,
-  devices: readonly string[],
-  { log, fatal }: ServerOptions,
-): Promise<void> {
-  for (const device of devices) {
+/** Whether a start failed because nothing can be written, and there is something to read. SQLite does not always tell why. */
+async function wantsRoom(error: unknown, directory: string): Promise<boolean> {
+  if (!hasCatalogue(directory)) return false;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (isFull(cause)) return true;
+    if (/^SQLITE_(IOERR|CANTOPEN)/.test(codeOf(cause))) return !(await hasRoom(directory));
+  }
+  return false;
+}
+
+async function hasRoom(directory: string): Promise<boolean> {
+  const vault = new FileVault(join(directory, 'vaults'));
+  try {
+    return await new Room(directory, vault).has();
+  } finally {
+    await vault.close();
+  }
+}
+
+/** A server that reads only, until it can be started anew at the same address as one that writes. */
+class UntilThereIsRoom implements RunningServer {
+  readonly url: string;
+  readonly #options: ServerOptions;
+  #current: RunningServer;
+  #timer: NodeJS.Timeout | undefined;
+  #changing: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(options: ServerOptions, reading: RunningServer) {
+    this.#options = { ...options, port: Number(new URL(reading.url).port) };
+    this.#current = reading;
+    this.url = reading.url;
+    this.#wait();
+  }
+
+  get catalogue(): Catalogue {
+    return this.#current.catalogue;
+  }
+
+  #wait(): void {
+    this.#timer = setTimeout(() => {
+      this.#changing = this.#change();
+    }, ROOM_MS);
+    this.#timer.unref();
+  }
+
+  async #change(): Promise<void> {
+    const { directory, log, fatal } = this.#options;
+    if (!(await hasRoom(directory).catch(() => false))) return this.#isClosed ? undefined : this.#wait();
+    if (this.#isClosed) return;
+    await this.#current.close();
     try {
-      await finishComplete(await scopes.of(device), log);
+      this.#current = await openServer(this.#options, false);
+      log.info('there is room again: the server writes');
     } catch (error) {
-      log.error({ device, err: error }, 'the uploads of a device could not be finished');
-      if (isFatal(error)) return fatal(error);
+      log.error({ err: error }, 'the server could not go on to write');
+      try {
+        this.#current = await openServer(this.#options, true);
+        this.#wait();
+      } catch (cause) {
+        fatal(cause);
+      }
     }
   }
-}
 
-/** Forgets the uploads that were given up, of every device. */
-async function expireAll({ scopes }: App, catalogue: Catalogue, log: Logger): Promise<void> {
-  for (const device of await catalogue.enrolment.deviceIds()) {
-    try {
-      const uploads = await (await scopes.of(device)).expireUploads();
-      if (uploads > 0) log.info({ device, uploads }, 'unfinished uploads were forgotten');
-    } catch (error) {
-      log.error({ device, err: error }, 'the unfinished uploads of a device could not be looked through');
-    }
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#changing;
+    await this.#current.close();
   }
-}
-
-function urlOf({ fastify }: App, host: string): string {
-  const { port } = fastify.server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-async function stop({ fastify, uploadsAtRest }: App): Promise<void> {
-  const closed = fastify.close();
-  await within(GRACE_MS, closed);
-  fastify.server.closeAllConnections();
-  await within(REST_MS, Promise.all([closed, uploadsAtRest()]));
-}
-
-/** Closes in the reverse order of opening. */
-async function closeAll(closing: (() => Promise<void> | void)[]): Promise<void> {
-  for (const close of closing.splice(0).reverse()) await close();
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work.catch(() => undefined), late]);
-  clearTimeout(timer);
-}
-
-function once(work: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  return () => {
-    running ??= work();
-    return running;
-  };
 }

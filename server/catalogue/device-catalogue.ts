@@ -26,6 +26,26 @@ export class DeviceCatalogue {
     this.lists = new VersionPages(db, device);
   }
 
+  /** How often packs were lost or came back since the versions were last counted; 0: what they are said to lack is true. */
+  async uncounted(): Promise<number> {
+    const row = await this.#db
+      .selectFrom('devices')
+      .select('uncounted')
+      .where('id', '=', this.device)
+      .executeTakeFirst();
+    return row?.uncounted ?? 0;
+  }
+
+  /** The versions were counted, as it was when `uncounted` was asked for; what was lost since stays to be counted. */
+  async counted(uncounted: number): Promise<void> {
+    await this.#db
+      .updateTable('devices')
+      .set({ uncounted: 0 })
+      .where('id', '=', this.device)
+      .where('uncounted', '=', uncounted)
+      .execute();
+  }
+
   /** All of `work`, durably, or nothing of it. `work` must only touch the rows it is given. */
   transaction<Result>(work: (rows: DeviceCatalogue) => Promise<Result>): Promise<Result> {
     return this.#db.transaction().execute((db) => work(new DeviceCatalogue(db, this.device)));

@@ -16,6 +16,12 @@ export interface DeviceRow extends Device {
   readonly revokedAt: string | null;
 }
 
+export interface TokenQuestion {
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly by: string | undefined;
+}
+
 export class Enrolment {
   readonly #db: Kysely<Schema>;
 
@@ -43,16 +49,31 @@ export class Enrolment {
   }
 
   /**
+   * What a token is good for now, without spending it: the device that it renews, or null for a new one. `by`: the device that asks,
+   * undefined for a machine that is none yet. A Failure `token_refused`, the same for unknown, used up, expired and bound to another
+   * device.
+   */
+  async renewedBy(tokenHash: Uint8Array, { now, by }: TokenQuestion): Promise<DeviceRow | null> {
+    const token = await this.#db
+      .selectFrom('tokens')
+      .select('device')
+      .where('hash', '=', tokenHash)
+      .where('uses_left', '>', 0)
+      .where('expires_at', '>', now)
+      .executeTakeFirst();
+    if (!token || (by !== undefined && by !== token.device)) throw tokenRefused();
+    return token.device === null ? null : ((await this.device(token.device)) ?? null);
+  }
+
+  /**
    * Takes one use of a token and records what it is good for, both or neither: `asked` as a new device, or its credential as the only
-   * one of the device that the token is bound to. However many ask at once, a token serves as often as it says. `by`: the device
-   * that asks, undefined for a machine that is none yet. A Failure `token_refused`, the same for unknown, used up, expired and bound
-   * to another device. `keep` is called when the token was found good; where it fails, nothing is recorded and the token is
-   * as good as before. Returns the device as it is recorded, and whether it was one before.
+   * one of the device that the token is bound to. However many ask at once, a token serves as often as it says. Failures as those of
+   * renewedBy(). Returns the device as it is recorded, and whether it was one before.
    */
   async redeem(
     tokenHash: Uint8Array,
     asked: Omit<DeviceRow, 'revokedAt'>,
-    { now, by, keep }: { now: number; by: string | undefined; keep: (device: DeviceRow) => Promise<void> },
+    { now, by }: TokenQuestion,
   ): Promise<{ device: DeviceRow; renewed: boolean }> {
     return this.#db.transaction().execute(async (db) => {
       const taken = await db
@@ -64,14 +85,12 @@ export class Enrolment {
         .returning('device')
         .executeTakeFirst();
       // Thrown inside the transaction: the use is not lost.
-      if (!taken || (by !== undefined && by !== taken.device))
-        throw new Failure('token_refused', 'The enrolment token is not valid.');
+      if (!taken || (by !== undefined && by !== taken.device)) throw tokenRefused();
       const renewed = taken.device !== null;
       if (renewed) await withdrawTokens(db, taken.device!);
       const device = renewed
         ? await renewCredential(db, taken.device!, asked.credential)
         : await addDevice(db, asked);
-      await keep(device);
       return { device, renewed };
     });
   }
@@ -87,13 +106,9 @@ export class Enrolment {
 
   /**
    * From now on neither the credential of device `id` nor a token made for it until now opens anything. Idempotent: the first time
-   * counts. `keep` is called with the device as it will be; where it fails, nothing is recorded.
+   * counts.
    */
-  async revoke(
-    id: string,
-    at: string,
-    keep: (device: DeviceRow) => Promise<void> = async () => undefined,
-  ): Promise<DeviceRow> {
+  async revoke(id: string, at: string): Promise<DeviceRow> {
     return this.#db.transaction().execute(async (db) => {
       await withdrawTokens(db, id);
       const row = await db
@@ -102,9 +117,7 @@ export class Enrolment {
         .where('id', '=', id)
         .returningAll()
         .executeTakeFirstOrThrow();
-      const device = deviceOfRow(row);
-      await keep(device);
-      return device;
+      return deviceOfRow(row);
     });
   }
 
@@ -134,6 +147,17 @@ export class Enrolment {
     return rows.map(deviceOfRow);
   }
 
+  async device(id: string): Promise<DeviceRow | undefined> {
+    const row = await this.#db.selectFrom('devices').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && deviceOfRow(row);
+  }
+
+  /** The devices of which packs were lost or came back since their versions were last counted. */
+  async uncountedIds(): Promise<string[]> {
+    const rows = await this.#db.selectFrom('devices').select('id').where('uncounted', '>', 0).execute();
+    return rows.map((row) => row.id);
+  }
+
   /** The device whose credential has this hash. A search by the hash of 256 random bits tells a guesser nothing. */
   async deviceOf(credentialHash: Uint8Array): Promise<Device | undefined> {
     return this.#db
@@ -148,6 +172,10 @@ export class Enrolment {
     const rows = await this.#db.selectFrom('devices').select('id').execute();
     return rows.map((row) => row.id);
   }
+}
+
+function tokenRefused(): Failure {
+  return new Failure('token_refused', 'The enrolment token is not valid.');
 }
 
 async function withdrawTokens(db: Kysely<Schema>, device: string): Promise<void> {

@@ -104,4 +104,21 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX versions_by_kind ON versions (device, kind, complete, sequence, received_at);
   CREATE INDEX versions_by_time ON versions (device, sequence, received_at, complete);
   `,
+  `
+  -- The public key that receipts are signed for: another key file is noticed before anything is signed with it. One row at most.
+  CREATE TABLE receipt_key (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    public_key TEXT NOT NULL
+  ) STRICT;
+  `,
+  `
+  -- How often packs of a device were lost or came back since its versions were last counted. A crash can't come between the two:
+  -- the trigger counts in the transaction that changes the pack.
+  ALTER TABLE devices ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0 CHECK (uncounted >= 0);
+  UPDATE devices SET uncounted = 1
+    WHERE id IN (SELECT device FROM packs WHERE lost = 1) OR id IN (SELECT device FROM versions WHERE damaged > 0);
+  CREATE TRIGGER packs_lost_changed AFTER UPDATE OF lost ON packs WHEN old.lost <> new.lost BEGIN
+    UPDATE devices SET uncounted = uncounted + 1 WHERE id = new.device;
+  END;
+  `,
 ];

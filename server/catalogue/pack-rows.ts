@@ -76,6 +76,11 @@ export class PackRows {
     return this.#all().where('row', '>', after).orderBy('row').limit(limit).execute();
   }
 
+  /** The packs that were recorded last and are there, newest first. */
+  async newest(limit: number): Promise<PackRow[]> {
+    return this.#all().where('lost', '=', 0).orderBy('row', 'desc').limit(limit).execute();
+  }
+
   /** Those of `ids` that are known and there, by their id. Raw packs don't count: no commit can name one. */
   async known(ids: readonly string[]): Promise<Map<string, PackRow>> {
     const found = new Map<string, PackRow>();

@@ -20,6 +20,14 @@ interface DeviceTable {
   created_at: string;
   /** From then on its credential opens nothing; its vault stays. */
   revoked_at: string | null;
+  /** How often packs of it were lost or came back since its versions were last counted; 0: the counts hold. */
+  uncounted: Generated<number>;
+}
+
+interface KeyTable {
+  only_row: number;
+  /** SPKI PEM. */
+  public_key: string;
 }
 
 /** What an upload is to become. */
@@ -102,4 +110,5 @@ export interface Schema {
   map_pages: PageTable;
   versions: VersionTable;
   receipts: ReceiptTable;
+  receipt_key: KeyTable;
 }

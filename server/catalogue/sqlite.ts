@@ -35,6 +35,28 @@ export function openSqlite(file: string): Database.Database {
   }
 }
 
+/**
+ * A connection that only reads, for a disk without room: with the file to itself, SQLite keeps the index of its journal in memory and
+ * not in a file of its own. Nobody else can open the database meanwhile. A Failure `state_unusable` where it is not of the shape
+ * `version`: it can't be brought there.
+ */
+export function openSqliteToRead(file: string, version: number): Database.Database {
+  const db = new Database(file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+  try {
+    // Before the first read, which decides where that index lies.
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.pragma('query_only = ON');
+    db.pragma('trusted_schema = OFF');
+    db.pragma('cell_size_check = ON');
+    db.pragma('cache_size = -2048');
+    if (db.pragma('user_version', { simple: true }) === version) return db;
+    throw new Failure('state_unusable', 'The catalogue was written by another version of Mailferry.');
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
 function assertSafe(db: Database.Database): void {
   const mode = db.pragma('journal_mode', { simple: true });
   const synchronous = db.pragma('synchronous', { simple: true });

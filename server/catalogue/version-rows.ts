@@ -113,6 +113,18 @@ export class VersionRows {
       .execute();
   }
 
+  /** The places and ids of the versions that have a receipt, in that order, from the one after `sequence` on. */
+  async placesAfter(sequence: number, limit: number): Promise<{ sequence: number; id: string }[]> {
+    return this.#db
+      .selectFrom('receipts')
+      .select(['sequence', 'version as id'])
+      .where('device', '=', this.#device)
+      .where('sequence', '>', sequence)
+      .orderBy('sequence')
+      .limit(limit)
+      .execute();
+  }
+
   /** The newest receipt and its sequence: what the next one is chained to. */
   async lastReceipt(): Promise<(Receipt & { sequence: number }) | undefined> {
     return this.#db

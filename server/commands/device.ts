@@ -4,8 +4,8 @@ import { Failure } from '../../shared/failure.ts';
 import type { Capabilities } from '../capabilities.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
 import type { DeviceRow, Enrolment } from '../catalogue/enrolment.ts';
-import { keepDevice } from '../enrol.ts';
-import { openReceiptSigner } from '../receipt-key.ts';
+import { revokeDevice as revoke } from '../enrol.ts';
+import { openKnownSigner } from '../known-key.ts';
 import { FileVault } from '../vault/file.ts';
 import { type Console, result } from './console.ts';
 
@@ -40,16 +40,12 @@ export async function revokeDevice(
   { now }: Pick<Capabilities, 'now'>,
 ): Promise<void> {
   const { enrolment } = catalogue;
-  const { id } = await findDevice(enrolment, wanted);
-  const signer = await openReceiptSigner(directory, () => {
-    throw new Failure('state_unusable', `receipt-key.pem is not in ${directory}.`);
-  });
+  const device = await findDevice(enrolment, wanted);
   const vault = new FileVault(join(directory, 'vaults'));
   try {
-    // The vault first: a catalogue that is made again, or restored from an older copy, must not let it in again.
-    const { name, revokedAt } = await enrolment.revoke(id, new Date(now()).toISOString(), (device) =>
-      keepDevice(vault, signer, device),
-    );
+    const signer = await openKnownSigner({ directory, catalogue, vault });
+    const at = new Date(now()).toISOString();
+    const { id, name, revokedAt } = await revoke(enrolment, { vault, signer }, device, at);
     result(console, [`revoked: ${id} (${name}); its versions stay`], { device: id, name, revokedAt });
   } finally {
     await vault.close();

@@ -3,14 +3,15 @@ import type { Logger } from 'pino';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { keepDevice } from '../enrol.ts';
+import type { DeviceRow } from '../catalogue/enrolment.ts';
+import { keepDevice, stagedMark } from '../enrol.ts';
 import type { FrameScratch } from '../pack/frame-scratch.ts';
 import { PackReader } from '../pack/pack-reader.ts';
 import type { ReceiptSigner } from '../receipt-key.ts';
 import { type DeviceStatement, decodeDevice } from '../vault/device-object.ts';
 import type { Vault } from '../vault/vault.ts';
 import { VersionReader } from '../version/version-reader.ts';
-import { recountDamage } from './damage.ts';
+import { recountWhereDue } from './damage.ts';
 import { addDevice } from './rebuild.ts';
 import { replayDevice } from './replay.ts';
 
@@ -29,8 +30,14 @@ export interface CatchUpPorts {
  */
 export async function catchUp({ catalogue, vault, scratch, signer, log }: CatchUpPorts): Promise<void> {
   const rows = new Map((await catalogue.enrolment.devices()).map((row) => [row.id, row]));
+  await settleStaged(rows, vault);
   for (const [id, row] of rows) {
     const kept = await keptDevice(id, vault, signer);
+    // A revocation is only undone by a new credential: where the vault knows the same one, unrevoked, it is the vault that is older.
+    if (kept?.credential === toHex(row.credential) && kept.revokedAt === null && row.revokedAt !== null) {
+      await keepDevice(vault, signer, row);
+      continue;
+    }
     const isOlder = kept && (kept.credential !== toHex(row.credential) || kept.revokedAt !== row.revokedAt);
     if (isOlder) {
       const credential = Buffer.from(kept.credential, 'hex');
@@ -47,8 +54,7 @@ export async function catchUp({ catalogue, vault, scratch, signer, log }: CatchU
     }
     const its = catalogue.forDevice(device);
     const reader = new VersionReader(its, packs);
-    // A crash may have come between a map that was mended and the count of what is still lacking.
-    if ((await its.packs.lost()).length > 0) await recountDamage(its);
+    await recountWhereDue(its);
     const { versions, trouble } = await replayDevice({
       catalogue: its,
       vault,
@@ -59,6 +65,15 @@ export async function catchUp({ catalogue, vault, scratch, signer, log }: CatchU
     if (versions > 0)
       log.warn({ device, versions }, 'versions that the catalogue did not know were brought in');
     for (const { what, message } of trouble) log.error({ device, what }, message);
+  }
+}
+
+/** Ends enrolments that a crash cut: where the row was written, what the vault keeps follows; where not, nobody has the credential. */
+async function settleStaged(rows: ReadonlyMap<string, DeviceRow>, vault: Vault): Promise<void> {
+  for (const { device, mark } of await vault.stagedDevices()) {
+    const row = rows.get(device);
+    if (row && stagedMark(row.credential) === mark) await vault.publishDevice(device, mark);
+    else await vault.dropStagedDevice(device, mark);
   }
 }
 

@@ -16,6 +16,8 @@ export interface DamagePorts {
   /** The device's turns: maps are only changed between its commits. */
   readonly turns: Turns;
   readonly log: Logger;
+  /** Nothing can be contained; a damaged read fails all the same. */
+  readonly readOnly: boolean;
 }
 
 /** Looks after the packs of one device. */
@@ -33,6 +35,7 @@ export class DamageWatch {
    * device.
    */
   async suspect(failure: Failure): Promise<boolean> {
+    if (this.#ports.readOnly) return false;
     const { pack, packs } = failure.detail as { pack?: string; packs?: readonly string[] };
     const ids = new Set([...(packs ?? []), ...(pack === undefined ? [] : [pack])]);
     const found = await Promise.all([...ids].map((id) => this.#lookOnce(id)));

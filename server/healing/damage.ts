@@ -70,6 +70,18 @@ export function lostBlocks(page: MapPage, lost: ReadonlySet<string>): number[] {
  * how many blocks it lacks. One at a time for a device: the caller sees to that. How many versions lack something.
  */
 export async function recountDamage(catalogue: DeviceCatalogue): Promise<number> {
+  const uncounted = await catalogue.uncounted();
+  const damaged = await count(catalogue);
+  await catalogue.counted(uncounted);
+  return damaged;
+}
+
+/** As recountDamage, where packs were lost or came back and no count came after, such as in a crash. */
+export async function recountWhereDue(catalogue: DeviceCatalogue): Promise<void> {
+  if ((await catalogue.uncounted()) > 0) await recountDamage(catalogue);
+}
+
+async function count(catalogue: DeviceCatalogue): Promise<number> {
   const lost = new Set((await catalogue.packs.lost()).map(({ row }) => String(row)));
   if (lost.size === 0) {
     await catalogue.versions.clearDamage();

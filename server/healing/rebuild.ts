@@ -4,12 +4,14 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fromHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
+import { assertFinished } from '../backup/unfinished.ts';
 import type { Capabilities } from '../capabilities.ts';
 import { CATALOGUE, Catalogue } from '../catalogue/catalogue.ts';
 import { checkSqlite } from '../catalogue/sqlite.ts';
 import { lockDirectory } from '../directory-lock.ts';
 import { codeOf } from '../disk-failure.ts';
 import { syncDirectory } from '../durable-file.ts';
+import { anotherKey, hasSigned } from '../known-key.ts';
 import { FrameScratch } from '../pack/frame-scratch.ts';
 import { PackReader } from '../pack/pack-reader.ts';
 import { openReceiptSigner, type ReceiptSigner } from '../receipt-key.ts';
@@ -54,6 +56,7 @@ const COMPANIONS = ['-wal', '-shm'];
  */
 export async function rebuildCatalogue(options: RebuildOptions): Promise<Rebuilt> {
   const { directory, overwrite } = options;
+  assertFinished(directory);
   if (!existsSync(join(directory, 'vaults'))) {
     throw new Failure('state_unusable', `There are no vaults in ${directory}, from which to rebuild.`);
   }
@@ -70,6 +73,9 @@ export async function rebuildCatalogue(options: RebuildOptions): Promise<Rebuilt
         `receipt-key.pem is not in ${directory}: without it no receipt can be checked. Put it back first.`,
       );
     });
+    const vault = new FileVault(join(directory, 'vaults'));
+    // With another key nothing of the vaults would count, and an empty catalogue would take the place of the one that is there.
+    if ((await hasSigned(signer, vault)) === false) throw anotherKey(directory);
     const building = join(directory, BUILDING);
     await removeSqlite(building);
     const devices = await build(options, signer);
@@ -87,6 +93,7 @@ async function build(options: RebuildOptions, signer: ReceiptSigner): Promise<Re
   const catalogue = new Catalogue(directory, BUILDING);
   const vault = new FileVault(join(directory, 'vaults'));
   try {
+    await catalogue.key.record(signer.publicKey);
     const packs = new PackReader(vault, new FrameScratch(join(directory, 'scratch')));
     const rebuilt: RebuiltDevice[] = [];
     for (const device of await vault.devices()) {

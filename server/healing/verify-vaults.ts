@@ -5,17 +5,19 @@ import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { MAX_PAGE, type VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
+import { assertFinished } from '../backup/unfinished.ts';
 import { CATALOGUE, Catalogue } from '../catalogue/catalogue.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { checkSqlite } from '../catalogue/sqlite.ts';
+import { openKnownSigner } from '../known-key.ts';
 import { FrameScratch } from '../pack/frame-scratch.ts';
 import { PackReader } from '../pack/pack-reader.ts';
-import { openReceiptSigner, type ReceiptSigner } from '../receipt-key.ts';
+import type { ReceiptSigner } from '../receipt-key.ts';
 import { sha256 } from '../sha256.ts';
 import { FileVault } from '../vault/file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { openMap, VersionReader } from '../version/version-reader.ts';
-import { contain, isWhole, recountDamage } from './damage.ts';
+import { contain, isWhole, recountDamage, recountWhereDue } from './damage.ts';
 import { type DamagedObject, REBUILD, verifyObjects } from './verify-objects.ts';
 
 export interface VerifyOptions {
@@ -54,7 +56,8 @@ export interface VerifiedDevice {
 const AT_ONCE = 200;
 
 /**
- * Verifies the vaults of a data directory. Changes nothing but with `repair`. Failures: `state_unusable` where catalogue or key are
+ * Verifies the vaults of a data directory. Changes nothing but with `repair`, except that versions are counted where packs were lost or
+ * came back since. Failures: `state_unusable` where catalogue or key are
  * gone or the database itself is damaged, for which there is `server rebuild`.
  */
 export async function verifyVaults({
@@ -62,6 +65,7 @@ export async function verifyVaults({
   repair,
   progress,
 }: VerifyOptions): Promise<VerifiedDevice[]> {
+  assertFinished(directory);
   const file = join(directory, CATALOGUE);
   if (!existsSync(file)) throw new Failure('state_unusable', `There is no catalogue in ${directory}.`);
   const wrong = checkSqlite(file);
@@ -71,18 +75,18 @@ export async function verifyVaults({
       `The catalogue is damaged (${wrong}); stop the server and run \`mailferry server rebuild\`.`,
     );
   }
-  const signer = await openReceiptSigner(directory, () => {
-    throw new Failure('state_unusable', `receipt-key.pem is not in ${directory}.`);
-  });
   const catalogue = new Catalogue(directory);
   const vault = new FileVault(join(directory, 'vaults'));
   const packs = new PackReader(vault, new FrameScratch(join(directory, 'scratch')));
   try {
+    const signer = await openKnownSigner({ directory, catalogue, vault });
     const verified: VerifiedDevice[] = [];
     for (const { id, name } of await catalogue.enrolment.devices()) {
       const rows = catalogue.forDevice(id);
       const tell = (done: number, total: number): void => progress(id, done, total);
       const stored = await verifyPacks(rows, vault, repair, tell);
+      // Also what another process, or one that was cut off, found lost.
+      await recountWhereDue(rows);
       const reader = new VersionReader(rows, packs);
       const { versions, trouble } = await verifyVersions(rows, reader, signer);
       const objects = await verifyObjects({ rows, vault, reader, signer }, repair);

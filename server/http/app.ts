@@ -7,7 +7,6 @@ import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
-import { RESERVE_BYTES } from '../upload/admission.ts';
 import { exchangeTus } from '../upload/tus-exchange.ts';
 import { authenticate } from './authenticate.ts';
 import { DEVICE_ROUTES } from './device-routes.ts';
@@ -34,6 +33,9 @@ export interface App {
 const LARGE_BODIES = 4;
 /** Most bytes of a body other than a commit's. */
 const SMALL_BODY = 16_384;
+
+/** The methods that a server answers whose disk is full. */
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** No route has a schema of Fastify's: shared/protocol.ts reads what comes in. Fastify's own compilers took a third of a server's start. */
 const noCompiler = (): never => {
@@ -75,6 +77,12 @@ export function createApp(ports: AppPorts): App {
       done(error as Error);
     }
   });
+  if (ports.readOnly) {
+    app.addHook('onRequest', async ({ method }) => {
+      if (READING.has(method)) return;
+      throw new Failure('server_full', 'The server has no room left, and only reads until it has.');
+    });
+  }
   app.addHook('onResponse', async (request, reply) => {
     if (!request.raw.complete) lingerThenCut(request.raw);
     const ms = Math.round(reply.elapsedTime);
@@ -191,10 +199,10 @@ function requireDevice(
 }
 
 /** Why the server can't take backups now, as the code of a failure; null: it can. */
-async function unready({ catalogue, vault, log }: AppPorts): Promise<string | null> {
+async function unready({ catalogue, room, readOnly, log }: AppPorts): Promise<string | null> {
   try {
     await catalogue.check();
-    return (await vault.freeBytes()) >= RESERVE_BYTES ? null : 'server_full';
+    return !readOnly && (await room.has()) ? null : 'server_full';
   } catch (error) {
     log.error({ err: error }, 'not ready');
     return serverFailure(error).code;

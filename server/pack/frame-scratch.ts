@@ -17,6 +17,8 @@ export class FrameScratch {
   /** One frame is unfolded after another: a decoder holds as much as the window that a day is compressed with, 4 MiB. */
   readonly #unfolding = new Turns();
   #made = 0;
+  /** False on a disk that has no room even for an empty folder: every frame is unfolded anew then. */
+  #hasFolder = true;
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -25,7 +27,12 @@ export class FrameScratch {
   /** Makes the folder, empty: what a server that died left there is of no use. */
   async prepare(): Promise<void> {
     await rm(this.#directory, { recursive: true, force: true });
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#hasFolder = false;
+    }
   }
 
   /**
@@ -39,6 +46,7 @@ export class FrameScratch {
     offset: number,
     into: Uint8Array,
   ): Promise<number> {
+    if (!this.#hasFolder) return readPieces(unfold(), offset, into);
     const keep = (): Promise<FileHandle> => this.#unfolding.take('frame', () => this.#keep(unfold()));
     try {
       return await this.#files.with(key, keep, async (file) => {

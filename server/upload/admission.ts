@@ -5,17 +5,15 @@ import { Failure } from '../../shared/failure.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { codeOf } from '../disk-failure.ts';
 import type { Limits } from '../limits.ts';
-import type { Vault } from '../vault/vault.ts';
+import type { Room } from '../room.ts';
 import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
 
-/** What stays free on the disk, for the catalogue and for putting things right. */
-export const RESERVE_BYTES = 67_108_864;
 /** An unfinished upload on which nothing happened for so long gives way to a new one. */
 const IDLE_MS = 3_600_000;
 
 export interface AdmissionPorts {
   readonly catalogue: DeviceCatalogue;
-  readonly vault: Vault;
+  readonly room: Room;
   readonly limits: Limits;
   /** Where the device's uploads lie. */
   readonly staging: string;
@@ -32,7 +30,7 @@ export async function admit(
   metadata: UploadMetadata | undefined,
   length: number | undefined,
 ): Promise<UploadPlan> {
-  const { catalogue, vault, limits } = ports;
+  const { catalogue, room, limits } = ports;
   const plan = planUpload(metadata, length, limits.fileBytes);
   const bytes = length ?? 0;
   const open = await catalogue.uploads.openSum();
@@ -47,7 +45,7 @@ export async function admit(
       });
     }
   }
-  if ((await vault.freeBytes()) < RESERVE_BYTES + bytes) {
+  if (!(await room.has(bytes))) {
     throw new Failure('server_full', 'The server has no room for this upload.');
   }
   return plan;

@@ -8,6 +8,7 @@ import { OpenFiles } from '../open-files.ts';
 import type { Vault } from './vault.ts';
 
 /*
+ * <root>/enrolling/<device>-<mark>.json               what is to be known of a device whose row is not written yet
  * <root>/<device>/device.json                         what is known of the device
  * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
  * <root>/<device>/packs/<first 2 digits>/<pack>       published
@@ -19,6 +20,8 @@ import type { Vault } from './vault.ts';
 const FILES_OPEN = 16;
 const DEVICE_NAME = /^[0-9a-f]{32}$/;
 const DEVICE_OBJECT = 'device.json';
+const STAGED = 'enrolling';
+const STAGED_NAME = /^([0-9a-f]{32})-([0-9a-f]{16})\.json$/;
 const PACK_NAME = /^[0-9a-f]{64}$/;
 const VERSION_NAME = /^(\d{12})-([0-9a-f-]{36})\.json$/;
 
@@ -92,8 +95,17 @@ export class FileVault implements Vault {
     }
   }
 
-  hasPack(device: string, id: string): Promise<boolean> {
-    return exists(join(this.#packDirectory(device, id), id));
+  async hasPack(device: string, id: string): Promise<boolean> {
+    return (await this.packBytes(device, id)) !== undefined;
+  }
+
+  async packBytes(device: string, id: string): Promise<number | undefined> {
+    try {
+      return (await stat(join(this.#packDirectory(device, id), id))).size;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
   }
 
   async putVersion(device: string, sequence: number, id: string, body: Uint8Array): Promise<void> {
@@ -139,6 +151,38 @@ export class FileVault implements Vault {
     }
   }
 
+  async stageDevice(device: string, mark: string, body: Uint8Array): Promise<void> {
+    const directory = join(this.#root, STAGED);
+    await this.#make(directory);
+    await writeDurably(directory, stagedName(device, mark), body);
+  }
+
+  async publishDevice(device: string, mark: string): Promise<void> {
+    const directory = join(this.#root, device);
+    await this.#make(directory);
+    try {
+      await rename(join(this.#root, STAGED, stagedName(device, mark)), join(directory, DEVICE_OBJECT));
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    await syncDirectory(directory);
+  }
+
+  async dropStagedDevice(device: string, mark: string): Promise<void> {
+    await rm(join(this.#root, STAGED, stagedName(device, mark)), { force: true });
+  }
+
+  async stagedDevices(): Promise<{ device: string; mark: string }[]> {
+    const directory = join(this.#root, STAGED);
+    const staged: { device: string; mark: string }[] = [];
+    for (const name of await namesIn(directory)) {
+      const match = STAGED_NAME.exec(name);
+      if (match) staged.push({ device: match[1]!, mark: match[2]! });
+      else if (name.endsWith('.tmp')) await rm(join(directory, name), { force: true });
+    }
+    return staged;
+  }
+
   async *packs(device: string): AsyncGenerator<{ id: string; stored: number }> {
     const directory = join(this.#root, device, 'packs');
     for (const part of await namesIn(directory)) {
@@ -178,12 +222,26 @@ export class FileVault implements Vault {
   }
 }
 
+/** Where a published pack lies below the root of a vault. */
+export function packPath(root: string, device: string, id: string): string {
+  return join(root, device, 'packs', id.slice(0, 2), id);
+}
+
+/** Where the object of a version lies below the root of a vault. */
+export function versionPath(root: string, device: string, sequence: number, id: string): string {
+  return join(root, device, 'versions', versionName(sequence, id));
+}
+
 function damaged(pack: string, what: string, cause?: unknown): Failure {
   return new Failure('pack_damaged', `Pack ${pack} ${what}.`, { cause, detail: { pack } });
 }
 
 function versionName(sequence: number, id: string): string {
   return `${String(sequence).padStart(12, '0')}-${id}.json`;
+}
+
+function stagedName(device: string, mark: string): string {
+  return `${device}-${mark}.json`;
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -35,6 +35,9 @@ export interface Vault {
   /** Whether the pack lies there, published. */
   hasPack(device: string, id: string): Promise<boolean>;
 
+  /** Bytes of a published pack, without reading any of them; undefined where it is not there. */
+  packBytes(device: string, id: string): Promise<number | undefined>;
+
   /**
    * Stores a version as it was accepted, under its place in the device's order. With all of them, replayed in that order,
    * the catalogue can be made again. The same place and id again replaces, atomically: a commit that was cut short is repeated, or an
@@ -56,6 +59,21 @@ export interface Vault {
 
   /** What putDevice stored, or undefined. */
   readDevice(device: string): Promise<Uint8Array | undefined>;
+
+  /**
+   * Stores, aside and durably, what is to be known of a device once its row is written; `mark` tells several for one device apart
+   * (16 hexadecimal digits). devices() and readDevice() know nothing of it.
+   */
+  stageDevice(device: string, mark: string, body: Uint8Array): Promise<void>;
+
+  /** Puts a staged object in the place of the device's, durably and atomically. Idempotent, also where it is no longer staged. */
+  publishDevice(device: string, mark: string): Promise<void>;
+
+  /** Removes a staged object. Idempotent. */
+  dropStagedDevice(device: string, mark: string): Promise<void>;
+
+  /** What a crash left staged. Called at start. */
+  stagedDevices(): Promise<readonly { readonly device: string; readonly mark: string }[]>;
 
   /** The published packs of a device and how many bytes each has, in no order. Called by rebuilds and checks. */
   packs(device: string): AsyncIterable<{ readonly id: string; readonly stored: number }>;

@@ -4,7 +4,7 @@ import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
-import { recountDamage } from '../healing/damage.ts';
+import { recountDamage, recountWhereDue } from '../healing/damage.ts';
 import { sha256, startSha256 } from '../sha256.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import { layChanges } from './lay-changes.ts';
@@ -44,6 +44,8 @@ export async function commitVersion(
   if (body.complete && body.sha256 === null) {
     throw new Failure('malformed', 'A complete version states the SHA-256 of its bytes.');
   }
+  // A base counts as whole only by a count that came after the last loss of a pack.
+  await recountWhereDue(catalogue);
   const base = body.base === null ? undefined : await catalogue.versions.map(body.base);
   if (body.base !== null && !base)
     throw new Failure('base_unknown', 'The base of the commit is not known here.');

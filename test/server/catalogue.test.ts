@@ -82,7 +82,7 @@ describe('rows', () => {
       await catalogue.enrolment.redeem(
         new Uint8Array(32),
         { id, name: id, credential, createdAt: '' },
-        { now: 5, by: undefined, keep: async () => undefined },
+        { now: 5, by: undefined },
       );
     }
     const [a, b] = devices.map((device) => catalogue.forDevice(device));
