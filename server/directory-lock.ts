@@ -8,6 +8,8 @@ import { codeOf } from './disk-failure.ts';
 export function lockDirectory(directory: string): () => void {
   const db = new Database(join(directory, 'lock.db'), { timeout: 0 });
   try {
+    // Nothing is ever written; with a journal in a file, a full disk would keep the lock from being had.
+    db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     db.close();

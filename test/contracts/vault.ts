@@ -99,6 +99,34 @@ export function vaultContract(make: () => Promise<Vault>): void {
     expect(packs).toEqual([{ id, stored: 10 }]);
   });
 
+  it('keeps a staged device aside until it is published, and drops it when told, once or again', async () => {
+    const [first, second] = ['1'.repeat(16), '2'.repeat(16)];
+    await vault.putDevice(A, Buffer.from('old'));
+    for (const [device, mark] of [
+      [A, first],
+      [A, second],
+      [B, first],
+    ] as const)
+      await vault.stageDevice(device, mark, Buffer.from(`new ${mark}`));
+    expect(await vault.devices()).toEqual([A]);
+    expect(await vault.stagedDevices()).toHaveLength(3);
+    await vault.publishDevice(A, second);
+    await vault.publishDevice(A, second);
+    expect(Buffer.from((await vault.readDevice(A))!).toString()).toBe(`new ${second}`);
+    await vault.dropStagedDevice(A, first);
+    await vault.dropStagedDevice(A, first);
+    expect(await vault.stagedDevices()).toEqual([{ device: B, mark: first }]);
+    await vault.publishDevice(B, first);
+    expect(await vault.devices()).toEqual([A, B]);
+  });
+
+  it('knows the length of a pack without reading it', async () => {
+    const { upload, id } = await stage(A, randomBytes(1_234));
+    expect(await vault.packBytes(A, id)).toBeUndefined();
+    await vault.publish(A, upload, id);
+    expect([await vault.packBytes(A, id), await vault.packBytes(B, id)]).toEqual([1_234, undefined]);
+  });
+
   it('keeps devices apart', async () => {
     const { upload, id } = await stage(A, randomBytes(10));
     await vault.publish(A, upload, id);

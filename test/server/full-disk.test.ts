@@ -16,7 +16,7 @@ function mountSmall(): string | null {
   if (!isRoot) return null;
   const directory = mkdtempSync(join(tmpdir(), 'mailferry-full-'));
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=120m', 'tmpfs', directory], { stdio: 'ignore' });
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=184m', 'tmpfs', directory], { stdio: 'ignore' });
     return directory;
   } catch {
     rmdirSync(directory);
