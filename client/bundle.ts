@@ -21,6 +21,7 @@ const inBuilt = (path: string) => fileURLToPath(new URL(path, BUILT));
 await build({
   entryPoints: {
     program: inBuilt('main.js'),
+    'far-process': inBuilt('far/far-process.js'),
     'packer-worker': inBuilt('pack/packer-worker.js'),
     'whole-hash-worker': inBuilt('scan/whole-hash-worker.js'),
   },

@@ -60,6 +60,15 @@ export const FAILURES = {
     retry: 'later',
     hint: 'Check permissions, or use a snapshot: the file may be locked.',
   },
+  source_not_a_file: {
+    retry: 'never',
+    hint: 'Only regular files are taken; remove it, or put the mail store back in its place.',
+  },
+  source_silent: {
+    retry: 'later',
+    hint: 'See whether the mount works that it lies on; it is tried again at the next run.',
+  },
+  source_name: { retry: 'never', hint: 'Rename it, or move it to a shorter path; then it is taken.' },
   source_locked: { retry: 'later', hint: 'Close the program that uses it, or use a snapshot.' },
   source_changed: {
     retry: 'later',

@@ -104,12 +104,20 @@ async function needOf(device: Device, source: Source): Promise<'read' | 'waits' 
   return under.length > 0 ? 'waits' : 'unchanged';
 }
 
+/** Failures that a snapshot does not get around: none is made for them. */
+const NO_SNAPSHOT_HELPS: ReadonlySet<string> = new Set([
+  'source_missing',
+  'source_not_a_file',
+  'source_silent',
+  'source_name',
+]);
+
 /** The mark of the live file; null where it is locked, which only a snapshot gets around. */
 async function liveMark(path: string): Promise<string | null> {
   try {
     return await currentMark(path);
   } catch (error) {
-    if (asFailure(error).code === 'source_missing') throw error;
+    if (NO_SNAPSHOT_HELPS.has(asFailure(error).code)) throw error;
     return null;
   }
 }

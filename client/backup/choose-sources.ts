@@ -1,10 +1,10 @@
 // Which sources a run is over: what was named, or everything that is known and everything the finders find.
-import { stat } from 'node:fs/promises';
-import { resolve, sep } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { SourceKind } from '../../shared/protocol.ts';
 import { findStores, kindOf } from '../sources/find-stores.ts';
-import type { LeftOut } from '../sources/finder.ts';
+import { isUntaken, type LeftOut } from '../sources/finder.ts';
+import { lookAtNamed } from '../sources/named-path.ts';
 import type { ThisMachine } from '../sources/this-machine.ts';
 import { type Skipped, skippedText } from '../sources/walk.ts';
 import type { Source, SourceRegistry } from '../state/source-registry.ts';
@@ -47,7 +47,7 @@ export async function chooseSources(paths: readonly string[], options: ChooseOpt
       else chosen.set(source.id, source);
     },
     leaveOut: (left) => {
-      if (UNPROTECTED.has(left.why) && !isExcluded(left.path)) unread.push(left);
+      if (isUntaken(left) && !isExcluded(left.path)) unread.push(left);
     },
     missing: (path) => void unread.push({ path, why: 'missing', text: 'it is not there' }),
   };
@@ -69,9 +69,6 @@ export async function chooseSources(paths: readonly string[], options: ChooseOpt
   return [...chosen.values()];
 }
 
-/** Reasons of the finders for which mail is not protected although it should be. */
-const UNPROTECTED: ReadonlySet<LeftOut['why']> = new Set(['unreadable', 'network']);
-
 interface Choice {
   /** Registers a source and chooses it, unless it is excluded or was forgotten. */
   readonly add: (path: string, kind: SourceKind, set?: string | null) => void;
@@ -87,19 +84,28 @@ async function named(
   { add, leaveOut, missing }: Choice,
 ): Promise<void> {
   const onSkipped = (skipped: Skipped) => leaveOut({ ...skipped, text: skippedText(skipped) });
+  // What is known by a path through a link keeps that name, and its versions.
+  const all = sources.all();
+  const known = new Set(all.map((source) => source.path));
+  const isKnown = (path: string) => known.has(path);
   for (const path of paths.map((one) => resolve(one))) {
-    const there = await stat(path).catch(() => null);
-    if (there?.isDirectory()) {
-      for await (const store of findStores([path], { onSkipped })) add(store.path, store.kind);
+    const there = await lookAtNamed(path);
+    if (there.kind === 'folder') {
+      for await (const store of findStores([there.real], { onSkipped })) {
+        const below = join(path, relative(there.real, store.path));
+        add(isKnown(below) ? below : store.path, store.kind);
+      }
       continue;
     }
-    const known = sources.all().filter((source) => source.path === path || isBelow(source.path, path));
-    const itself = known.find((source) => source.path === path);
+    const real = there.kind === 'file' ? there.real : path;
+    const held = all.filter((source) => source.path === path || isBelow(source.path, path));
+    const itself = all.find((source) => source.path === path) ?? all.find((source) => source.path === real);
     if (typed && itself) sources.remember(itself.id);
-    if (there) add(path, kindOf(path));
+    if (there.kind === 'file') add(itself?.path ?? real, kindOf(real));
     // Of a folder that is not there, such as a stick's, each known source is missing.
-    else for (const source of known) add(source.path, source.kind);
-    if (!there && known.length === 0) missing(path);
+    else for (const source of held) add(source.path, source.kind);
+    if (there.kind === 'skipped' && !itself) onSkipped(there.skipped);
+    if (there.kind === 'missing' && held.length === 0) missing(path);
   }
 }
 

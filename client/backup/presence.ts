@@ -1,5 +1,5 @@
 // Which sources are not there now, by a quick look that never waits long: for the commands that only tell.
-import { lstat } from 'node:fs/promises';
+import { lookAtPath } from '../far/files-here.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { isSetPath } from './set-list.ts';
 
@@ -14,7 +14,7 @@ export async function missingNow(paths: readonly string[]): Promise<ReadonlySet<
   let over = false;
   const look = async () => {
     for (let path = left.pop(); path !== undefined && !over; path = left.pop()) {
-      const code = await lstat(path).then(
+      const code = await lookAtPath(path, { link: true }).then(
         () => null,
         (error: NodeJS.ErrnoException) => error.code,
       );

@@ -1,20 +1,32 @@
 // The file of a source: opened, looked at, and how it looked told as a mark; what fails of that is a failure of the source.
-import { type FileHandle, open, stat } from 'node:fs/promises';
 import { Failure } from '../../shared/failure.ts';
+import { SILENT } from '../far/far-mount.ts';
+import { NOT_A_FILE, type OpenFile } from '../far/file-asks.ts';
+import { lookAtPath, openFile } from '../far/files-here.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { readFailure } from '../scan/read-failure.ts';
+import { pathFault } from '../sources/path-fault.ts';
 import { markOf, type SourceLook } from './change-test.ts';
 
 /** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
 const HEAD_BYTES = 4_096;
 
-/** Opens a source for reading; a Failure `source_missing`, `source_locked` or `source_unreadable`. */
-export async function openSource(frozen: string, path: string): Promise<FileHandle> {
+/**
+ * Opens a source for reading. Never waits for a writer, and no longer than the patience for a far mount. A Failure `source_missing`,
+ * `source_locked`, `source_not_a_file`, `source_silent`, `source_name` or `source_unreadable`.
+ */
+export async function openSource(frozen: string, path: string): Promise<OpenFile> {
+  const fault = pathFault(path);
+  if (fault !== null) throw new Failure('source_name', `${path} can't be taken because ${fault}.`);
   try {
-    return await open(frozen, 'r');
+    return await openFile(frozen);
   } catch (cause) {
-    const { code = '' } = cause as NodeJS.ErrnoException;
+    const { code = '', message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
+    if (code === NOT_A_FILE)
+      throw new Failure('source_not_a_file', `${path} is ${message}, and not a regular file.`, { cause });
+    if (code === SILENT)
+      throw new Failure('source_silent', `${path} can't be opened: ${message}.`, { cause });
     // What Node makes of a sharing violation (32) and of a lock violation (33).
     if (code === 'EBUSY') {
       throw new Failure('source_locked', `${path} is locked by another program.`, { cause });
@@ -24,7 +36,7 @@ export async function openSource(frozen: string, path: string): Promise<FileHand
 }
 
 /** How the open source looks now; a Failure `source_locked` or `source_unreadable`. */
-export async function lookAt(file: FileHandle, path: string): Promise<SourceLook> {
+export async function lookAt(file: OpenFile, path: string): Promise<SourceLook> {
   try {
     const { size, mtimeMs, ctimeMs } = await file.stat();
     const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
@@ -49,5 +61,5 @@ export async function currentMark(path: string): Promise<string | null> {
 
 /** Whether a file lies there, be it readable or not. */
 export async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null)) !== null;
+  return (await lookAtPath(path).catch(() => null)) !== null;
 }

@@ -1,9 +1,10 @@
 // Sets: files that are of use only together, such as a database with its log. They are taken out of one snapshot, with a list of them.
 import { createHash } from 'node:crypto';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Device } from '../device.ts';
+import { lookAtPath } from '../far/files-here.ts';
 import type { Snapshot } from '../snapshot/snapshot.ts';
 import type { Source } from '../state/source-registry.ts';
 import { isSetPath } from './set-list.ts';
@@ -106,7 +107,7 @@ async function listOf(
   const gone: string[] = [];
   for (const source of device.sources.ofSet(list.set ?? '')) {
     if (isSetPath(source.path)) continue;
-    const there = await stat(await placeOf(source.path)).catch(() => null);
+    const there = await lookAtPath(await placeOf(source.path)).catch(() => null);
     if (!there) gone.push(source.path);
     else {
       present.push(source);

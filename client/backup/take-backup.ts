@@ -1,10 +1,10 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
-import type { FileHandle } from 'node:fs/promises';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { parseStoreHeader } from '../../shared/store-header.ts';
 import type { Device } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
+import type { OpenFile } from '../far/file-asks.ts';
 import { FingerprintReader, FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
 import { frameSettings } from '../pack/frame-settings.ts';
 import { PackSeries } from '../pack/pack-series.ts';
@@ -81,7 +81,7 @@ export async function takeBackup(
 }
 
 /** Opens a source in its snapshot. One that is not there although the live file is was left out of it, which is remembered. */
-async function openIn(device: Device, source: Source, snapshot: Snapshot): Promise<FileHandle> {
+async function openIn(device: Device, source: Source, snapshot: Snapshot): Promise<OpenFile> {
   try {
     return await openSource(await snapshot.pathOf(source.path), source.path);
   } catch (error) {
@@ -93,7 +93,7 @@ async function openIn(device: Device, source: Source, snapshot: Snapshot): Promi
 }
 
 /** Why what was read of a live file does not count: it is not as it was before, or can't be looked at any more; null: it is as it was. */
-async function changeOf(file: FileHandle, path: string, before: SourceLook): Promise<Failure | null> {
+async function changeOf(file: OpenFile, path: string, before: SourceLook): Promise<Failure | null> {
   try {
     if (markOf(await lookAt(file, path)) === markOf(before)) return null;
   } catch (error) {
@@ -144,7 +144,7 @@ async function begin(
 interface Reading {
   readonly backup: Backup;
   readonly source: Source;
-  readonly file: FileHandle;
+  readonly file: OpenFile;
   readonly look: SourceLook;
   readonly base: Base | null;
 }

@@ -1,5 +1,4 @@
 // One read of a source: what changed since its base goes into packs, and a new fingerprint, root and SHA-256 come of it.
-import type { FileHandle } from 'node:fs/promises';
 import { COARSE, coarseCount, coarseLength } from '../../shared/block.ts';
 import { sameBytes } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
@@ -12,13 +11,14 @@ import {
   wholeBlock,
 } from '../../shared/fingerprint.ts';
 import { MerkleSum } from '../../shared/merkle.ts';
+import type { OpenFile } from '../far/file-asks.ts';
 import type { BlockHashes } from '../fingerprint/block-hashes.ts';
 import { BATCH, type FingerprintReader, type FingerprintWriter } from '../fingerprint/fingerprint-file.ts';
 import { readFailure } from './read-failure.ts';
 import { SLOT_BYTES, type Slot, type SlotHash } from './whole-hash.ts';
 
 export interface ScanJob {
-  readonly file: FileHandle;
+  readonly file: OpenFile;
   /** For messages. */
   readonly path: string;
   /** Bytes of the source. */

@@ -4,6 +4,7 @@ import { lstat, stat, statfs } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
+import { isFar } from '../far/files-here.ts';
 import type { SnapshotProvider, Volume } from './snapshot.ts';
 
 const run = promisify(execFile);
@@ -16,6 +17,7 @@ const SUBVOLUME_INODE = 256;
 const TIMEOUT_MS = 120_000;
 
 async function subvolumeOf(path: string): Promise<Volume | null> {
+  if (isFar(path)) return null;
   if ((await statfs(dirname(path))).type !== BTRFS_MAGIC) return null;
   for (let at = dirname(path); ; at = dirname(at)) {
     if ((await stat(at)).ino === SUBVOLUME_INODE) return { root: at };

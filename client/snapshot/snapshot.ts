@@ -1,9 +1,9 @@
 // The snapshot port: a frozen view of a volume, alive only while it is used, never forgotten.
 import { randomUUID } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { asFailure, Failure } from '../../shared/failure.ts';
 import type { SnapshotKind } from '../../shared/protocol.ts';
+import { realPathOf } from '../far/files-here.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import type { JournalEntry, SnapshotJournal } from './snapshot-journal.ts';
 
@@ -94,9 +94,9 @@ const MOST_LEFT = 3;
 export async function realPath(path: string): Promise<string> {
   if (isRegistryPath(path)) return path;
   try {
-    return await realpath(path);
+    return await realPathOf(path);
   } catch {
-    const folder = await realpath(dirname(path)).catch(() => dirname(path));
+    const folder = await realPathOf(dirname(path)).catch(() => dirname(path));
     return join(folder, basename(path));
   }
 }

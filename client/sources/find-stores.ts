@@ -1,4 +1,4 @@
-// Finds the mail stores on this machine: yields each once, follows no link, and reports whatever it did not look into.
+// Finds the mail stores on this machine: yields each once, and reports whatever it did not look into.
 import path from 'node:path';
 import type { SourceKind } from '../../shared/protocol.ts';
 import { nodeFiles } from './node-files.ts';
@@ -41,7 +41,7 @@ const IGNORED_NAMES = new Set([
 const PSEUDO_FILE_SYSTEMS = new Set(['/proc', '/sys', '/dev', '/run/user']);
 
 /**
- * Walks the roots and yields every *.pst, *.ost and *.nk2 (in any case). A root that is a file is yielded whatever its
+ * Walks the roots and yields every *.pst, *.ost, *.nk2 and *.nick (in any case). A root that is a file is yielded whatever its
  * kind. Roots are taken at their word: one that is a link is followed, one in an ignored folder is walked.
  *
  * Throws nothing of its own; what could not be read goes to `onSkipped` and the walk goes on. A folder's stores come
@@ -69,8 +69,9 @@ export async function* findStores(
 
 /** The kind of source a path names, by its extension alone, in any case. Takes paths of Windows and POSIX alike. */
 export function kindOf(sourcePath: string): SourceKind {
-  const extension = /\.(pst|ost|nk2)$/i.exec(sourcePath)?.[1];
-  return extension === undefined ? 'file' : (extension.toLowerCase() as SourceKind);
+  const extension = /\.(pst|ost|nk2|nick)$/i.exec(sourcePath)?.[1]?.toLowerCase();
+  if (extension === undefined) return 'file';
+  return extension === 'nick' ? 'nk2' : (extension as SourceKind);
 }
 
 /** Whether nobody keeps mail in this folder. Takes paths of Windows and POSIX alike. */

@@ -2,6 +2,7 @@
 import type { SourceKind } from '../../shared/protocol.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
+import type { Skipped } from './walk.ts';
 
 /** A row of the table of what is taken: one thing, told for people and for machines. README's table is made of these. */
 export interface Take {
@@ -35,9 +36,33 @@ export interface FoundItem {
 /** Something that is not taken, and is said to be. */
 export interface LeftOut {
   readonly path: string;
-  readonly why: 'missing' | 'unreadable' | 'too-deep' | 'link' | 'cache' | 'network' | 'logged-off';
+  readonly why: Skipped['why'] | 'cache' | 'network' | 'logged-off';
   /** In words; no full stop. */
   readonly text: string;
+}
+
+/** Reasons for which mail that may be there is not protected: a backup is then a partial one. */
+const UNTAKEN: ReadonlySet<LeftOut['why']> = new Set([
+  'unreadable',
+  'network',
+  'too-deep',
+  'link',
+  'name',
+  'no-file',
+]);
+
+/** Whether what is left out makes a backup a partial one. */
+export function isUntaken({ why }: Pick<LeftOut, 'why'>): boolean {
+  return UNTAKEN.has(why);
+}
+
+/** What is said of a place that the registry (`where` in it) names by a variable of which no value is known. */
+export function unresolved(text: string, where: string): LeftOut {
+  return {
+    path: text,
+    why: 'unreadable',
+    text: `${where} names this folder by a variable that has no value here; what is in it was not looked for`,
+  };
 }
 
 /** A user of the machine, with the folders that are theirs. */
@@ -70,6 +95,8 @@ export interface Search {
 }
 
 export interface Finder {
+  /** What it looks for, where it has to be said that it failed. */
+  readonly name: string;
   readonly takes: readonly Take[];
   /** Asks the registry for all that find() will ask of the user's part. Absent: it asks nothing of it. */
   ask?(search: Pick<Search, 'registry' | 'user'>): Promise<unknown>;

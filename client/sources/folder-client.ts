@@ -1,7 +1,8 @@
 // Finders for mail programs that keep all they have in one folder: Windows Live Mail, Windows Mail, eM Client, The Bat!
 import { win32 } from 'node:path';
 import { keyAt, textNamed } from '../registry/reg-value.ts';
-import type { Finder, Search, Take } from './finder.ts';
+import { type Finder, type Search, type Take, unresolved } from './finder.ts';
+import { programName } from './mail-programs.ts';
 import { skippedText, walk } from './walk.ts';
 
 interface FolderClient {
@@ -23,11 +24,12 @@ interface FolderClient {
 function folderFinder(client: FolderClient): Finder {
   const { take, database, single, rebuilt, ignored } = client;
   return {
+    name: take.what,
     takes: [take],
     ask: (search) => rootOf(search, client),
     async *find(search) {
       const { files, user, leaveOut } = search;
-      const root = await rootOf(search, client);
+      const root = await rootOf(search, client, leaveOut);
       const found = walk(root, {
         files,
         wanted: (name) => !rebuilt.test(name) && (database.test(name) || single.test(name)),
@@ -44,14 +46,17 @@ function folderFinder(client: FolderClient): Finder {
   };
 }
 
+/** Where its folder is; `leaveOut` is told where the registry names another one by a variable that is not known. */
 async function rootOf(
   { registry, user }: Pick<Search, 'registry' | 'user'>,
-  { folder, override }: FolderClient,
+  { take, folder, override }: FolderClient,
+  leaveOut?: Search['leaveOut'],
 ): Promise<string> {
   if (!override || !registry || user.key === null) return folder(user);
   const key = `${user.key}\\${override.key}`;
   const text = textNamed(keyAt(await registry.read(key), key), override.value);
   const expanded = text === null ? null : user.expand(text);
+  if (text !== null && expanded === null) leaveOut?.(unresolved(text, `${override.value} of ${take.id}`));
   return expanded === null ? folder(user) : win32.normalize(expanded).replace(/\\$/, '');
 }
 
@@ -65,7 +70,7 @@ export const windowsLiveMail = folderFinder({
   take: {
     id: 'windows-live-mail',
     kind: 'mail-client',
-    what: 'Windows Live Mail: messages, accounts, database',
+    what: `${programName('windows-live-mail')}: messages, accounts, database`,
     where:
       '`%LOCALAPPDATA%\\Microsoft\\Windows Live Mail`, or the folder that `Store Root` in the registry names',
     why: 'mail of POP accounts that no server has',
@@ -83,7 +88,7 @@ export const windowsMail = folderFinder({
   take: {
     id: 'windows-mail',
     kind: 'mail-client',
-    what: 'Windows Mail (Vista): messages, accounts, database',
+    what: `${programName('windows-mail')}: messages, accounts, database`,
     where: '`%LOCALAPPDATA%\\Microsoft\\Windows Mail`, or the folder that `Store Root` in the registry names',
     why: 'mail of POP accounts that no server has',
     restored: WINDOWS_MAIL_RESTORED,
@@ -100,7 +105,7 @@ export const emClient = folderFinder({
   take: {
     id: 'em-client',
     kind: 'mail-client',
-    what: 'eM Client: its databases',
+    what: `${programName('em-client')}: its databases`,
     where: '`%APPDATA%\\eM Client`',
     why: 'mail, contacts and calendars that no server has',
     restored:
@@ -118,7 +123,7 @@ export const theBat = folderFinder({
   take: {
     id: 'the-bat',
     kind: 'mail-client',
-    what: 'The Bat!: message bases and accounts',
+    what: `${programName('the-bat')}: message bases and accounts`,
     where: '`%APPDATA%\\The Bat!`, or the folder that `Working Directory` in the registry names',
     why: 'mail that no server has',
     restored:

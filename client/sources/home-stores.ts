@@ -15,6 +15,7 @@ const TAKES = [
 ] as const satisfies readonly Take[];
 
 export const homeStores: Finder = {
+  name: 'mail stores in the home folder',
   takes: TAKES,
   async *find({ files, user, leaveOut }) {
     const found = walk(user.home, {

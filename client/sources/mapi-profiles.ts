@@ -16,6 +16,7 @@ const TAKES = [
 ] as const satisfies readonly Take[];
 
 export const mapiProfiles: Finder = {
+  name: 'Outlook profiles',
   takes: TAKES,
   ask: outlookInRegistry,
   async *find(search) {

@@ -1,33 +1,51 @@
 // Finder: Thunderbird and Postbox: profiles by profiles.ini, mail also where prefs.js puts it outside the profile.
-import { type FileView, kindAt } from './file-view.ts';
+import type { PlatformPath } from 'node:path';
+import { NOT_A_FILE } from '../far/file-asks.ts';
+import { kindAt } from './file-view.ts';
 import type { Finder, FoundItem, Search, Take } from './finder.ts';
+import { programName } from './mail-programs.ts';
+import { profilesOf, serversOf } from './mozilla-files.ts';
 import { skippedText, walk } from './walk.ts';
 
 interface MozillaClient {
-  readonly id: string;
+  readonly id: 'thunderbird' | 'postbox';
   readonly name: string;
   /** Folders that may hold profiles.ini. */
-  folders(search: Search): readonly string[];
+  folders(search: Search): Promise<readonly string[]>;
 }
 
 const THUNDERBIRD: MozillaClient = {
   id: 'thunderbird',
-  name: 'Thunderbird',
-  folders: ({ files, user }) =>
-    files.path.sep === '\\'
-      ? [files.path.join(user.roaming, 'Thunderbird')]
+  name: programName('thunderbird'),
+  folders: async (search) =>
+    search.files.path.sep === '\\'
+      ? [search.files.path.join(search.user.roaming, 'Thunderbird'), ...(await fromTheStore(search))]
       : [
           '.thunderbird',
           'snap/thunderbird/common/.thunderbird',
           '.var/app/org.mozilla.Thunderbird/.thunderbird',
           'Library/Thunderbird',
-        ].map((folder) => files.path.join(user.home, folder)),
+        ].map((folder) => search.files.path.join(search.user.home, folder)),
 };
+
+/** Packages of Thunderbird from Microsoft's Store keep what it takes for the roaming folder in one of their own. */
+async function fromTheStore({ files, user, leaveOut }: Search): Promise<string[]> {
+  const packages = files.path.join(user.local, 'Packages');
+  const names: string[] = [];
+  try {
+    for await (const { name } of files.list(packages)) if (/thunderbird/i.test(name)) names.push(name);
+  } catch (error) {
+    const { code = String(error) } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR')
+      leaveOut({ path: packages, why: 'unreadable', text: `it can't be looked into (${code})` });
+  }
+  return names.sort().map((name) => files.path.join(packages, name, 'LocalCache', 'Roaming', 'Thunderbird'));
+}
 
 const POSTBOX: MozillaClient = {
   id: 'postbox',
-  name: 'Postbox',
-  folders: ({ files, user }) =>
+  name: programName('postbox'),
+  folders: async ({ files, user }) =>
     files.path.sep === '\\'
       ? ['PostboxApp', 'Postbox'].map((folder) => files.path.join(user.roaming, folder))
       : [files.path.join(user.home, 'Library', 'Application Support', 'Postbox')],
@@ -35,7 +53,7 @@ const POSTBOX: MozillaClient = {
 
 export const thunderbird: Finder = mozillaFinder(
   THUNDERBIRD,
-  'every profile in `profiles.ini` of `%APPDATA%\\Thunderbird`, `~/.thunderbird` and its Snap and Flatpak places; folders that accounts have outside the profile, by `prefs.js`',
+  'every profile in `profiles.ini` of `%APPDATA%\\Thunderbird`, of Thunderbird from the Store (`%LOCALAPPDATA%\\Packages`), of `~/.thunderbird` and its Snap and Flatpak places; folders that accounts have outside the profile, by `prefs.js`',
 );
 export const postbox: Finder = mozillaFinder(
   POSTBOX,
@@ -52,15 +70,16 @@ function mozillaFinder(client: MozillaClient, where: string): Finder {
     restored: `to the same profile folder of this user, the databases of a profile as they were together; ${client.name} has to be closed`,
   };
   return {
+    name: client.name,
     takes: [take],
     async *find(search) {
-      for (const folder of client.folders(search)) yield* inFolder(search, client, folder);
+      for (const folder of await client.folders(search)) yield* inFolder(search, client, folder);
     },
   };
 }
 
 /** Most bytes of an ini or prefs file that are looked at. */
-const MOST_TEXT = 16_777_216;
+const MOST_TEXT = 4_194_304;
 
 async function* inFolder(search: Search, client: MozillaClient, folder: string): AsyncGenerator<FoundItem> {
   const { files, leaveOut } = search;
@@ -71,7 +90,7 @@ async function* inFolder(search: Search, client: MozillaClient, folder: string):
   yield item(ini, 'it names the profiles');
   const installs = files.path.join(folder, 'installs.ini');
   if ((await kindAt(files, installs)) === 'file') yield item(installs, 'it names the profiles');
-  for (const { name, path } of profilesOf(text, folder, files)) {
+  for (const { name, path } of profilesOf(text, folder, files.path)) {
     if ((await kindAt(files, path)) === 'folder') yield* inProfile(search, client, { name, path });
     else leaveOut({ path, why: 'missing', text: `${client.name} profile "${name}", but it is not there` });
   }
@@ -81,8 +100,14 @@ async function textAt({ files, leaveOut }: Search, path: string): Promise<string
   try {
     return await files.readText(path, MOST_TEXT);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? String(error);
-    leaveOut({ path, why: 'unreadable', text: `it can't be read (${code})` });
+    const { code = String(error), message } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'EFBIG'
+        ? `it is larger than ${MOST_TEXT / 1_048_576} MiB, and what it names was not looked for`
+        : code === NOT_A_FILE
+          ? `it is ${message}, and not a regular file`
+          : `it can't be read (${code})`;
+    leaveOut({ path, why: 'unreadable', text: reason });
     return null;
   }
 }
@@ -98,25 +123,6 @@ const itemOf =
     why,
   });
 
-interface MozillaProfile {
-  readonly name: string;
-  readonly path: string;
-}
-
-/** The profiles of a profiles.ini: sections [ProfileN] with Name, Path and IsRelative (1: below the file's folder, with slashes). */
-function profilesOf(ini: string, folder: string, { path }: FileView): MozillaProfile[] {
-  const profiles: MozillaProfile[] = [];
-  for (const section of ini.split(/^(?=\[)/m)) {
-    if (!/^\[Profile\d+\]/i.test(section)) continue;
-    const value = (key: string) => new RegExp(`^${key}=(.*?)\\s*$`, 'im').exec(section)?.[1];
-    const place = value('Path');
-    if (!place) continue;
-    const full = value('IsRelative') === '1' ? path.join(folder, ...place.split('/')) : path.normalize(place);
-    profiles.push({ name: value('Name') ?? place, path: full });
-  }
-  return profiles;
-}
-
 /** In the profile itself: databases, keys with the passwords they open, settings. They refer to each other: one set. */
 const DATABASE = /\.(sqlite|db)(-wal|-journal)?$|\.(js|json|mab|dat|gpg|asc|txt|ini|css)$/i;
 /** Built again from the rest, or of the moment only. */
@@ -126,7 +132,7 @@ const REBUILT =
 async function* inProfile(
   search: Search,
   client: MozillaClient,
-  profile: MozillaProfile,
+  profile: { readonly name: string; readonly path: string },
 ): AsyncGenerator<FoundItem> {
   const { files, caches, leaveOut } = search;
   const { join } = files.path;
@@ -151,7 +157,7 @@ async function* inProfile(
   for await (const path of below(join(profile.path, 'Mail'), mail, 32)) yield item(path, because);
   const prefs = (await textAt(search, join(profile.path, 'prefs.js'))) ?? '';
   const cached = new Map([[join(profile.path, 'ImapMail'), 'IMAP folders']]);
-  for (const { path, isCache, server } of serverFolders(prefs, profile.path, files)) {
+  for (const { path, isCache, server } of serverFolders(prefs, profile.path, files.path)) {
     if (isCache) cached.set(path, `folders of ${server}`);
     else
       for await (const found of below(path, mail, 32))
@@ -168,26 +174,11 @@ async function* inProfile(
 const CACHES = new Set(['imap', 'nntp', 'ews', 'owl']);
 
 /** Where prefs.js says that accounts keep their mail: `directory-rel` from the profile ([ProfD]), else `directory`. */
-function* serverFolders(prefs: string, profile: string, { path }: FileView) {
-  const servers = new Map<string, Map<string, string>>();
-  // Values are strings of JavaScript, whose escapes here are those of JSON.
-  for (const [, server, key, text] of prefs.matchAll(
-    /^user_pref\("mail\.server\.(server\d+)\.([a-z-]+)",\s*("(?:[^"\\]|\\.)*")\);/gm,
-  )) {
-    const values = servers.get(server!) ?? new Map<string, string>();
-    servers.set(server!, values.set(key!, stringOf(text!)));
-  }
-  for (const [server, values] of servers) {
-    const relative = /^\[ProfD\](.+)$/.exec(values.get('directory-rel') ?? '')?.[1];
-    const place = relative ? path.join(profile, ...relative.split('/')) : values.get('directory');
+function* serverFolders(prefs: string, profile: string, path: PlatformPath) {
+  for (const [server, values] of serversOf(prefs)) {
+    const relative = values.get('directory-rel') ?? '';
+    const below = relative.startsWith('[ProfD]') ? relative.slice('[ProfD]'.length) : '';
+    const place = below ? path.join(profile, ...below.split('/')) : values.get('directory');
     if (place) yield { server, path: path.normalize(place), isCache: CACHES.has(values.get('type') ?? '') };
-  }
-}
-
-function stringOf(text: string): string {
-  try {
-    return JSON.parse(text) as string;
-  } catch {
-    return text.slice(1, -1);
   }
 }

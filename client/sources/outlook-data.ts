@@ -35,6 +35,7 @@ const FILES_NOT_TO_SNAPSHOT =
 const PROGRAM_DATA = new Set(['appdata', 'application data', 'local settings']);
 
 export const outlookData: Finder = {
+  name: 'Outlook data files',
   takes: TAKES,
   ask: outlookInRegistry,
   async *find(search) {

@@ -33,6 +33,18 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
     restored: 'to the same folder; its name has to be that of the profile, and Outlook has to be closed',
   },
   {
+    id: 'nicknames',
+    kind: 'nk2',
+    closed: true,
+    base: 'roaming',
+    folder: 'Microsoft\\Outlook',
+    names: /\.nick$/i,
+    what: 'Addresses typed before (nicknames), Outlook 2000',
+    where: '`%APPDATA%\\Microsoft\\Outlook\\*.nick`',
+    why: 'the only place where they are kept',
+    restored: 'to the same folder; its name has to be that of the profile, and Outlook has to be closed',
+  },
+  {
     id: 'autocomplete',
     kind: 'outlook-settings',
     closed: true,
@@ -199,6 +211,7 @@ export const SETTINGS_TAKES: readonly SettingsTake[] = [
 ];
 
 export const outlookSettings: Finder = {
+  name: "Outlook's settings",
   takes: SETTINGS_TAKES,
   ask: outlookInRegistry,
   async *find(search) {

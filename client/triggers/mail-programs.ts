@@ -1,4 +1,5 @@
 // Trigger: a mail program started or ended. Its end is the best moment to read what it wrote, its start the last before more.
+import { programOf } from '../sources/mail-programs.ts';
 import type { Reason } from './look-plan.ts';
 import type { Trigger } from './lookout.ts';
 
@@ -11,27 +12,12 @@ export interface RunningProgram {
 /** What runs on this machine now. Rejects where that can't be found out. Called once in a poll. */
 export type ProcessList = () => Promise<readonly RunningProgram[]>;
 
-/** Programs whose stores we protect, in small letters: Outlook, its new edition, Thunderbird, Live Mail, eM Client, Postbox, The Bat! */
-export const MAIL_PROGRAMS: ReadonlySet<string> = new Set([
-  'outlook.exe',
-  'olk.exe',
-  'thunderbird.exe',
-  'wlmail.exe',
-  'mailclient.exe',
-  'postbox.exe',
-  'thebat.exe',
-  'thebat64.exe',
-  'thunderbird',
-  'thunderbird-bin',
-  'evolution',
-]);
-
 /** Between two looks at the processes: ms. One look costs a child process on Windows. */
 const POLL_MS = 30_000;
 
 /** Process ids of the mail programs among what runs. */
 export function mailProgramsIn(running: readonly RunningProgram[]): ReadonlySet<number> {
-  return new Set(running.filter(({ name }) => MAIL_PROGRAMS.has(name.toLowerCase())).map(({ pid }) => pid));
+  return new Set(running.filter(({ name }) => programOf(name)).map(({ pid }) => pid));
 }
 
 /** What the difference between two looks is a reason for. */

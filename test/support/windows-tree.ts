@@ -4,26 +4,63 @@ import type { Entry, FileView } from '../../client/sources/file-view.ts';
 
 type Node =
   | { readonly name: string; readonly content: string }
+  | { readonly name: string; readonly link: string }
   | { readonly name: string; readonly folder: Map<string, Node> };
 
 const missing = (path: string, code = 'ENOENT') => Object.assign(new Error(`${code}: ${path}`), { code });
 
-/** The files given, by path, with their content; folders are made. `closed`: folders that can't be looked into. */
+export interface TreeOptions {
+  /** Folders that can't be looked into. */
+  readonly closed?: readonly string[];
+  /** Junctions, by path, with the folder that each leads to. */
+  readonly junctions?: Readonly<Record<string, string>>;
+  /** Files whose entries a listing shows and that can't be looked at. */
+  readonly unknown?: readonly string[];
+}
+
+/** The files given, by path, with their content; folders are made. */
 export function windowsTree(
   files: Readonly<Record<string, string>>,
-  { closed = [] }: { closed?: readonly string[] } = {},
+  { closed = [], junctions = {}, unknown = [] }: TreeOptions = {},
 ): FileView {
   const root = { name: '', folder: new Map<string, Node>() };
-  const at = (path: string): Node => {
+  /** What is at a path, and its path without junctions. */
+  const find = (path: string, last = true): { node: Node; real: string } => {
     let node: Node = root;
-    for (const part of win32.normalize(path).split('\\').filter(Boolean)) {
+    let real: string[] = [];
+    const parts = win32.normalize(path).split('\\').filter(Boolean);
+    for (let links = 0; parts.length > 0; ) {
+      const part = parts.shift()!;
       const next: Node | undefined = 'folder' in node ? node.folder.get(part.toLowerCase()) : undefined;
       if (!next) throw missing(path);
-      node = next;
+      if ('link' in next && (last || parts.length > 0)) {
+        if (++links > 40) throw missing(path, 'ELOOP');
+        parts.unshift(...next.link.split('\\').filter(Boolean));
+        node = root;
+        real = [];
+      } else {
+        real.push(next.name);
+        node = next;
+      }
     }
-    return node;
+    return { node, real: real.join('\\') };
   };
-  for (const [path, content] of Object.entries(files)) {
+  const at = (path: string): Node => find(path).node;
+  const isLike = (path: string, all: readonly string[]) =>
+    all.some((one) => one.toLowerCase() === path.toLowerCase());
+  const look = (path: string) => {
+    if (isLike(path, unknown)) throw missing(path, 'UNKNOWN');
+    const node = at(path);
+    const { content = '' } = node as { content?: string };
+    return 'folder' in node
+      ? { kind: 'folder' as const, size: 0 }
+      : { kind: 'file' as const, size: Buffer.byteLength(content) };
+  };
+  const nodes: [string, Partial<Record<'content' | 'link', string>>][] = [
+    ...Object.entries(files).map(([path, content]): [string, { content: string }] => [path, { content }]),
+    ...Object.entries(junctions).map(([path, link]): [string, { link: string }] => [path, { link }]),
+  ];
+  for (const [path, what] of nodes) {
     const parts = path.split('\\');
     const name = parts.pop()!;
     let folder = root.folder;
@@ -33,31 +70,36 @@ export function windowsTree(
       if (!('folder' in next)) throw new Error(`${path}: ${part} is a file`);
       folder = next.folder;
     }
-    folder.set(name.toLowerCase(), { name, content });
+    folder.set(name.toLowerCase(), { name, ...what } as Node);
   }
-  const isClosed = (path: string) => closed.some((one) => one.toLowerCase() === path.toLowerCase());
   return {
     path: win32,
-    async look(path) {
-      const node = at(path);
-      return 'folder' in node
-        ? { kind: 'folder', size: 0 }
-        : { kind: 'file', size: Buffer.byteLength(node.content) };
+    look: async (path) => look(path),
+    async follow(link) {
+      find(link, false);
+      const { real } = find(link);
+      return { real, ...look(real) };
     },
     async *list(folder): AsyncGenerator<Entry> {
-      if (isClosed(folder)) throw missing(folder, 'EPERM');
+      if (isLike(folder, closed)) throw missing(folder, 'EPERM');
       const node = at(folder);
       if (!('folder' in node)) throw missing(folder, 'ENOTDIR');
-      for (const one of node.folder.values())
-        yield { name: one.name, kind: 'folder' in one ? 'folder' : 'file' };
+      for (const one of node.folder.values()) {
+        const { name } = one;
+        if (isLike(win32.join(folder, name), unknown)) yield { name, kind: 'unknown', code: 'UNKNOWN' };
+        else yield { name, kind: 'folder' in one ? 'folder' : 'link' in one ? 'link' : 'file' };
+      }
     },
     async readText(path, most) {
+      let node: Node;
       try {
-        const node = at(path);
-        return 'folder' in node || Buffer.byteLength(node.content) > most ? null : node.content;
+        node = at(path);
       } catch {
         return null;
       }
+      if (!('content' in node)) return null;
+      if (Buffer.byteLength(node.content) > most) throw missing(path, 'EFBIG');
+      return node.content;
     },
   };
 }

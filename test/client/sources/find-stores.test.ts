@@ -91,7 +91,7 @@ describe('findStores', () => {
     ]);
   });
 
-  test('follows no link, and says so of one that is named like a store', async () => {
+  test('C1: a link to what is walked anyway brings nothing twice, and one that leads to nothing is said', async () => {
     await plant('real/a.pst');
     await symlink('real', path.join(root, 'again'));
     await symlink('..', path.join(root, 'real', 'loop'));
@@ -99,7 +99,9 @@ describe('findStores', () => {
     await symlink('nowhere', path.join(root, 'link.txt'));
     expect(await find()).toEqual({
       found: ['real/a.pst'],
-      skipped: [{ path: 'link.pst', why: 'link', code: null }],
+      skipped: [
+        { path: 'link.txt', why: 'link', code: 'ENOENT', more: 'a link that leads to nothing (nowhere)' },
+      ],
     });
   });
 
@@ -202,6 +204,7 @@ test.each([
   ['/home/ann/Mail.PST', 'pst'],
   ['C:\\Users\\Ann\\AppData\\Local\\Microsoft\\Outlook\\ann@example.org.ost', 'ost'],
   ['Outlook.nk2', 'nk2'],
+  ['Outlook.NICK', 'nk2'],
   ['.pst', 'pst'],
   ['pst', 'file'],
   ['/a.pst/notes', 'file'],
