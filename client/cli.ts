@@ -230,12 +230,13 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       )
       .option('--from <user>', 'whose, where the server holds it of several users: name or SID')
       .option('--version <id>', 'the version; the newest where neither this nor --at is given')
-      .option('--at <time>', 'the newest version taken at this time (ISO 8601) or before')
+      .option('--at <time>', 'the newest version that the server had at this time (ISO 8601)')
       .option(
         '--to <file>',
         'the file to make; with --kind a folder. Without it: to its own place, or beside it',
       )
       .option('--overwrite', 'replace what is there')
+      .option('--no-owner', 'leave owner and permissions as those of a new file')
       .option('--dry-run', 'only say what would be done'),
     async (...args) => (await import('./commands/restore.ts')).restore(...args),
   );

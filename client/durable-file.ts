@@ -2,6 +2,7 @@
 import { lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { patiently } from './patiently.ts';
 
 /**
  * Makes a directory's entries durable. Windows can't sync directories (EPERM, EISDIR or EACCES on opening one) and journals
@@ -71,7 +72,7 @@ async function isDirectory(path: string): Promise<boolean> {
 export async function writeDurably(path: string, content: string | Uint8Array): Promise<void> {
   const beside = `${path}.new`;
   // Not written over: what lies there may be readable by others.
-  await rm(beside, { force: true });
+  await patiently(() => rm(beside, { force: true }));
   const file = await open(beside, 'wx', 0o600);
   try {
     try {
@@ -85,13 +86,13 @@ export async function writeDurably(path: string, content: string | Uint8Array): 
     await rm(beside, { force: true }).catch(() => {});
     throw error;
   }
-  await rename(beside, path);
+  await patiently(() => rename(beside, path));
   await syncDirectory(dirname(path));
 }
 
 /** Removes a file or a folder with all in it; that it is not there is no failure. */
 export async function removeDurably(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
+  await patiently(() => rm(path, { recursive: true, force: true }));
   await syncDirectory(dirname(path)).catch(() => {});
 }
 
@@ -101,7 +102,7 @@ export async function removeDurably(path: string): Promise<void> {
  */
 export async function removeAllThatCanBe(path: string): Promise<readonly string[]> {
   const isGone = () =>
-    rm(path, { recursive: true, force: true }).then(
+    patiently(() => rm(path, { recursive: true, force: true })).then(
       () => true,
       () => false,
     );

@@ -88,6 +88,16 @@ export const SourceKind = z.enum([
 ]);
 export const Health = z.enum(['clean', 'needs-repair', 'not-a-store']);
 
+/**
+ * Who may do what with a file, where the system has such rights (POSIX): permission bits without set-user-id and its like, and the
+ * numbers of its user and group.
+ */
+export const FileRights = z.strictObject({
+  mode: z.int().min(0).max(0o777),
+  uid: z.int().min(0).max(0xffff_fffe),
+  gid: z.int().min(0).max(0xffff_fffe),
+});
+
 /** What a version object keeps of a commit: also of those that 0.1 took with longer paths. */
 export const CommittedVersion = z.strictObject({
   path,
@@ -104,6 +114,8 @@ export const CommittedVersion = z.strictObject({
   snapshot: SnapshotKind,
   /** Whether Outlook ran when its snapshot was made: what it had not written yet is not in it. Absent: not known. */
   outlookRunning: z.boolean().optional(),
+  /** Absent: not known. */
+  rights: FileRights.optional(),
   health: Health,
   healthNotes: z.array(z.string().max(500)).max(20),
 });
@@ -132,6 +144,8 @@ export const VersionSummary = z.object({
   snapshot: SnapshotKind,
   /** Whether Outlook ran when its snapshot was made: what it had not written yet is not in it. Absent: not known. */
   outlookRunning: z.boolean().optional(),
+  /** Absent: not known. */
+  rights: FileRights.optional(),
   health: Health,
   healthNotes: z.array(z.string()),
   /**
@@ -187,6 +201,7 @@ export const Problem = z.object({
   detail: z.record(z.string(), z.unknown()).optional(),
 });
 
+export type FileRights = z.infer<typeof FileRights>;
 export type CommittedVersion = z.infer<typeof CommittedVersion>;
 export type CommitRequest = z.infer<typeof CommitRequest>;
 export type VersionSummary = z.infer<typeof VersionSummary>;

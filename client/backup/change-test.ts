@@ -1,4 +1,5 @@
 // The change test: whether a source has to be read at all, from what can be seen without reading it.
+import type { FileRights } from '../../shared/protocol.ts';
 import { changeMark } from '../../shared/store-header.ts';
 
 /** How a source looked: what is compared. A snapshot is made only where this differs from the last time. */
@@ -12,6 +13,8 @@ export interface SourceLook {
    * as it can the size and mtime.
    */
   readonly ctimeMs: number;
+  /** Null where the system has no such rights. */
+  readonly rights: FileRights | null;
   /** The first bytes of the file, at least 4096 where it has them. */
   readonly head: Uint8Array;
 }
@@ -23,6 +26,6 @@ export interface SourceLook {
  * and found unchanged, which sends nothing. Marks of 0.1 lack it, so that each source is read once after an update: a state
  * that was taken for unchanged until then is found.
  */
-export function markOf(look: SourceLook): string {
+export function markOf(look: Omit<SourceLook, 'rights'>): string {
   return [look.size, look.mtimeMs, changeMark(look.head) ?? '-', `c${look.ctimeMs}`].join(' ');
 }

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { CoarseHashes, encodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../../shared/fingerprint.ts';
-import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import type { CommitRequest, FileRights, VersionSummary } from '../../shared/protocol.ts';
 import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
 import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
@@ -68,6 +68,7 @@ async function bodyOf(device: Device, backup: Backup): Promise<Uint8Array> {
     root: backup.root!,
     snapshot: backup.snapshot,
     ...(backup.outlook_running === null ? {} : { outlookRunning: backup.outlook_running === 1 }),
+    ...(backup.rights === null ? {} : { rights: JSON.parse(backup.rights) as FileRights }),
     health: backup.health,
     healthNotes: JSON.parse(backup.health_notes),
   };

@@ -1,4 +1,5 @@
 // The file of a source: opened, looked at, and how it looked told as a mark; what fails of that is a failure of the source.
+import { platform } from 'node:os';
 import { Failure } from '../../shared/failure.ts';
 import { SILENT } from '../far/far-mount.ts';
 import { NOT_A_FILE, type OpenFile } from '../far/file-asks.ts';
@@ -38,10 +39,11 @@ export async function openSource(frozen: string, path: string): Promise<OpenFile
 /** How the open source looks now; a Failure `source_locked` or `source_unreadable`. */
 export async function lookAt(file: OpenFile, path: string): Promise<SourceLook> {
   try {
-    const { size, mtimeMs, ctimeMs } = await file.stat();
+    const { size, mtimeMs, ctimeMs, mode, uid, gid } = await file.stat();
     const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
     const { bytesRead } = await file.read(head, 0, head.length, 0);
-    return { size, mtimeMs, ctimeMs, head: head.subarray(0, bytesRead) };
+    const rights = platform() === 'win32' ? null : { mode: mode & 0o777, uid, gid };
+    return { size, mtimeMs, ctimeMs, rights, head: head.subarray(0, bytesRead) };
   } catch (cause) {
     throw readFailure(path, 0, cause as NodeJS.ErrnoException);
   }

@@ -127,6 +127,7 @@ async function begin(
     taken_at: snapshot.takenAt,
     snapshot: snapshot.kind,
     outlook_running: snapshot.outlookRunning === null ? null : Number(snapshot.outlookRunning),
+    rights: look.rights === null ? null : JSON.stringify(look.rights),
     health: health.verdict,
     health_notes: JSON.stringify(health.reasons),
     shape: null,

@@ -30,6 +30,8 @@ export interface RestoreOptions {
   readonly kind?: string;
   readonly from?: string;
   readonly dryRun?: boolean;
+  /** False: owner and permissions are those of a new file. */
+  readonly owner?: boolean;
 }
 
 export async function restore(context: Context, words: string[], options: RestoreOptions): Promise<number> {
@@ -43,7 +45,13 @@ export async function restore(context: Context, words: string[], options: Restor
     throw new Failure('usage', 'Say what to restore: either a path, or --kind.');
   const { surroundings } = machine;
   return withServer(state, surroundings.now, async (server) => {
-    const restoring = { server, progress: terminal, stop: surroundings.stop, chance: surroundings.chance };
+    const restoring = {
+      server,
+      progress: terminal,
+      stop: surroundings.stop,
+      chance: surroundings.chance,
+      rights: options.owner ?? true,
+    };
     if (word === undefined) {
       const kind = kindOf(options);
       const newest: VersionSummary[] = [];

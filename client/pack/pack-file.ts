@@ -5,6 +5,7 @@ import { platform } from 'node:os';
 import { dirname } from 'node:path';
 import { CODECS, type Frame, frameHash, packHeader, packTail } from '../../shared/pack.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
+import { patientlySync } from '../patiently.ts';
 import { COMPRESS } from './compress.ts';
 import type { FrameSettings } from './frame-settings.ts';
 import { looksLikeNoise } from './looks-like-noise.ts';
@@ -88,7 +89,7 @@ export class PackFile {
     this.#flush();
     fsyncSync(this.#file);
     closeSync(this.#file);
-    renameSync(`${this.#path}.new`, this.#path);
+    patientlySync(() => renameSync(`${this.#path}.new`, this.#path));
     syncDirectorySync(dirname(this.#path));
     return { id: this.#hash.digest('hex'), bytes: this.#bytes, rawBytes: this.#rawBytes };
   }

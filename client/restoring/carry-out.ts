@@ -8,7 +8,8 @@ import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory, syncDirectory, syncFile } from '../durable-file.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
 import type { Placement, There } from './plan.ts';
-import { fetchVersion, publish, type Restore } from './restore.ts';
+import { publish } from './publish.ts';
+import { fetchVersion, type Restore } from './restore.ts';
 
 export interface Restored {
   readonly path: string;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Failure, type FailureCode } from '../../shared/failure.ts';
 import type { SourceKind, VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory } from '../durable-file.ts';
+import { patiently, patientlyOrLeft } from '../patiently.ts';
 import { decodeRegFile } from '../registry/reg-file.ts';
 import { isRegistryPath, type Registry } from '../registry/registry.ts';
 import type { SearchedUser } from '../sources/finder.ts';
@@ -178,7 +179,7 @@ async function restoreProfiles(
       kept: [],
     };
   } finally {
-    await rm(fetched, { force: true });
+    await patientlyOrLeft(() => rm(fetched, { force: true }));
   }
   const rows = plan.changes.map(({ profile, change }) => ({
     path: version.path,
@@ -194,7 +195,7 @@ async function restoreProfiles(
   const { kept } = await importProfiles(registry, plan, {
     keep: join(keepIn, `${randomUUID()}.reg`),
     write: (bytes) => writeSecret(join(scratch, `${randomUUID()}.reg`), bytes),
-    remove: (file) => rm(file, { force: true }),
+    remove: (file) => patiently(() => rm(file, { force: true })),
   });
   if (kept !== null) progress.say(`What was in ${plan.root} before is in ${kept}.`);
   const restored = rows

@@ -1,16 +1,21 @@
 // Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
-import { link, open, rename, rm, stat, utimes } from 'node:fs/promises';
+import { chmod, chown, type FileHandle, lstat, open, rm, stat, utimes } from 'node:fs/promises';
+import { platform } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
-import type { VersionSummary } from '../../shared/protocol.ts';
+import type { FileRights, VersionSummary } from '../../shared/protocol.ts';
 import { isDiskFull } from '../device-failure.ts';
-import { syncDirectory } from '../durable-file.ts';
 import { type Fetching, fetchContent } from './fetch-content.ts';
 import { cutName } from './file-name.ts';
+import { publish } from './publish.ts';
+import { writtenRuns } from './sparse.ts';
 
-export type Restore = Fetching;
+export interface Restore extends Fetching {
+  /** False: files get no owner and no permissions but those of a new file that only who restores can read. */
+  readonly rights?: boolean;
+}
 
 /** What goes on in a cut restore: named by version, so that no other restore goes on with it. */
 function partPath(target: string, version: string): string {
@@ -27,8 +32,8 @@ export interface Fetched {
 
 /**
  * Restores `version` to the file `to`. Goes on with what an earlier, cut restore of the same version left beside it, and retries
- * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `target_full`, `target_unwritable`,
- * `restore_differs`, and the server's.
+ * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `target_refused` where a folder is there,
+ * `target_full`, `target_unwritable`, `program_running` where a program holds what is there, `restore_differs`, and the server's.
  * Nothing is ever seen under the name `to` but the whole, verified file, with the version's time of last writing.
  */
 export async function restoreVersion(
@@ -36,10 +41,20 @@ export async function restoreVersion(
   version: VersionSummary,
   { to, overwrite }: { to: string; overwrite: boolean },
 ): Promise<{ bytes: number; sha256: string }> {
-  if (existsSync(to) && !overwrite) throw new Failure('target_exists', `${resolve(to)} exists already.`);
+  const there = await lstat(to).catch(() => null);
+  if (await isFolder(to))
+    throw new Failure('target_refused', `${resolve(to)} is a folder; name the file that is to be made.`);
+  if (there && !overwrite) throw new Failure('target_exists', `${resolve(to)} exists already.`);
   const { part, target, bytes, sha256 } = await fetchVersion(context, version, to);
   await publish(part, target, overwrite);
   return { bytes, sha256 };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (there) => there.isDirectory(),
+    () => false,
+  );
 }
 
 /** The first half of restoreVersion(): the whole, verified file lies beside `to`, and what is there is not touched. */
@@ -47,10 +62,32 @@ export async function fetchVersion(context: Restore, version: VersionSummary, to
   const target = resolve(to);
   const part = partPath(target, version.id);
   const sha256 = await fetchVerified(context, version, part);
-  // In seconds a double is a little below half of all milliseconds and would be cut to the one before: half a microsecond more.
-  const mtime = Date.parse(version.mtime) / 1_000 + 5e-7;
-  await utimes(part, mtime, mtime);
+  await setTime(part, Date.parse(version.mtime));
+  if (version.rights && context.rights !== false) await setRights(part, version.rights);
   return { part, target, bytes: version.size, sha256 };
+}
+
+/** Sets the time of last writing: `mtime` in ms since 1970, also before. */
+async function setTime(part: string, mtime: number): Promise<void> {
+  // Node takes a negative number for now, but not a Date. In seconds a double is a little below half of all milliseconds and would be
+  // cut to the one before: half a microsecond more.
+  const time = mtime < 0 ? new Date(mtime) : mtime / 1_000 + 5e-7;
+  await utimes(part, time, time);
+}
+
+/**
+ * Gives the file the owner (where root restores) and the permissions that it had. A file system without any, or an owner that it
+ * can't have, is no failure of a restore: the file is readable by who restored it alone then.
+ */
+async function setRights(part: string, { mode, uid, gid }: FileRights): Promise<void> {
+  if (platform() === 'win32') return;
+  try {
+    if (process.getuid?.() === 0) await chown(part, uid, gid);
+    await chmod(part, mode);
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EINVAL', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error;
+  }
 }
 
 /** Fetches the rest; what an earlier process left may be damaged, so one mismatch means one more try from nothing. */
@@ -80,11 +117,7 @@ async function fetchAll(context: Restore, version: VersionSummary, part: string)
       from: done,
       patience: Number.POSITIVE_INFINITY,
       take: async (bytes, at) => {
-        for (let from = 0; from < bytes.length; ) {
-          const rest = bytes.length - from;
-          const { bytesWritten } = await file.write(bytes, from, rest, at + from).catch(written);
-          from += bytesWritten;
-        }
+        await writeSparsely(file, bytes, at).catch(written);
         hash.update(bytes);
       },
     });
@@ -93,6 +126,19 @@ async function fetchAll(context: Restore, version: VersionSummary, part: string)
     await file.close();
   }
   return hash.digest('hex');
+}
+
+/** Writes `bytes` at position `at`, long runs of zeros as holes; the file is as long as it would be with them. */
+async function writeSparsely(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  let end = 0;
+  for (const run of writtenRuns(bytes, at)) {
+    for (let from = run.from; from < run.to; ) {
+      const { bytesWritten } = await file.write(bytes, from, run.to - from, at + from);
+      from += bytesWritten;
+    }
+    end = run.to;
+  }
+  if (end < bytes.length) await file.truncate(at + bytes.length);
 }
 
 /** Adds up what is there already; returns how many bytes of it are of use. */
@@ -114,40 +160,4 @@ function writeFailure(part: string): WriteFailure {
     if (isDiskFull(cause)) throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
     throw new Failure('target_unwritable', `${folder} can't be written to: ${cause.message}.`, { cause });
   };
-}
-
-/**
- * Gives a file the name `target` in its folder; durable when it returns. Without `overwrite` a file that has the name is a failure
- * `target_exists`.
- */
-export async function publish(part: string, target: string, overwrite: boolean): Promise<void> {
-  if (overwrite) {
-    await rename(part, target);
-  } else {
-    try {
-      // A link fails where the name was taken meanwhile; a rename would put the file there silently.
-      await link(part, target);
-    } catch (cause) {
-      const code = (cause as NodeJS.ErrnoException).code;
-      if (code === 'EEXIST') throw new Failure('target_exists', `${target} exists already.`, { cause });
-      await publishByRename(part, target);
-    }
-    await rm(part, { force: true });
-  }
-  await syncDirectory(dirname(target));
-}
-
-/** On file systems without links (FAT): the name is reserved by an exclusive open, then taken over. */
-async function publishByRename(part: string, target: string): Promise<void> {
-  const reserved = await open(target, 'wx').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') throw cause;
-    throw new Failure('target_exists', `${target} exists already.`, { cause });
-  });
-  await reserved.close();
-  try {
-    await rename(part, target);
-  } catch (error) {
-    await rm(target, { force: true });
-    throw error;
-  }
 }

@@ -11,11 +11,13 @@ import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { makeDirectory, syncDirectory } from '../durable-file.ts';
+import { patiently } from '../patiently.ts';
 import { pause } from '../pause.ts';
 import type { Progress } from '../progress.ts';
 import { keepAside, type Restored, type Writing } from './carry-out.ts';
 import { cutName } from './file-name.ts';
-import { type Fetched, fetchVersion, publish, type Restore } from './restore.ts';
+import { publish } from './publish.ts';
+import { type Fetched, fetchVersion, type Restore } from './restore.ts';
 
 export interface SetWriting {
   readonly members: readonly Writing[];
@@ -103,7 +105,7 @@ async function swap(
 /** False where it is gone: a program takes the log of its database away when it ends. */
 async function moveIfThere(file: string, to: string): Promise<boolean> {
   try {
-    await rename(file, to);
+    await patiently(() => rename(file, to));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -113,7 +115,7 @@ async function moveIfThere(file: string, to: string): Promise<boolean> {
 
 async function moveBack(before: string, file: string): Promise<void> {
   if (await lstat(file).catch(() => null)) throw new Failure('target_exists', `${file} exists already.`);
-  await rename(before, file);
+  await patiently(() => rename(before, file));
   await syncDirectory(dirname(file));
 }
 
@@ -122,7 +124,7 @@ async function takeBack({ part, target, ino }: { part: string; target: string; i
   const there = await lstat(target, { bigint: true }).catch(() => null);
   if (there?.ino !== ino) return;
   const isPartThere = await lstat(part).catch(() => null);
-  await (isPartThere ? rm(target) : rename(target, part));
+  await patiently(() => (isPartThere ? rm(target) : rename(target, part)));
   await syncDirectory(dirname(target));
 }
 
@@ -170,7 +172,7 @@ async function keepAll(
         const copy = await keepAside(before, keepIn, original);
         kept.set(before, copy);
         progress.say(`${join(folder, original)}: what was there is in ${copy}.`);
-        await rm(before, { force: true });
+        await patiently(() => rm(before, { force: true }));
       } catch (error) {
         if (!kept.has(before)) kept.set(before, before);
         progress.say(`${before} can't be moved to ${keepIn} and stays there: ${(error as Error).message}.`);

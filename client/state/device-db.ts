@@ -3,6 +3,7 @@ import { existsSync, renameSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
 import { deviceFailure } from '../device-failure.ts';
+import { patientlySync } from '../patiently.ts';
 import { MIGRATIONS } from './device-schema.ts';
 
 export type DeviceDb = Database.Database;
@@ -41,7 +42,7 @@ export function openDeviceDb(path: string, options: { readonly?: boolean } = {})
 export function putAside(path: string, now: number): void {
   const aside = `${path}.damaged-${new Date(now).toISOString().replaceAll(':', '-')}`;
   for (const ending of ['', '-wal', '-shm'])
-    if (existsSync(path + ending)) renameSync(path + ending, aside + ending);
+    if (existsSync(path + ending)) patientlySync(() => renameSync(path + ending, aside + ending));
 }
 
 /** Larger databases are only checked as they are read: the check reads all of it. */

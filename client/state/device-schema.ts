@@ -134,4 +134,8 @@ export const MIGRATIONS: readonly string[] = [
   -- Bytes of a pack that crossed the line for its backup: none where the server held it before.
   ALTER TABLE packs ADD COLUMN sent INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Mode, user and group of the file: JSON of FileRights in shared/protocol.ts; null: not known.
+  ALTER TABLE backups ADD COLUMN rights TEXT;
+  `,
 ];

@@ -17,6 +17,8 @@ export interface Backup {
   readonly snapshot: SnapshotKind;
   /** 1 or 0: whether Outlook ran when it was made; null: not known. */
   readonly outlook_running: number | null;
+  /** JSON of FileRights; null: not known. */
+  readonly rights: string | null;
   readonly health: Health;
   /** JSON array of sentences. */
   readonly health_notes: string;

@@ -26,9 +26,9 @@ export class Queue {
     this.#db
       .prepare(
         `INSERT INTO backups (id, source_id, state, base_version, size, mtime, taken_at, snapshot, outlook_running, health,
-         health_notes, shape, mark, row_check)
+         health_notes, rights, shape, mark, row_check)
          VALUES (@id, @source_id, 'scanning', @base_version, @size, @mtime, @taken_at, @snapshot, @outlook_running, @health,
-         @health_notes, @shape, @mark, @row_check)`,
+         @health_notes, @rights, @shape, @mark, @row_check)`,
       )
       .run({ ...backup, row_check: checkOfBackup({ ...backup, ...UNSEALED }) });
   }

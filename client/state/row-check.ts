@@ -34,8 +34,10 @@ export const PACK_FIELDS = [
 /** Hexadecimal digits of a check: 128 bits, far more than damage needs. It is no measure against malice. */
 const DIGITS = 32;
 
-export function checkOfBackup(row: Pick<Backup, (typeof BACKUP_FIELDS)[number]>): string {
-  return checkOf(BACKUP_FIELDS.map((field) => row[field]));
+export function checkOfBackup(row: Pick<Backup, (typeof BACKUP_FIELDS)[number] | 'rights'>): string {
+  const values: unknown[] = BACKUP_FIELDS.map((field) => row[field]);
+  // Left out where they are not known, so that rows of before have the check they had.
+  return checkOf(row.rights === null ? values : [...values, row.rights]);
 }
 
 export function checkOfPack(row: Pick<QueuedPack, (typeof PACK_FIELDS)[number]>): string {

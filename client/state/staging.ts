@@ -2,6 +2,7 @@
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDirectory, removeDurably, syncDirectory } from '../durable-file.ts';
+import { patientlyOrLeft } from '../patiently.ts';
 import type { StatePaths } from './state-directory.ts';
 
 /** Bytes that staging may take unless told otherwise. */
@@ -40,7 +41,7 @@ export class Staging {
   async release(backup: string): Promise<void> {
     const folder = join(this.#paths.staging, backup);
     const packs = (await readdir(folder).catch(() => [])).filter((name) => PACK_NAME.test(name));
-    await Promise.all(packs.map((name) => rm(join(folder, name), { force: true }).catch(() => {})));
+    await Promise.all(packs.map((name) => patientlyOrLeft(() => rm(join(folder, name), { force: true }))));
     // What is left fails here, where it is told.
     await removeDurably(folder);
   }
@@ -51,7 +52,7 @@ export class Staging {
   }
 
   async dropFingerprint(version: string): Promise<void> {
-    await rm(this.fingerprintPath(version), { force: true });
+    await patientlyOrLeft(() => rm(this.fingerprintPath(version), { force: true }));
   }
 
   /** Bytes on this disk that more packs may take, beside `taken` bytes of staging. */
@@ -60,14 +61,17 @@ export class Staging {
     return Math.min(quota - taken, bavail * bsize - RESERVE);
   }
 
-  /** Removes what no backup and no source owns: left behind by a process that died between two steps. */
+  /**
+   * Removes what no backup and no source owns: left behind by a process that died between two steps. What can't be removed now, since
+   * another program holds it, ends no run and is swept at the next start.
+   */
   async sweep(backups: ReadonlySet<string>, versions: ReadonlySet<string>): Promise<void> {
     for (const name of await readdir(this.#paths.staging)) {
-      if (!backups.has(name)) await removeDurably(join(this.#paths.staging, name));
+      if (!backups.has(name)) await removeDurably(join(this.#paths.staging, name)).catch(() => {});
     }
     for (const name of await readdir(this.#paths.fingerprints)) {
       if (!versions.has(name.replace(/\.fingerprint$/, '')))
-        await rm(join(this.#paths.fingerprints, name), { force: true });
+        await patientlyOrLeft(() => rm(join(this.#paths.fingerprints, name), { force: true }));
     }
   }
 
@@ -76,7 +80,7 @@ export class Staging {
     const folder = join(this.#paths.staging, backup);
     for (const name of await readdir(folder).catch(() => [])) {
       const number = Number(PACK_NAME.exec(name)?.[1] ?? Number.NaN);
-      if (!known.has(number)) await rm(join(folder, name), { force: true });
+      if (!known.has(number)) await patientlyOrLeft(() => rm(join(folder, name), { force: true }));
     }
   }
 

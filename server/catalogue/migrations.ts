@@ -121,4 +121,8 @@ export const MIGRATIONS: readonly string[] = [
     UPDATE devices SET uncounted = uncounted + 1 WHERE id = new.device;
   END;
   `,
+  `
+  -- Mode, user and group of the file: JSON of FileRights in shared/protocol.ts; null: not known.
+  ALTER TABLE versions ADD COLUMN rights TEXT;
+  `,
 ];

@@ -84,6 +84,8 @@ interface VersionTable {
   snapshot: SnapshotKind;
   /** 1 or 0: whether Outlook ran when its snapshot was made; null: not known. */
   outlook_running: number | null;
+  /** JSON of FileRights; null: not known. */
+  rights: string | null;
   health: Health;
   health_notes: string;
   /** SHA-256 of the commit as it came: tells a replay from a second use of the id. */

@@ -1,7 +1,7 @@
 // Lists of a device's versions and receipts, a page at a time: what a page costs follows what is on it, not how long the history is.
 import type { Kysely } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
-import { MAX_PAGE, type SourceKind, type VersionSummary } from '../../shared/protocol.ts';
+import { type FileRights, MAX_PAGE, type SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
 import type { Schema } from './schema.ts';
 import type { VersionRow } from './version-rows.ts';
@@ -20,6 +20,7 @@ const SUMMARY = [
   'versions.complete',
   'versions.snapshot',
   'versions.outlook_running',
+  'versions.rights',
   'versions.health',
   'versions.health_notes',
   'versions.damaged',
@@ -220,6 +221,7 @@ function summaryOf(
     complete: row.complete === 1,
     snapshot: row.snapshot,
     ...(row.outlook_running === null ? {} : { outlookRunning: row.outlook_running === 1 }),
+    ...(row.rights === null ? {} : { rights: JSON.parse(row.rights) as FileRights }),
     health: row.health,
     healthNotes: JSON.parse(row.health_notes) as string[],
     ...(row.damaged > 0 ? { damaged: row.damaged } : {}),

@@ -149,6 +149,7 @@ function commitOf(row: ReceiptedRow): Commit | undefined {
       root: row.root,
       snapshot: row.snapshot,
       ...(row.outlook_running === null ? {} : { outlookRunning: row.outlook_running === 1 }),
+      ...(row.rights === null ? {} : { rights: JSON.parse(row.rights) }),
       health: row.health,
       healthNotes: JSON.parse(row.health_notes),
     });

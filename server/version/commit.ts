@@ -114,7 +114,7 @@ const HASHED_AT_ONCE = 65_536;
 /** SHA-256 of the commit in one form: keys in the order below, nothing else. */
 export function commitHash(body: CommitRequest): Uint8Array {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
-  const { snapshot, health, healthNotes, changes, outlookRunning } = body;
+  const { snapshot, health, healthNotes, changes, outlookRunning, rights } = body;
   const fields = [
     path,
     kind,
@@ -130,6 +130,7 @@ export function commitHash(body: CommitRequest): Uint8Array {
     healthNotes,
     // Left out where it is not known, so that commits of before have the hash they had.
     ...(outlookRunning === undefined ? [] : [outlookRunning]),
+    ...(rights === undefined ? [] : [[rights.mode, rights.uid, rights.gid]]),
   ];
   const hash = startSha256();
   hash.update(Buffer.from(`${JSON.stringify(fields)}\n`));

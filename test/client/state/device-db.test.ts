@@ -138,6 +138,7 @@ describe('schemas', () => {
         "8d9e995eeedd6d1c",
         "5e6cfffde61f2ce7",
         "9e87fc8e4b813768",
+        "57cdb7b18d62d250",
       ]
     `);
   });

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { contentDisposition } from '../../../server/http/content-disposition.ts';
 import { PACK_HEADER_BYTES } from '../../../shared/pack.ts';
 import { buildPack } from '../support/build-pack.ts';
 import { allBlocks, commitOf, type DeviceClient } from '../support/device-client.ts';
@@ -22,7 +23,7 @@ beforeAll(async () => {
   const pack = buildPack([bytes.subarray(0, 300_000), bytes.subarray(300_000)]);
   await device.sendPack(pack);
   const runs = [{ at: 0, length: SIZE, pack: pack.id, offset: 0 }];
-  const path = 'C:\\Users\\Ann\\Fällig "neu"; \r\nX: \u20ac.pst';
+  const path = 'C:\\Users\\Ann\\Fällig "neu"; X: \u20ac.pst';
   const reply = await device.putVersion(randomUUID(), commitOf(bytes, null, runs, allBlocks(SIZE), { path }));
   url = `/v1/versions/${reply.json.id}/content`;
   etag = `"${reply.json.root}"`;
@@ -46,7 +47,11 @@ describe('content', () => {
     expect(disposition).toMatch(
       /^attachment; filename="[A-Za-z0-9 ._()-]+"; filename\*=UTF-8''[A-Za-z0-9%._~!-]+$/,
     );
-    expect(decodeURIComponent(disposition.split("''")[1]!)).toBe('Fällig "neu"; \r\nX: \u20ac.pst');
+    expect(decodeURIComponent(disposition.split("''")[1]!)).toBe('Fällig "neu"; X: \u20ac.pst');
+    // Servers before took names with line ends too.
+    const old = contentDisposition('C:\\Ann\\Fällig "neu"; \r\nX: \u20ac.pst');
+    expect(old).toMatch(/^attachment; filename="[A-Za-z0-9 ._()-]+"; filename\*=UTF-8''[A-Za-z0-9%._~!-]+$/);
+    expect(decodeURIComponent(old.split("''")[1]!)).toBe('Fällig "neu"; \r\nX: \u20ac.pst');
   });
 
   it('answers HEAD with the same headers and no body', async () => {

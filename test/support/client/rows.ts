@@ -11,6 +11,7 @@ export function backupRow(id: string, source: number, over: Partial<NewBackup> =
     taken_at: '2026-01-02T00:00:00.000Z',
     snapshot: 'btrfs',
     outlook_running: null,
+    rights: null,
     health: 'clean',
     health_notes: '[]',
     shape: null,
