@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contentDisposition } from '../../../server/http/content-disposition.ts';
+import { attachment } from '../../../server/http/content-disposition.ts';
 import { PACK_HEADER_BYTES } from '../../../shared/pack.ts';
 import { buildPack } from '../support/build-pack.ts';
 import { allBlocks, commitOf, type DeviceClient } from '../support/device-client.ts';
@@ -49,7 +49,7 @@ describe('content', () => {
     );
     expect(decodeURIComponent(disposition.split("''")[1]!)).toBe('Fällig "neu"; X: \u20ac.pst');
     // Servers before took names with line ends too.
-    const old = contentDisposition('C:\\Ann\\Fällig "neu"; \r\nX: \u20ac.pst');
+    const old = attachment('C:\\Ann\\Fällig "neu"; \r\nX: \u20ac.pst');
     expect(old).toMatch(/^attachment; filename="[A-Za-z0-9 ._()-]+"; filename\*=UTF-8''[A-Za-z0-9%._~!-]+$/);
     expect(decodeURIComponent(old.split("''")[1]!)).toBe('Fällig "neu"; \r\nX: \u20ac.pst');
   });
