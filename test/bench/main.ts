@@ -3,13 +3,14 @@ import '../../client/node-floor.ts';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { againstTable } from './against.ts';
 import { blockDiff } from './block-diff.ts';
 import { machine } from './machine.ts';
 import { type Options, parseOptions, USAGE } from './options.ts';
 import type { Policy } from './outlook/space.ts';
 import { dayPaths, generateDays } from './outlook-days.ts';
 import { leastMissing } from './peers/least.ts';
-import { mailferry, mailferryDirect } from './peers/mailferry.ts';
+import { mailferry, mailferryDirect, mailferryOf } from './peers/mailferry.ts';
 import type { Peer, Room } from './peers/peer.ts';
 import { restic } from './peers/restic.ts';
 import { rsync, rsync8k } from './peers/rsync.ts';
@@ -60,7 +61,13 @@ function makeFiles(directory: string, options: Options): void {
 }
 
 async function runSideBySide(options: Options, room: Room): Promise<number> {
-  const peers = PEERS.filter((peer) => options.peers.some((name) => name === peer.name));
+  const { against, againstNode } = options;
+  const asked = (peer: Peer) =>
+    options.peers.some((name) => name === peer.name) || (against !== undefined && peer === mailferryDirect);
+  const peers = PEERS.filter(asked);
+  // Next to what it is compared with, so that a noisy minute hits both.
+  if (against !== undefined)
+    peers.splice(peers.indexOf(mailferryDirect) + 1, 0, mailferryOf(against, againstNode));
   const noLeast = options.peers.includes(LEAST) ? leastMissing() : 'not asked for';
   const rows: Row[] = [];
   const workloads: Workload[] = [];
@@ -97,6 +104,7 @@ async function runSideBySide(options: Options, room: Room): Promise<number> {
         '',
         summaryTable(rows),
         '',
+        ...(against === undefined ? [] : [`as a share of ${against}:`, againstTable(rows), '']),
       ].join('\n'),
     );
     console.log(legend(peers, noLeast === undefined));

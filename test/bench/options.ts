@@ -19,6 +19,10 @@ export type Options = {
   readonly keep: boolean;
   readonly json: boolean;
   readonly scale: boolean;
+  /** Another checkout that is built, to run beside this one. */
+  readonly against: string | undefined;
+  /** The Node that it runs on. */
+  readonly againstNode: string | undefined;
   readonly help: boolean;
 };
 
@@ -32,6 +36,8 @@ export const USAGE = `npm run bench -- [options]      (after npm run build)
   --files DIR          DIR/day0.pst, day1.pst ... made elsewhere, such as by pstgen.py
   --peers LIST         of ${PEER_NAMES.join(',')} (default: all of them)
   --scale              Mailferry alone, at SIZE and four times SIZE, with the same changes
+  --against DIR        the build in another checkout beside mailferry-direct, and what this one takes as a share of it
+  --against-node FILE  the Node that it runs on (default: its own of node_modules, or else this one)
   --make DIR           only generate the files, into DIR (with --policy both: DIR/dense, DIR/frag)
   --keep               leave the days, the working file and the peers' stores, and say where
   --json               one JSON object on standard output instead of the table
@@ -53,6 +59,8 @@ export function parseOptions(args: readonly string[]): Options {
       keep: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       scale: { type: 'boolean', default: false },
+      against: { type: 'string' },
+      'against-node': { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -70,6 +78,8 @@ export function parseOptions(args: readonly string[]): Options {
     keep: values.keep,
     json: values.json,
     scale: values.scale,
+    against: values.against,
+    againstNode: values['against-node'],
     help: values.help,
   };
 }

@@ -89,7 +89,7 @@ function median(values: readonly (number | null)[]): number | null {
 }
 
 /** The median of shares, and between what they lie where there are several. */
-function spread(shares: readonly (number | null)[]): string {
+export function spread(shares: readonly (number | null)[]): string {
   const middle = ratio(median(shares), 1);
   if (shares.length < 2 || middle === '-') return middle;
   const known = shares.filter((share) => share !== null);
