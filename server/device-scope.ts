@@ -55,6 +55,7 @@ export interface DeviceScope {
   readonly tusErrors: WeakMap<object, unknown>;
   readonly finisher: UploadFinisher;
   readonly damage: DamageWatch;
+  readonly log: Logger;
   /** Forgets unfinished uploads that nothing was added to for too long; how many. */
   expireUploads(): Promise<number>;
 }
@@ -131,6 +132,7 @@ export class DeviceScopes {
     });
     const tusErrors = new WeakMap<object, unknown>();
     return {
+      log: this.#ports.log,
       device,
       catalogue,
       reader,

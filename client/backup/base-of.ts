@@ -3,6 +3,7 @@ import { coarseCount } from '../../shared/block.ts';
 import { Failure } from '../../shared/failure.ts';
 import { RECORD_BYTES } from '../../shared/fingerprint.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
+import { suspectReason } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
 import { FingerprintWriter, recordsOfHashes } from '../fingerprint/fingerprint-file.ts';
 import type { Base, Source } from '../state/source-registry.ts';
@@ -22,6 +23,10 @@ export async function baseOf(device: Device, source: Source): Promise<Base | nul
   const { id: version, size, root, complete } = newest;
   const base = { version, size, root, complete, ...(await fetchFingerprint(device, newest)) };
   sources.promote(source.id, base, null, null);
+  const { receivedAt: at, health, healthNotes } = newest;
+  const good = { version, at, size, shape: health === 'not-a-store' ? null : ('store' as const) };
+  const suspect = suspectReason(healthNotes);
+  if (complete) sources.judged(source.id, suspect, suspect === null ? good : null);
   progress.say(`The server already holds a version of ${source.path}; only what differs is sent.`);
   return base;
 }

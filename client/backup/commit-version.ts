@@ -5,6 +5,7 @@ import { Failure } from '../../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../../shared/fingerprint.ts';
 import type { CommitRequest, FileRights, VersionSummary } from '../../shared/protocol.ts';
 import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
+import { suspectReason } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
@@ -31,7 +32,7 @@ export async function commitVersion(
   await fillReceiptGap(device, statement, signal);
   assertFitsChain(device, summary.receipt, statement);
   const { queue, sources, staging } = device;
-  const before = sources.get(backup.source_id).base;
+  const { base: before, lastGood } = sources.get(backup.source_id);
   queue.atomically(() => {
     queue.keepReceipt(summary.receipt, statement);
     queue.advance(backup.id, 'receipt');
@@ -40,7 +41,12 @@ export async function commitVersion(
     const base = { version: backup.id, size, root: root!, complete, fingerprint: fingerprint!, file: file! };
     const receiptAt = complete ? statement.committedAt : null;
     sources.promote(backup.source_id, base, complete ? backup.mark : null, receiptAt);
-    if (complete) sources.readFrom(backup.source_id, backup.snapshot);
+    if (complete) {
+      sources.readFrom(backup.source_id, backup.snapshot);
+      const good = { version: backup.id, at: receiptAt, size, shape: backup.shape };
+      const suspect = suspectReason(JSON.parse(backup.health_notes));
+      sources.judged(backup.source_id, suspect, suspect === null ? good : lastGood);
+    }
   });
   // The receipt is kept: what can't be removed now is no failure of the commit.
   await tidyUp(staging, backup.id, before?.file ?? null);

@@ -1,7 +1,9 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
+import type { Health } from '../../shared/protocol.ts';
 import { parseStoreHeader } from '../../shared/store-header.ts';
+import { suspectNote } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
 import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import type { OpenFile } from '../far/file-asks.ts';
@@ -21,6 +23,8 @@ import { encodeRuns } from './run-list.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
 import { lookAt, openSource } from './source-file.ts';
 import { releaseSuperseded, supersede } from './supersede.ts';
+import { readsAsZeros } from './suspect-sample.ts';
+import { type Shape, seenOf, suspicionOf } from './suspicion.ts';
 
 /** Room that must be left in staging before another pack is begun: one pack, compressed badly. */
 const PACK_ROOM = 33_554_432;
@@ -65,7 +69,8 @@ export async function takeBackup(
     }
     device.leftOut.seen(source);
     const { base } = source;
-    const backup = await begin(device, source, snapshot, { look, base, mark });
+    const judged = await judge(file, source, look);
+    const backup = await begin(device, source, snapshot, { look, base, mark, judged });
     try {
       const read = await readWhole(device, { backup, source, file, look, base }, shop);
       // A live read counts only if the file is the same after it: size, times, header.
@@ -109,13 +114,34 @@ export function instantOf(ms: number): string {
   ).toISOString();
 }
 
+/** What the store is by its header, and whether it is suspect beside what it was: the notes tell both. */
+interface Judged {
+  readonly health: Health;
+  readonly notes: readonly string[];
+  readonly shape: Shape;
+}
+
+async function judge(file: OpenFile, source: Source, look: SourceLook): Promise<Judged> {
+  const health = parseStoreHeader(look.head, look.size);
+  const seen = seenOf(look, health, await readsAsZeros(file, look));
+  const suspicion = suspicionOf(source.path, source.lastGood, seen);
+  const notes = suspicion === null ? health.reasons : [suspectNote(suspicion), ...health.reasons];
+  return { health: health.verdict, notes, shape: seen.shape };
+}
+
+interface Begun {
+  readonly look: SourceLook;
+  readonly base: Base | null;
+  readonly mark: string | undefined;
+  readonly judged: Judged;
+}
+
 async function begin(
   device: Device,
   source: Source,
   snapshot: Snapshot,
-  { look, base, mark }: { look: SourceLook; base: Base | null; mark: string | undefined },
+  { look, base, mark, judged }: Begun,
 ): Promise<Backup> {
-  const health = parseStoreHeader(look.head, look.size);
   const id = device.newId();
   await device.staging.begin(id);
   const row = {
@@ -128,9 +154,9 @@ async function begin(
     snapshot: snapshot.kind,
     outlook_running: snapshot.outlookRunning === null ? null : Number(snapshot.outlookRunning),
     rights: look.rights === null ? null : JSON.stringify(look.rights),
-    health: health.verdict,
-    health_notes: JSON.stringify(health.reasons),
-    shape: null,
+    health: judged.health,
+    health_notes: JSON.stringify(judged.notes),
+    shape: judged.shape,
     mark: mark ?? markOf(look),
   };
   try {

@@ -1,5 +1,6 @@
 // mailferry agent: runs until stopped: looks at the sources, backs up what changed, empties the queue.
 
+import { suspectReason } from '../../shared/suspect.ts';
 import { ChangeTeller } from '../backup/change-teller.ts';
 import { chooseSources } from '../backup/choose-sources.ts';
 import { runBackup } from '../backup/run-backup.ts';
@@ -88,7 +89,9 @@ async function attend(context: Context, { device, paths, typed, settings, host }
       const what = version.complete
         ? `Receipt for ${version.path}: version ${version.id}`
         : `A part of ${version.path} is on the server, to go on from`;
-      terminal.say(`${what}, sent ${bytesText(sent)}.`);
+      const suspect = suspectReason(version.healthNotes);
+      const but = suspect === null ? '' : ` It is suspect: ${suspect}.`;
+      terminal.say(`${what}, sent ${bytesText(sent)}.${but}`);
       // The rest of a source waits for its checkpoint, newer states for what was on its way.
       if (!version.complete || device.queue.staged().packs === 0) lookout.tell('queue');
     },

@@ -1,6 +1,7 @@
 // mailferry backup: one run over the paths given, or over everything known and found.
 import { printable } from '../../shared/printable.ts';
 import { healthWords } from '../../shared/store-header.ts';
+import { suspectReason } from '../../shared/suspect.ts';
 import { chooseSources } from '../backup/choose-sources.ts';
 import { type RunResult, runBackup } from '../backup/run-backup.ts';
 import { keepUnread, type Unread, unreadLine } from '../backup/unread.ts';
@@ -95,7 +96,11 @@ export function report(
     .filter((each) => each !== undefined)
     .map((each) => describeVersion(each, context))
     .sort((one, other) => one.sequence - other.sequence);
-  const lines = told.map(({ text }) => text);
+  const lines = told.flatMap(({ text, suspect }) =>
+    suspect === null
+      ? [text]
+      : [text, printable(`  SUSPECT: ${suspect}. It is kept, and so are the versions before it.`)],
+  );
   if (result.unchanged > 0)
     lines.push(`unchanged: ${result.unchanged}, 0 packs, ${result.snapshots} snapshots`);
   for (const failure of result.failed) lines.push(printable(`failed: ${failure.path}: ${failure.message}`));
@@ -132,9 +137,10 @@ export function report(
 function describeVersion(
   { version, sent }: Receipted,
   { terminal, machine }: Context,
-): { sequence: number; json: object; text: string } {
+): { sequence: number; json: object; text: string; suspect: string | null } {
   const { id, path, kind, size, sha256, snapshot, health, receipt } = version;
   const { sequence } = JSON.parse(receipt.statement) as { sequence: number };
+  const suspect = suspectReason(version.healthNotes);
   const read =
     snapshot === 'live' || snapshot === 'export'
       ? { live: 'read live', export: 'exported from the registry' }[snapshot]
@@ -145,7 +151,18 @@ function describeVersion(
   const room = (terminal.columns ?? Number.POSITIVE_INFINITY) - head.length;
   return {
     sequence,
-    json: { id, path, size, sha256, sent, snapshot, health, receipt },
+    json: {
+      id,
+      path,
+      size,
+      sha256,
+      sent,
+      snapshot,
+      health,
+      receipt,
+      ...(suspect === null ? {} : { suspect }),
+    },
+    suspect,
     text: head + endOfPath(name, Math.max(MIN_NAME, room)),
   };
 }

@@ -14,6 +14,7 @@ import { type Restore, restoreVersion } from '../restoring/restore.ts';
 import { assertNotInProfile, type KindResult, planTarget, restoreKind } from '../restoring/restore-kind.ts';
 import { resolveSets } from '../restoring/sets.ts';
 import { namesOf } from '../restoring/source-name.ts';
+import { suspectSentence, suspicionAbout } from '../restoring/suspect-version.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { userHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
@@ -70,10 +71,19 @@ export async function restore(context: Context, words: string[], options: Restor
         terminal.say(`${set}: no state of it is whole on the server, so nothing of it is restored.`);
       if (versions.length === 0)
         throw new Failure('not_found', `The server holds nothing of the kind ${kind}.`);
+      if (at === undefined)
+        for (const version of versions) {
+          const suspect = await suspicionAbout(server, version);
+          if (suspect !== null) terminal.say(suspectSentence(version.path, suspect));
+        }
       return toPlaces(context, restoring, versions, { ...options, kind, sets, own: takenHere(state.db) });
     }
     const version = await findVersion(server, namesOf(word), { id: options.version, at });
     const named = version.path;
+    // Who names a version or a time knows which state it is; the newest is what was asked for, and may be what nobody wants.
+    const isPlain = options.version === undefined && at === undefined;
+    const suspect = isPlain ? await suspicionAbout(server, version) : null;
+    if (suspect !== null) terminal.say(suspectSentence(named, suspect));
     if (options.to === undefined) {
       const own = new Set([named]);
       // A database alone is a set of one: the log of an older one is in its way too.
@@ -92,7 +102,7 @@ export async function restore(context: Context, words: string[], options: Restor
     const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
     terminal.result(
       `${resolve(to)}: ${bytesText(bytes)} of version ${version.id}, verified\n  sha256 ${sha256}`,
-      { path: resolve(to), version: version.id, bytes, sha256 },
+      { path: resolve(to), version: version.id, bytes, sha256, ...(suspect === null ? {} : { suspect }) },
     );
     return EXIT.ok;
   });

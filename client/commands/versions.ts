@@ -3,6 +3,7 @@ import { Failure } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { healthWords } from '../../shared/store-header.ts';
+import { suspectReason } from '../../shared/suspect.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { namesOf } from '../restoring/source-name.ts';
@@ -36,6 +37,7 @@ export async function versions(
           snapshot,
           ...(outlookRunning === undefined ? {} : { outlookRunning }),
           health: more.health,
+          ...suspectJson(more.healthNotes),
           ...(more.damaged === undefined ? {} : { damaged: more.damaged }),
           receipt: more.receipt,
         }),
@@ -53,8 +55,18 @@ function describe(version: VersionSummary): string {
   const apart = Math.abs(Date.parse(takenAt) - Date.parse(receivedAt)) > SAME_TIME_MS;
   const taken = apart ? `, taken ${takenAt} by the device's clock` : '';
   const read = `${snapshot}${version.outlookRunning ? ' while Outlook ran' : ''}`;
-  const words = `${read}, ${healthWords({ verdict: health })}${damageWords(version)}${taken}`;
+  const words = `${read}, ${healthWords({ verdict: health })}${damageWords(version)}${suspectWords(version)}${taken}`;
   return `${id}  ${receivedAt}  ${bytesText(size).padStart(9)}  ${words}  ${printable(path)}`;
+}
+
+function suspectJson(notes: readonly string[]): { suspect?: string } {
+  const suspect = suspectReason(notes);
+  return suspect === null ? {} : { suspect };
+}
+
+function suspectWords({ healthNotes }: VersionSummary): string {
+  const suspect = suspectReason(healthNotes);
+  return suspect === null ? '' : `, suspect (${suspect})`;
 }
 
 function damageWords({ damaged }: VersionSummary): string {

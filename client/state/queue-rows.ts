@@ -1,6 +1,7 @@
 // The rows of the queue: backups on their way to a receipt, and their packs.
 import type { Health, SnapshotKind } from '../../shared/protocol.ts';
 import type { BackupState } from '../backup/backup-states.ts';
+import type { Shape } from '../backup/suspicion.ts';
 import type { UploadState } from '../upload/upload-states.ts';
 
 export interface Backup {
@@ -23,7 +24,7 @@ export interface Backup {
   /** JSON array of sentences. */
   readonly health_notes: string;
   /** What it was when it was read: suspicion.ts; null: not known. */
-  readonly shape: string | null;
+  readonly shape: Shape | null;
   readonly mark: string | null;
   readonly sha256: string | null;
   readonly root: string | null;

@@ -1,5 +1,6 @@
 // The sources of this device: what is protected, and what the server holds of it.
 import type { SnapshotKind, SourceKind } from '../../shared/protocol.ts';
+import type { LastGood } from '../backup/suspicion.ts';
 import type { DeviceDb } from './device-db.ts';
 
 /** What the server holds of a source, as the fingerprint on this disk tells it. */
@@ -41,6 +42,8 @@ export interface Source {
   readonly forgottenAt: string | null;
   /** Why its newest receipted version is suspect; null: it is not. */
   readonly suspect: string | null;
+  /** Its newest receipted version that was not; null: not known here. */
+  readonly lastGood: LastGood | null;
 }
 
 /**
@@ -73,6 +76,7 @@ interface Row {
   gone_told: number;
   forgotten_at: string | null;
   suspect: string | null;
+  last_good: string | null;
 }
 
 function sourceOf(row: Row): Source {
@@ -102,7 +106,17 @@ function sourceOf(row: Row): Source {
     goneTold: row.gone_told === 1,
     forgottenAt: row.forgotten_at,
     suspect: row.suspect,
+    lastGood: lastGoodOf(row),
   };
+}
+
+/** Of a version that was taken before this was noted, no more than its size is known. */
+function lastGoodOf(row: Row): LastGood | null {
+  if (row.last_good !== null) return JSON.parse(row.last_good);
+  const { base_version: version, base_size: size, last_receipt_at: at } = row;
+  return version !== null && size !== null && row.base_complete === 1
+    ? { version, size, at, shape: null }
+    : null;
 }
 
 export class SourceRegistry {
@@ -189,6 +203,13 @@ export class SourceRegistry {
         receiptAt,
         id,
       );
+  }
+
+  /** Why its newest receipted version is suspect, and the last one that is not; null: no, or none. */
+  judged(id: number, suspect: string | null, lastGood: LastGood | null): void {
+    this.#db
+      .prepare('UPDATE sources SET suspect = ?, last_good = ? WHERE id = ?')
+      .run(suspect, lastGood === null ? null : JSON.stringify(lastGood), id);
   }
 
   /** What its newest receipted version was read from. */

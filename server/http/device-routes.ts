@@ -12,6 +12,7 @@ import {
   type VersionSummary,
 } from '../../shared/protocol.ts';
 import { RECEIPTS_HEADER } from '../../shared/routes.ts';
+import { suspectReason } from '../../shared/suspect.ts';
 import type { Page } from '../catalogue/version-pages.ts';
 import type { DeviceScope } from '../device-scope.ts';
 import { commitVersion } from '../version/commit.ts';
@@ -100,6 +101,12 @@ async function putVersion(
     // Now the answer names what the device can do about it: send the pack again, or take another base.
     return commit();
   });
+  const suspect = suspectReason(body.healthNotes);
+  if (isNew && suspect !== null) {
+    const { path } = body;
+    const message = 'a device sent a version that is suspect; the ones before it are kept';
+    scope.log.warn({ device: scope.device, version: id, path, suspect }, message);
+  }
   reply.code(isNew ? 201 : 200);
   return summary;
 }

@@ -1,21 +1,36 @@
 // What is protected, and what is only said to be: on the outside of the program.
-import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { makeMailFile } from '../support/mail-file.ts';
+import { makeMailFile, samplePaths } from '../support/mail-file.ts';
 import { PROGRAM, removeServer, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const DAY_MS = 86_400_000;
 
 /** A home with a device that looks for mail in it. */
-async function home() {
+async function home({ log = false } = {}) {
   const root = tempDir();
   const folder = join(root, 'home');
   mkdirSync(folder);
   const { server, state } = await serverAndDevice(root);
   onTestFinished(() => removeServer(server));
+  let serverLog = '';
+  if (log)
+    server.child.stderr!.on('data', (more: Buffer) => {
+      serverLog += more.toString();
+    });
   const env = (more: NodeJS.ProcessEnv) => ({ HOME: folder, XDG_CONFIG_HOME: folder, ...more });
   const run = (words: readonly string[], more: NodeJS.ProcessEnv = {}) =>
     start(process.execPath, [PROGRAM, ...words, '--state', state], env(more)).ended;
@@ -36,7 +51,7 @@ async function home() {
     ).toBeGreaterThan(0);
     db.close();
   };
-  return { folder, state, env, run, backup, json, stored, age };
+  return { folder, state, env, run, backup, json, stored, age, serverSaid: () => serverLog };
 }
 
 /** What all commands say of a path. */
@@ -264,3 +279,45 @@ test('C12: of two paths in the settings one that is missing is told, and the oth
   await stop(agent);
   expect(said.match(/more\.pst is not there/g)).toHaveLength(1);
 }, 120_000);
+
+test.each([
+  ['emptied', () => Buffer.alloc(0), /empty/],
+  ['noise', () => randomBytes(300_000), /does not begin as an Outlook store/],
+])(
+  'C7: a good store that was %s is kept as suspect, and told everywhere',
+  async (_, bad, why) => {
+    const here = await home({ log: true });
+    const store = join(here.folder, 'mail.pst');
+    copyFileSync(samplePaths()[0]!, store);
+    const good = (await here.backup()).json.versions[0];
+    expect(good.suspect).toBeUndefined();
+    writeFileSync(store, bad());
+    const { code, json } = await here.backup();
+    expect(code).toBe(0);
+    expect(json.versions).toMatchObject([{ path: store, suspect: expect.stringMatching(why) }]);
+    const suspect = json.versions[0].id;
+    expect(await words(here, store)).toMatchObject({
+      status: { state: 'suspect', protected: false, why: expect.stringMatching(why) },
+      sources: { state: 'suspect' },
+      doctor: { state: 'failed' },
+    });
+    expect((await here.run(['versions'])).stdout).toMatch(/suspect/);
+    expect(here.serverSaid()).toContain('suspect');
+
+    const to = join(here.folder, 'restored');
+    const plain = await here.run(['restore', store, '--to', to]);
+    expect(plain.stderr).toContain(suspect);
+    expect(plain.stderr).toContain(`--version ${good.id}`);
+    rmSync(to);
+    const told = (await here.run(['restore', store, '--to', to, '--json'])).json;
+    expect(told).toMatchObject({ version: suspect, suspect: { lastGood: { version: good.id } } });
+    rmSync(to);
+    const back = await here.run(['restore', store, '--version', good.id, '--to', to, '--json']);
+    expect(back).toMatchObject({ code: 0, stderr: '', json: { sha256: good.sha256 } });
+    // Once the store is well again, all is.
+    copyFileSync(to, store);
+    expect((await here.backup()).json.versions[0].suspect).toBeUndefined();
+    expect((await words(here, store)).status).toMatchObject({ state: 'backed-up', protected: true });
+  },
+  120_000,
+);

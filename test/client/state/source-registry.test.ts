@@ -29,6 +29,7 @@ test('a new source: nothing is known of it', () => {
     goneTold: false,
     forgottenAt: null,
     suspect: null,
+    lastGood: null,
     lastFailure: null,
   });
 });
