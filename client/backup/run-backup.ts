@@ -59,6 +59,11 @@ function isCheckDue({ checkedAt, lastReceiptAt }: Source, now: number): boolean 
 
 /** A source that does not come forward in this many rounds is left to the next run. */
 const FRUITLESS_ROUNDS = 3;
+/**
+ * Before a source is read live again that changed while it was read: a program that writes in bursts rests between two of them. The
+ * next tries are those of the next run.
+ */
+const SETTLE_MS = [4_000, 15_000];
 /** Failures of the line: waited for, however long it takes. */
 const LINE_CODES: ReadonlySet<FailureCode> = new Set([
   'unreachable',
@@ -102,6 +107,9 @@ class Run {
   /** Rounds in which a source did not come forward, by its id. */
   readonly #fruitless = new Map<number, number>();
 
+  /** Sources that changed while they were read in their last round. */
+  readonly #changing = new Set<number>();
+
   constructor(device: Device, sender: Sender, options: RunOptions) {
     this.#device = device;
     this.#sender = sender;
@@ -142,6 +150,7 @@ class Run {
         const noLine = attempts.some(({ failure }) => failure && LINE_CODES.has(failure.code));
         offline = noLine ? offline + 1 : 0;
         if (noLine && left.length > 0) await pause(backoffMs(offline - 1, chance()), stop);
+        else if (left.some(({ id }) => this.#changing.has(id))) await pause(this.#settleMs(), stop);
       }
       return this.#result();
     } finally {
@@ -197,6 +206,10 @@ class Run {
         taken: (source, taken, kind) => {
           if (kind === 'live' && snapshot === 'prefer') this.#live.add(source.path);
           if (taken.outcome !== 'cut-short') this.#failed.delete(source.path);
+          else if (taken.failure.code === 'source_changed') {
+            this.#record(source, taken.failure);
+            this.#fail(source, taken.failure);
+          }
           if (taken.outcome === 'unchanged') {
             this.#unchanged++;
             checked.push(source);
@@ -296,6 +309,12 @@ class Run {
     return again;
   }
 
+  /** How long to wait for the sources that changed while they were read: longer with each round. */
+  #settleMs(): number {
+    const rounds = Math.max(...[...this.#changing].map((id) => this.#fruitless.get(id) ?? 1));
+    return SETTLE_MS[Math.min(rounds, SETTLE_MS.length) - 1]!;
+  }
+
   /** Whether another round may help a source, given how this one ended for it. */
   #comesForward(
     source: Source,
@@ -305,7 +324,11 @@ class Run {
     if (receipted && (!failure || failure.code === 'staging_full' || failure.code === 'too_large'))
       return true;
     if (failure && LINE_CODES.has(failure.code)) return true;
-    if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full') return false;
+    const changing = failure?.code === 'source_changed';
+    if (changing) this.#changing.add(source.id);
+    else this.#changing.delete(source.id);
+    if (failure && failure.retry !== 'now' && !receipted && failure.code !== 'staging_full' && !changing)
+      return false;
     const rounds = (this.#fruitless.get(source.id) ?? 0) + 1;
     this.#fruitless.set(source.id, rounds);
     return rounds < FRUITLESS_ROUNDS;

@@ -18,6 +18,7 @@ import type { Backup } from '../state/queue-rows.ts';
 import type { Base, Source } from '../state/source-registry.ts';
 import { tidyUp } from '../state/staging.ts';
 import { markOf, type SourceLook } from './change-test.ts';
+import { stillBegins } from './grown-file.ts';
 import { leftOutFailure, missingIn } from './left-out.ts';
 import { encodeRuns } from './run-list.ts';
 import { abandon, sealCheckpoint } from './seal-checkpoint.ts';
@@ -73,9 +74,10 @@ export async function takeBackup(
     const backup = await begin(device, source, snapshot, { look, base, mark, judged });
     try {
       const read = await readWhole(device, { backup, source, file, look, base }, shop);
-      // A live read counts only if the file is the same after it: size, times, header.
+      // A live read counts only if the file is the same after it: size, times, header; or if it grew and is the same up to there.
       const changed = snapshot.kind === 'live' ? await changeOf(file, source.path, look) : null;
-      if (changed) throw changed;
+      if (changed && !(await grewOnly(device, source, { file, look, judged, sha256: read.sha256 })))
+        throw changed;
       return await end(device, { backup, source, look, base }, read);
     } catch (error) {
       return await cutShort(device, backup, error);
@@ -105,6 +107,23 @@ async function changeOf(file: OpenFile, path: string, before: SourceLook): Promi
     return deviceFailure(error);
   }
   return new Failure('source_changed', `${path} changed while it was read without a snapshot.`);
+}
+
+/**
+ * Whether a live file grew at its end and is unchanged up to where it was read. Not asked of a store or a database: its header and its
+ * pages belong together, so that its beginning alone is no state of it.
+ */
+async function grewOnly(
+  { progress, stop }: Device,
+  { path }: Source,
+  { file, look, judged, sha256 }: { file: FileHandle; look: SourceLook; judged: Judged; sha256: string },
+): Promise<boolean> {
+  const { size } = look;
+  if (judged.shape === 'store' || judged.shape === 'sqlite') return false;
+  const now = await file.stat().catch(() => null);
+  if (now === null || now.size <= size || !(await stillBegins(file, { size, sha256, stop }))) return false;
+  progress.say(`${path} grew while it was read; its first ${size} bytes are taken as they were then.`);
+  return true;
 }
 
 /** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */

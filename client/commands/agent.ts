@@ -85,7 +85,7 @@ async function attend(context: Context, { device, paths, typed, settings, host }
   const stop = AbortSignal.any([device.stop, over.signal]);
   const lookout = new Lookout({ settings: pace, now: device.now, stop });
   const sender = new Sender(device, {
-    onReceipt: ({ version, sent }) => {
+    onReceipt: ({ version, sourceId, sent }) => {
       const what = version.complete
         ? `Receipt for ${version.path}: version ${version.id}`
         : `A part of ${version.path} is on the server, to go on from`;
@@ -93,6 +93,8 @@ async function attend(context: Context, { device, paths, typed, settings, host }
       const but = suspect === null ? '' : ` It is suspect: ${suspect}.`;
       terminal.say(`${what}, sent ${bytesText(sent)}.${but}`);
       // The rest of a source waits for its checkpoint, newer states for what was on its way.
+      // What changes all the time is read again at the next check, not at once.
+      if (device.sources.get(sourceId).lastFailure?.code === 'source_changed') return;
       if (!version.complete || device.queue.staged().packs === 0) lookout.tell('queue');
     },
     onReadAgain: () => lookout.tell('queue'),

@@ -184,13 +184,17 @@ export class SourceRegistry {
     return this.#db.prepare<[], Row>('SELECT * FROM sources ORDER BY path').all().map(sourceOf);
   }
 
-  /** The base a receipt, or the server's answer, vouches for. `mark` null: the next run reads the source. */
+  /**
+   * The base a receipt, or the server's answer, vouches for. `mark` null: the next run reads the source. What it failed by is over,
+   * but that it changes while it is read, which only a complete version ends: a checkpoint of it is no state that it was in.
+   */
   promote(id: number, base: Base, mark: string | null, receiptAt: string | null): void {
     this.#db
       .prepare(
         `UPDATE sources SET base_version = ?, base_size = ?, base_root = ?, base_complete = ?,
          fingerprint = ?, fingerprint_file = ?, mark = ?, ask_server = 0,
-         last_receipt_at = COALESCE(?, last_receipt_at), last_failure = NULL, last_failure_message = NULL WHERE id = ?`,
+         last_receipt_at = COALESCE(?, last_receipt_at), last_failure = iif(? OR last_failure <> 'source_changed', NULL, last_failure),
+         last_failure_message = iif(? OR last_failure <> 'source_changed', NULL, last_failure_message) WHERE id = ?`,
       )
       .run(
         base.version,
@@ -201,6 +205,8 @@ export class SourceRegistry {
         base.file,
         mark,
         receiptAt,
+        base.complete ? 1 : 0,
+        base.complete ? 1 : 0,
         id,
       );
   }

@@ -26,6 +26,7 @@ const loadCommit = () => import('../backup/commit-version.ts');
 /** A version that has its receipt. */
 export interface Receipted {
   readonly version: VersionSummary;
+  readonly sourceId: number;
   /** Bytes that crossed the line for it: packs that the server did not hold yet, and the list of what changed. */
   readonly sent: number;
 }
@@ -263,7 +264,7 @@ export class Sender {
       const { commitVersion } = await loadCommit();
       const version = await commitVersion(this.#device, queue.backup(backup.id)!, { signal, onSent });
       this.#failures.over();
-      this.#events.onReceipt?.({ version, sent });
+      this.#events.onReceipt?.({ version, sourceId: backup.source_id, sent });
     } catch (error) {
       if (signal.aborted) return;
       await this.#failures.ofCommit(backup, deviceFailure(error), signal);

@@ -141,3 +141,13 @@ test('a failure touches nothing else', () => {
     lastFailure: { code: 'source_changed', message: 'It changed.' },
   });
 });
+
+test('C8: that a source changes while it is read is over with a complete version alone', () => {
+  const sources = registry();
+  const { id } = sources.register('/a', 'pst');
+  sources.failed(id, 'source_changed', 'It changed.');
+  sources.promote(id, { ...BASE, complete: false }, null, null);
+  expect(sources.get(id).lastFailure).toEqual({ code: 'source_changed', message: 'It changed.' });
+  sources.promote(id, BASE, null, null);
+  expect(sources.get(id).lastFailure).toBeNull();
+});
