@@ -1,6 +1,6 @@
 // A live file that grew while it was read: whether what was read of it is a state that it was in.
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import type { OpenFile } from '../far/file-asks.ts';
 
 const PIECE_BYTES = 1_048_576;
 
@@ -11,7 +11,7 @@ const PIECE_BYTES = 1_048_576;
  * stop.
  */
 export async function stillBegins(
-  file: FileHandle,
+  file: OpenFile,
   { size, sha256, stop }: { readonly size: number; readonly sha256: string; readonly stop: AbortSignal },
 ): Promise<boolean> {
   const hash = createHash('sha256');

@@ -116,7 +116,7 @@ async function changeOf(file: OpenFile, path: string, before: SourceLook): Promi
 async function grewOnly(
   { progress, stop }: Device,
   { path }: Source,
-  { file, look, judged, sha256 }: { file: FileHandle; look: SourceLook; judged: Judged; sha256: string },
+  { file, look, judged, sha256 }: { file: OpenFile; look: SourceLook; judged: Judged; sha256: string },
 ): Promise<boolean> {
   const { size } = look;
   if (judged.shape === 'store' || judged.shape === 'sqlite') return false;
