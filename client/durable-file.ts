@@ -46,7 +46,7 @@ export async function makeDirectory(given: string): Promise<void> {
   const isThere = await isDirectory(path);
   if (!isThere) {
     if (parent !== path) await makeDirectory(parent);
-    // Not Node's recursive one, which never ends below /proc (Node 20).
+    // Not Node's recursive one, which never ends below /proc (Node 20 to 24).
     await mkdir(path, { mode: 0o700 }).catch(async (error: NodeJS.ErrnoException) => {
       // No failure where another was quicker.
       if (error.code !== 'EEXIST' || !(await isDirectory(path))) throw error;

@@ -33,7 +33,7 @@ export async function makeDirectory(root: string, path = root): Promise<void> {
   const isThere = await isDirectory(path);
   if (path !== root) await makeDirectory(root, parent);
   else if (!isThere && parent !== path) await makeDirectory(parent);
-  // Not Node's recursive mkdir, which never ends below /proc (Node 20).
+  // Not Node's recursive mkdir, which never ends below /proc (Node 20 to 24).
   if (!isThere) {
     await mkdir(path, { mode: 0o700 }).catch(async (error: unknown) => {
       // No failure where another was quicker.

@@ -12,7 +12,7 @@ export interface BlockHashes {
   fine(block: Uint8Array): Uint8Array;
 }
 
-/** SHA-256: 32 bytes. By way of a string: of 65 bytes it takes half as long as the one that Node 20 gives as a buffer. */
+/** SHA-256: 32 bytes. By way of a string: of 65 bytes it takes half as long as the one that Node gives as a buffer (22 and 24). */
 export const sha256: Sha256 = (bytes) => latin1Bytes(hash('sha256', bytes, 'binary'));
 
 /** Hashes under keys derived (HKDF, RFC 5869) from the device's secret of 32 bytes. */
