@@ -1,5 +1,6 @@
 // The device as one value: its state opened, its parts at hand, closed again in every case.
 
+import { INLINE_CHANGE_LIST_BYTES } from '../shared/change-list.ts';
 import { LeftOut } from './backup/left-out.ts';
 import { isStateDamage } from './device-failure.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
@@ -65,6 +66,8 @@ export interface Device extends Surroundings {
   readonly progress: Progress;
   /** Bytes. */
   readonly quota: number;
+  /** A change list of up to so many bytes goes inside its commit. */
+  readonly inlineListBytes: number;
 }
 
 export interface OpenOptions {
@@ -133,6 +136,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
       codecs,
       progress,
       quota,
+      inlineListBytes: INLINE_CHANGE_LIST_BYTES,
     });
   } catch (error) {
     // Larger databases are not looked through when they are opened, so that this has to be remembered.

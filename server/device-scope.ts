@@ -17,6 +17,7 @@ import type { ReceiptSigner } from './receipt-key.ts';
 import type { Room } from './room.ts';
 import { Turns } from './turns.ts';
 import { type AdmissionPorts, admit, dropIdle } from './upload/admission.ts';
+import { ChangeLists } from './upload/change-lists.ts';
 import { DurableStore } from './upload/durable-store.ts';
 import { UploadFinisher } from './upload/finish-upload.ts';
 import { UploadLocker } from './upload/upload-locker.ts';
@@ -54,9 +55,10 @@ export interface DeviceScope {
   /** What went wrong in a request that `tus` answered with an error, by that request. */
   readonly tusErrors: WeakMap<object, unknown>;
   readonly finisher: UploadFinisher;
+  readonly lists: ChangeLists;
   readonly damage: DamageWatch;
   readonly log: Logger;
-  /** Forgets unfinished uploads that nothing was added to for too long; how many. */
+  /** Forgets unfinished uploads that nothing was added to, and change lists that no commit used, for too long; how many. */
   expireUploads(): Promise<number>;
 }
 
@@ -100,9 +102,11 @@ export class DeviceScopes {
       readOnly: this.#ports.readOnly,
     });
     const accept = { catalogue, vault, signer, now: capabilities.now };
+    const lists = new ChangeLists({ catalogue, vault, now: capabilities.now });
     const finisher = new UploadFinisher({
       ...accept,
       staging,
+      lists,
       checkStaged: this.#ports.checkStaged,
       checks: this.#checks,
       checked: this.#checked,
@@ -136,17 +140,21 @@ export class DeviceScopes {
       device,
       catalogue,
       reader,
-      commits: { ...accept, packs: this.#packs, reader, checked: this.#checked },
+      commits: { ...accept, lists, packs: this.#packs, reader, checked: this.#checked },
       turns: this.#turns,
       store,
       tus: tusServer({ store, locker, finisher }, capabilities, tusErrors),
       tusErrors,
       finisher,
+      lists,
       damage,
-      expireUploads: () =>
-        this.#turns.take(`admit ${device}`, () =>
-          dropIdle(admission, this.#ports.limits.uploadLifeMs, Number.POSITIVE_INFINITY),
-        ),
+      expireUploads: async () => {
+        const { uploadLifeMs } = this.#ports.limits;
+        const uploads = await this.#turns.take(`admit ${device}`, () =>
+          dropIdle(admission, uploadLifeMs, Number.POSITIVE_INFINITY),
+        );
+        return uploads + (await this.#turns.take(device, () => lists.expire(uploadLifeMs)));
+      },
     };
   }
 }

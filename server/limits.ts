@@ -1,7 +1,7 @@
 // Every limit that an operator may set, in one place, with what it is when nobody does.
 
 export interface Limits {
-  /** Most bytes that a device's packs and its uploads under way may take on the disk. */
+  /** Most bytes that a device's packs, its change lists and its uploads under way may take on the disk. */
   readonly quotaBytes: number;
   /** Most unfinished uploads of a device. Its oldest idle one makes room for a new one. */
   readonly openUploads: number;
@@ -15,7 +15,7 @@ export interface Limits {
   readonly stallMs: number;
   /** The same for a request whose body comes slower than this on average over that time, in bytes a second. */
   readonly leastBytesPerSecond: number;
-  /** An unfinished upload that nothing was added to for so long, in milliseconds, is forgotten. */
+  /** An unfinished upload that nothing was added to, and a change list that no commit used, for so long, in milliseconds, is forgotten. */
   readonly uploadLifeMs: number;
   /** Most bytes of a plain file that a stock tus client may send. */
   readonly fileBytes: number;

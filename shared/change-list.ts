@@ -23,6 +23,16 @@ const MAGIC = Uint8Array.of(0x4d, 0x46, 0x43, 0x4c, 1);
 /** Most runs in a list: what scattered changes all over 2 GiB come to at worst. A device with more commits them in two parts. */
 export const MAX_RUNS = 1_048_576;
 
+/**
+ * Bytes of the longest list that travels inside the commit itself. A day's list has a few kilobytes to some 30 KB, and goes so with one
+ * request less; what a broken line costs of such a commit is 90 KB at most. A longer list is an upload of its own, which is resumed.
+ */
+export const INLINE_CHANGE_LIST_BYTES = 65_536;
+/** Bytes of the longest list there may be: what MAX_COMMIT_BYTES has room for in base64, hashes of some 380 GiB at once. */
+export const MAX_CHANGE_LIST_BYTES = 201_326_592;
+/** Bytes of the list that changes nothing. */
+export const EMPTY_CHANGE_LIST_BYTES = MAGIC.length + 3 + 32;
+
 export interface CoarseHash {
   readonly index: number;
   /** SHA-256 of the coarse block: 32 bytes. */

@@ -20,6 +20,8 @@ export const FAILURES = {
   blocks_differ: { retry: 'now', hint: 'The blocks named are sent whole with the next backup.' },
   root_differs: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
   packs_missing: { retry: 'now', hint: 'Send the packs named, then commit again.' },
+  change_list_unknown: { retry: 'now', hint: 'Send the change list again, then commit again.' },
+  change_list_refused: { retry: 'now', hint: 'The change list is made again, and sent again.' },
   base_unknown: { retry: 'now', hint: 'Fetch the fingerprint of the newest version and back up again.' },
   version_conflict: { retry: 'never', hint: 'A version id stands for one content for ever; use a new one.' },
   receipt_invalid: { retry: 'never', hint: 'Check that this is the server the device was enrolled with.' },

@@ -55,6 +55,7 @@ export const StoredPath = z.string().superRefine((text, context) => {
 /** In lower case only: a version has one id, also where it becomes a name on a disk that takes A for a. */
 export const VersionId = z.uuid().lowercase();
 export const PackId = hash;
+export const ChangeListId = hash;
 
 export const EnrolRequest = z.strictObject({
   token: z.string().min(1).max(200),
@@ -120,10 +121,16 @@ export const CommittedVersion = z.strictObject({
   healthNotes: z.array(z.string().max(500)).max(20),
 });
 
+/** Exactly one of `changes` and `changeList`. */
 export const CommitRequest = CommittedVersion.extend({
   path: StoredPath,
   /** change-list.ts in base64. */
-  changes: z.base64(),
+  changes: z.base64().optional(),
+  /** The SHA-256 of a change list that this device sent before, as an upload of kind=change-list. */
+  changeList: ChangeListId.optional(),
+}).refine(({ changes, changeList }) => (changes === undefined) !== (changeList === undefined), {
+  path: ['changes'],
+  message: 'a commit has either changes or changeList',
 });
 
 const Signed = z.object({ statement: z.string(), signature: z.string() }) satisfies z.ZodType<Receipt>;

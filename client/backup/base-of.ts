@@ -1,12 +1,12 @@
 // What the server holds of a source: from the fingerprint on this disk, or, where that is gone, from the server.
-import { coarseCount } from '../../shared/block.ts';
 import { Failure } from '../../shared/failure.ts';
-import { RECORD_BYTES } from '../../shared/fingerprint.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
+import { readReceipt } from '../../shared/receipt.ts';
 import { suspectReason } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
-import { FingerprintWriter, recordsOfHashes } from '../fingerprint/fingerprint-file.ts';
+import { receiptVerifier } from '../healing/receipts-held.ts';
 import type { Base, Source } from '../state/source-registry.ts';
+import { fetchFingerprint } from './fetch-fingerprint.ts';
 
 /**
  * The base a backup starts from; null where the server holds nothing of the source. Where only the server knows that and can't be
@@ -21,7 +21,9 @@ export async function baseOf(device: Device, source: Source): Promise<Base | nul
     return null;
   }
   const { id: version, size, root, complete } = newest;
-  const base = { version, size, root, complete, ...(await fetchFingerprint(device, newest)) };
+  assertSigned(device, newest);
+  const { file, fingerprint } = await fetchFingerprint(device, newest);
+  const base = { version, size, root, complete, file, fingerprint };
   sources.promote(source.id, base, null, null);
   const { receivedAt: at, health, healthNotes } = newest;
   const good = { version, at, size, shape: health === 'not-a-store' ? null : ('store' as const) };
@@ -31,50 +33,16 @@ export async function baseOf(device: Device, source: Source): Promise<Base | nul
   return base;
 }
 
-/** Coarse hashes of a version as a fingerprint file: hashes only, tags and fine hashes come with the next read. */
-async function fetchFingerprint(
-  device: Device,
-  version: VersionSummary,
-): Promise<{ file: string; fingerprint: string }> {
-  const { server, staging, stop } = device;
-  const file = device.newId();
-  const writer = await FingerprintWriter.create(staging.fingerprintPath(file));
-  try {
-    const response = await server.fingerprint(version.id, { signal: stop });
-    await writeRecords(response.body, coarseCount(version.size), writer);
-    const fingerprint = await writer.finish();
-    await staging.syncFingerprints();
-    return { file, fingerprint };
-  } catch (error) {
-    await writer.abandon();
-    await staging.dropFingerprint(file);
-    throw error;
-  }
-}
-
-/** Hashes turned into records at a time: those of 16 MiB of source. */
-const MOST_HASHES = 256;
-
-/** Writes a record for each hash that comes. A Failure `unreachable` where there are not `count` of them: the answer was cut. */
-async function writeRecords(
-  hashes: AsyncIterable<Buffer>,
-  count: number,
-  writer: FingerprintWriter,
-): Promise<void> {
-  let rest = Buffer.alloc(0);
-  let written = 0;
-  for await (const part of hashes) {
-    // Pieces of an answer end anywhere; records are made of whole hashes.
-    const bytes = Buffer.concat([rest, part]);
-    const whole = bytes.length - (bytes.length % 32);
-    for (let at = 0; at < whole; at += 32 * MOST_HASHES) {
-      const records = recordsOfHashes(bytes.subarray(at, Math.min(whole, at + 32 * MOST_HASHES)));
-      for (let from = 0; from < records.length; from += 64 * RECORD_BYTES)
-        await writer.append(records.subarray(from, from + 64 * RECORD_BYTES));
-      written += records.length / RECORD_BYTES;
-    }
-    rest = Buffer.from(bytes.subarray(whole));
-  }
-  if (rest.length > 0 || written !== count)
-    throw new Failure('unreachable', `A fingerprint came with ${written} hashes instead of ${count}.`);
+/** A Failure `receipt_invalid` where the receipt of a version is not the server's, or of something else. */
+function assertSigned({ identity }: Device, version: VersionSummary): void {
+  const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
+  const { id, size, root } = version;
+  if (
+    statement.device === identity.device &&
+    statement.version === id &&
+    statement.size === size &&
+    statement.root === root
+  )
+    return;
+  throw new Failure('receipt_invalid', `The server's receipt for ${id} is of something else.`);
 }

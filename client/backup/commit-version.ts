@@ -3,31 +3,38 @@ import { open } from 'node:fs/promises';
 import { CoarseHashes, encodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
 import { RECORD_BYTES, TAG_BYTES } from '../../shared/fingerprint.ts';
-import type { CommitRequest, FileRights, VersionSummary } from '../../shared/protocol.ts';
+import type { CommittedVersion, FileRights, VersionSummary } from '../../shared/protocol.ts';
 import { type Receipt, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
 import { suspectReason } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
 import { sha256 } from '../fingerprint/block-hashes.ts';
 import { assertFitsChain, fillReceiptGap, receiptVerifier } from '../healing/receipts-held.ts';
-import { commitBody } from '../http/commit-body.ts';
-import type { Backup } from '../state/queue-rows.ts';
+import { commitBody, commitBodyOf } from '../http/commit-body.ts';
+import type { Backup, QueuedPack } from '../state/queue-rows.ts';
 import { firstDamagedPack, isBackupWhole } from '../state/row-check.ts';
 import { tidyUp } from '../state/staging.ts';
 import { decodeRuns, touchedBlocks } from './run-list.ts';
 import { DAMAGED_ROWS } from './seal-checkpoint.ts';
+import { type ListSending, listInStaging, sendList, stageList } from './staged-list.ts';
+
+export interface CommitSending extends ListSending {
+  /** Told the bytes that the commit and its change list took on the line. */
+  readonly onSent: (bytes: number) => void;
+}
 
 /**
- * Commits, tells `onSent` the bytes that this took on the line, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`,
+ * Sends the change list where it does not go inside the commit, commits, checks the receipt, promotes the fingerprint and frees staging. Failures are the server's, `receipt_invalid`,
  * `fingerprint_damaged`, and `pack_damaged` with `detail.rows` where a row is not what was written.
  */
 export async function commitVersion(
   device: Device,
   backup: Backup,
-  { signal, onSent }: { readonly signal: AbortSignal; readonly onSent: (bytes: number) => void },
+  sending: CommitSending,
 ): Promise<VersionSummary> {
-  const body = await bodyOf(device, backup);
-  const summary = await device.server.commit(backup.id, body, { signal });
-  onSent(body.length);
+  const { signal, onSent } = sending;
+  const { body, listBytes } = await bodyOf(device, backup, sending);
+  const summary = await commit(device, backup, body, signal);
+  onSent(body.length + listBytes);
   const statement = checkReceipt(device, backup, summary.receipt);
   await fillReceiptGap(device, statement, signal);
   assertFitsChain(device, summary.receipt, statement);
@@ -53,16 +60,61 @@ export async function commitVersion(
   return summary;
 }
 
-async function bodyOf(device: Device, backup: Backup): Promise<Uint8Array> {
-  const { queue, sources, staging } = device;
-  const packs = queue.packsOf(backup.id);
+/** Where the server does not know the list that the commit names, it is sent anew with the next attempt. */
+async function commit(
+  { server, queue }: Device,
+  backup: Backup,
+  body: Uint8Array,
+  signal: AbortSignal,
+): Promise<VersionSummary> {
+  try {
+    return await server.commit(backup.id, body, { signal });
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'change_list_unknown') queue.keepListUrl(backup.id, null);
+    throw error;
+  }
+}
+
+/** The body of the commit, and how many bytes were sent beside it. */
+async function bodyOf(
+  device: Device,
+  backup: Backup,
+  sending: ListSending,
+): Promise<{ body: Uint8Array; listBytes: number }> {
+  const packs = device.queue.packsOf(backup.id);
   // The server can't check all of it, and would sign what it is told.
   if (!isBackupWhole(backup) || firstDamagedPack(packs) !== null)
     throw new Failure('pack_damaged', DAMAGED_ROWS, { detail: { rows: true } });
-  const source = sources.get(backup.source_id);
+  const fields = fieldsOf(device, backup);
+  let staged = await listInStaging(device, backup);
+  if (!staged) {
+    const list = await listOf(device, backup, packs);
+    if (list.length <= device.inlineListBytes) return { body: commitBody(fields, list), listBytes: 0 };
+    staged = await stageList(device, backup, list);
+  }
+  try {
+    await sendList(device, backup, staged, sending);
+  } catch (error) {
+    // A server of before knows no such upload, but takes every list inside the commit.
+    if (!(error instanceof Failure) || error.code !== 'malformed') throw error;
+    return { body: commitBody(fields, await listOf(device, backup, packs)), listBytes: 0 };
+  }
+  return { body: commitBodyOf(fields, staged.id), listBytes: staged.bytes };
+}
+
+async function listOf(
+  { staging }: Device,
+  backup: Backup,
+  packs: readonly QueuedPack[],
+): Promise<Uint8Array> {
   const runs = packs.flatMap((pack) => decodeRuns(pack.runs, pack.id));
   const coarse = await hashesOf(staging.fingerprintPath(backup.fingerprint_file!), touchedBlocks(runs));
-  const fields: Omit<CommitRequest, 'changes'> = {
+  return encodeChangeList({ runs, coarse }, sha256);
+}
+
+function fieldsOf({ sources }: Device, backup: Backup): CommittedVersion {
+  const source = sources.get(backup.source_id);
+  return {
     path: source.path,
     kind: source.kind,
     base: backup.base_version,
@@ -78,7 +130,6 @@ async function bodyOf(device: Device, backup: Backup): Promise<Uint8Array> {
     health: backup.health,
     healthNotes: JSON.parse(backup.health_notes),
   };
-  return commitBody(fields, encodeChangeList({ runs, coarse }, sha256));
 }
 
 /** Records read at a time at most, and how far apart blocks may lie to be read together. */

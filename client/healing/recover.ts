@@ -18,6 +18,7 @@ export async function recover(device: Device): Promise<void> {
   await staging.sweep(
     new Set(active.map((backup) => backup.id)),
     new Set(files.filter((file) => file !== undefined && file !== null)),
+    device.now(),
   );
 }
 

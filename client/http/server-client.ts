@@ -224,8 +224,11 @@ export class ServerClient {
     }
   }
 
-  /** The coarse hashes of a version, 32 bytes each, as a stream. */
-  async fingerprint(id: string, options: Stoppable = {}): Promise<HttpResponse> {
+  /** The coarse hashes of a version, 32 bytes each, as a stream; `headers`: Range and If-Range. */
+  async fingerprint(
+    id: string,
+    options: Stoppable & { readonly headers?: Record<string, string> } = {},
+  ): Promise<HttpResponse> {
     return this.request('GET', ROUTES.fingerprint(id), options);
   }
 }

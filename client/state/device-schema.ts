@@ -138,4 +138,10 @@ export const MIGRATIONS: readonly string[] = [
   -- Mode, user and group of the file: JSON of FileRights in shared/protocol.ts; null: not known.
   ALTER TABLE backups ADD COLUMN rights TEXT;
   `,
+  `
+  -- The change list that a commit refers to, where it is too long to go inside it: its SHA-256, its length, and the URL of its upload.
+  ALTER TABLE backups ADD COLUMN list_id TEXT;
+  ALTER TABLE backups ADD COLUMN list_bytes INTEGER;
+  ALTER TABLE backups ADD COLUMN list_url TEXT;
+  `,
 ];

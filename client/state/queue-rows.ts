@@ -32,6 +32,10 @@ export interface Backup {
   readonly fingerprint_file: string | null;
   /** row-check.ts; null: the row is older than that. */
   readonly row_check: string | null;
+  /** The change list in staging that the commit refers to; null: there is none, or it goes inside the commit. */
+  readonly list_id: string | null;
+  readonly list_bytes: number | null;
+  readonly list_url: string | null;
   readonly attempts: number;
   readonly next_attempt_at: number;
   readonly failure: string | null;
@@ -68,6 +72,9 @@ export type NewBackup = Omit<
   | 'fingerprint'
   | 'fingerprint_file'
   | 'row_check'
+  | 'list_id'
+  | 'list_bytes'
+  | 'list_url'
   | 'attempts'
   | 'next_attempt_at'
   | 'failure'

@@ -73,11 +73,25 @@ export class Queue {
            attempts = ?, next_attempt_at = 0, failure = NULL WHERE id = ?`,
         )
         .run(state, complete, size, sha256, root, fingerprint, fingerprint_file, check, attempts, id);
+      // What its change list said may be something else now.
+      if (sealed) this.keepList(id, null);
       // Packs of a backup that ended are no part of the queue: nothing may wait for them, and staging is freed.
       if (state === 'receipted' || state === 'abandoned')
         this.#db.prepare('DELETE FROM packs WHERE backup_id = ?').run(id);
       return state;
     });
+  }
+
+  /** Notes the change list of a backup that lies in staging, which has no URL yet; null: there is none. */
+  keepList(id: string, list: { readonly id: string; readonly bytes: number } | null): void {
+    this.#db
+      .prepare('UPDATE backups SET list_id = ?, list_bytes = ?, list_url = NULL WHERE id = ?')
+      .run(list?.id ?? null, list?.bytes ?? null, id);
+  }
+
+  /** Notes where the change list of a backup is uploaded to; null: its upload starts over. */
+  keepListUrl(id: string, url: string | null): void {
+    this.#db.prepare('UPDATE backups SET list_url = ? WHERE id = ?').run(url, id);
   }
 
   postponeBackup(id: string, failure: string, attempts: number, nextAttemptAt: number): void {

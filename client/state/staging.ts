@@ -13,6 +13,11 @@ const RESERVE = 268_435_456;
 /** The file of a pack, by its number. */
 const PACK_NAME = /^(\d+)\.pack$/;
 
+/** The ending of a fingerprint that is being fetched. */
+const PARTIAL = '.fetched';
+/** Such a file is kept for so long after its last byte, in milliseconds, whatever is backed up meanwhile. */
+const PARTIAL_LIFE_MS = 14 * 86_400_000;
+
 export class Staging {
   readonly #paths: StatePaths;
 
@@ -27,6 +32,16 @@ export class Staging {
 
   packPath(backup: string, number: number): string {
     return join(this.#paths.staging, backup, `${String(number).padStart(6, '0')}.pack`);
+  }
+
+  /** The change list of a backup, where it is too long to go inside the commit. */
+  listPath(backup: string): string {
+    return join(this.#paths.staging, backup, 'changes.list');
+  }
+
+  /** A fingerprint that is being fetched: only a fetch of the same version goes on with it. */
+  partialFingerprintPath(version: string): string {
+    return join(this.#paths.fingerprints, `${version}${PARTIAL}`);
   }
 
   fingerprintPath(version: string): string {
@@ -65,13 +80,15 @@ export class Staging {
    * Removes what no backup and no source owns: left behind by a process that died between two steps. What can't be removed now, since
    * another program holds it, ends no run and is swept at the next start.
    */
-  async sweep(backups: ReadonlySet<string>, versions: ReadonlySet<string>): Promise<void> {
+  async sweep(backups: ReadonlySet<string>, versions: ReadonlySet<string>, now: number): Promise<void> {
     for (const name of await readdir(this.#paths.staging)) {
       if (!backups.has(name)) await removeDurably(join(this.#paths.staging, name)).catch(() => {});
     }
     for (const name of await readdir(this.#paths.fingerprints)) {
-      if (!versions.has(name.replace(/\.fingerprint$/, '')))
-        await patientlyOrLeft(() => rm(join(this.#paths.fingerprints, name), { force: true }));
+      if (versions.has(name.replace(/\.fingerprint$/, ''))) continue;
+      const path = join(this.#paths.fingerprints, name);
+      if (name.endsWith(PARTIAL) && now - (await stat(path)).mtimeMs < PARTIAL_LIFE_MS) continue;
+      await patientlyOrLeft(() => rm(path, { force: true }));
     }
   }
 

@@ -95,8 +95,11 @@ export class SendFailures {
     return 'recorded';
   }
 
-  /** Records what is to be done about a backup that got no receipt. */
-  async ofCommit(backup: Backup, failure: Failure, signal: AbortSignal): Promise<void> {
+  /** Records what is to be done about a backup that got no receipt; `moved`: bytes of its change list got through all the same. */
+  async ofCommit(
+    backup: Backup,
+    { failure, moved, signal }: Pick<FailedSend, 'failure' | 'moved' | 'signal'>,
+  ): Promise<void> {
     const { queue, sources, progress } = this.#device;
     if (failure.code === 'packs_missing') {
       const missing = new Set(failure.detail.missing as string[]);
@@ -114,12 +117,13 @@ export class SendFailures {
       await this.#giveUp(backup, failure, () => progress.say(failure.message));
       this.#readAgain(backup.source_id);
       return;
-    } else {
+    } else if (!moved) {
       sources.failed(backup.source_id, failure.code, failure.message);
       if (failure.detail.forgotten === true && (await this.#forgetForgotten(signal)))
         return queue.postponeBackup(backup.id, failure.code, 1, 0);
     }
-    const attempts = queue.backup(backup.id)!.attempts + 1;
+    // As with packs: a line that moved bytes since the last attempt is a good line.
+    const attempts = moved ? 0 : queue.backup(backup.id)!.attempts + 1;
     this.#postpone(failure, attempts, (count, at) =>
       queue.postponeBackup(backup.id, failure.code, count, at),
     );

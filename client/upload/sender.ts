@@ -53,6 +53,8 @@ export class Sender {
   /** What is being done. */
   readonly #busy = new Map<string, UnderWay>();
   readonly #progress: SendProgress;
+  /** Bytes that the server has of change lists under way, by backup. */
+  readonly #lists = new Map<string, number>();
   readonly #failures: SendFailures;
   #timer: NodeJS.Timeout | undefined;
   /** The database can't be used any more: nothing can go on. */
@@ -255,6 +257,7 @@ export class Sender {
   async #commit(backup: Backup, signal: AbortSignal): Promise<void> {
     const { queue } = this.#device;
     if (this.#stop.signal.aborted) return;
+    const before = this.#lists.get(backup.id) ?? 0;
     if (backup.state === 'uploading') queue.advance(backup.id, 'packs-known');
     try {
       let sent = queue.packsOf(backup.id).reduce((sum, pack) => sum + pack.sent, 0);
@@ -262,12 +265,18 @@ export class Sender {
         sent += bytes;
       };
       const { commitVersion } = await loadCommit();
-      const version = await commitVersion(this.#device, queue.backup(backup.id)!, { signal, onSent });
+      const version = await commitVersion(this.#device, queue.backup(backup.id)!, {
+        signal,
+        onSent,
+        onListWritten: (offset) => this.#lists.set(backup.id, offset),
+      });
+      this.#lists.delete(backup.id);
       this.#failures.over();
       this.#events.onReceipt?.({ version, sourceId: backup.source_id, sent });
     } catch (error) {
       if (signal.aborted) return;
-      await this.#failures.ofCommit(backup, deviceFailure(error), signal);
+      const moved = (this.#lists.get(backup.id) ?? 0) > before;
+      await this.#failures.ofCommit(backup, { failure: deviceFailure(error), moved, signal });
     }
   }
 }

@@ -1,4 +1,4 @@
-// One pack to its end by tus: created once, its URL kept, resumed where the server is; starting over is never the library's choice.
+// One pack, or one change list, to its end by tus: created once, its URL kept, resumed where the server is; starting over is never the library's choice.
 import { DetailedError, Upload, type UploadOptions } from 'tus-js-client';
 import { Failure } from '../../shared/failure.ts';
 import { ROUTES } from '../../shared/routes.ts';
@@ -14,6 +14,9 @@ import { tusHttpStack, type UploadProgress } from './tus-http-stack.ts';
 const CHUNK_WITHOUT_ACKS = 1_048_576;
 
 export interface PackUpload {
+  /** What it is to become; a pack unless it says otherwise. */
+  readonly kind?: 'pack' | 'change-list';
+  /** Its SHA-256, and where it goes on. */
   readonly pack: Pick<QueuedPack, 'id' | 'url'>;
   readonly file: StagedPack;
   readonly http: HttpClient;
@@ -44,7 +47,7 @@ function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
       // Never both: with an endpoint at hand the library answers a failed resume by starting from byte 0.
       ...(pack.url ? { uploadUrl: server.url(pack.url) } : { endpoint: server.url(ROUTES.uploads) }),
       headers: server.headers,
-      metadata: { kind: 'pack', id: pack.id },
+      metadata: { kind: upload.kind ?? 'pack', id: pack.id },
       fileReader,
       httpStack: tusHttpStack(http, { onWritten: upload.onWritten, signal }),
       urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname), reject),
@@ -53,6 +56,8 @@ function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
       // Where the other side does not say what it has written, only the end of a request does: then they are short.
       chunkSize: http.acknowledges(server.url('/')) ? Number.POSITIVE_INFINITY : CHUNK_WITHOUT_ACKS,
       retryDelays: null,
+      // The one word on how far it is where nobody gives interim acknowledgements.
+      onChunkComplete: (_bytes, offset) => upload.onWritten(offset),
       onSuccess: () => resolve(),
       onError: (error) => reject(uploadFailure(error)),
     };

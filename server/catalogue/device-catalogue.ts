@@ -1,5 +1,6 @@
 // One device's part of the catalogue. It is made for a device, so no query behind it can be about another one.
 import type { Kysely } from 'kysely';
+import { ChangeListRows } from './change-list-rows.ts';
 import { PackRows } from './pack-rows.ts';
 import { PageRows } from './page-rows.ts';
 import type { Schema } from './schema.ts';
@@ -10,6 +11,7 @@ import { VersionRows } from './version-rows.ts';
 export class DeviceCatalogue {
   readonly device: string;
   readonly uploads: UploadRows;
+  readonly changeLists: ChangeListRows;
   readonly packs: PackRows;
   readonly pages: PageRows;
   readonly versions: VersionRows;
@@ -20,6 +22,7 @@ export class DeviceCatalogue {
     this.#db = db;
     this.device = device;
     this.uploads = new UploadRows(db, device);
+    this.changeLists = new ChangeListRows(db, device);
     this.packs = new PackRows(db, device);
     this.pages = new PageRows(db, device);
     this.versions = new VersionRows(db, device);

@@ -125,4 +125,30 @@ export const MIGRATIONS: readonly string[] = [
   -- Mode, user and group of the file: JSON of FileRights in shared/protocol.ts; null: not known.
   ALTER TABLE versions ADD COLUMN rights TEXT;
   `,
+  `
+  -- Change lists that came as uploads, until a commit has used them. SQLite changes no CHECK: the table of uploads is made anew.
+  CREATE TABLE change_lists (
+    device TEXT NOT NULL REFERENCES devices (id),
+    id TEXT NOT NULL CHECK (length(id) = 64),
+    bytes INTEGER NOT NULL CHECK (bytes >= 0),
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (device, id)
+  ) STRICT;
+  CREATE TABLE uploads_of_any_kind (
+    device TEXT NOT NULL REFERENCES devices (id),
+    id TEXT NOT NULL CHECK (length(id) = 32),
+    kind TEXT NOT NULL CHECK (kind IN ('pack', 'file', 'change-list')),
+    length INTEGER NOT NULL CHECK (length >= 0),
+    metadata TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    pack TEXT CHECK (length(pack) = 64),
+    finished INTEGER NOT NULL DEFAULT 0 CHECK (finished IN (0, 1)),
+    PRIMARY KEY (device, id)
+  ) STRICT;
+  INSERT INTO uploads_of_any_kind (device, id, kind, length, metadata, created_at, pack, finished)
+    SELECT device, id, kind, length, metadata, created_at, pack, finished FROM uploads;
+  DROP TABLE uploads;
+  ALTER TABLE uploads_of_any_kind RENAME TO uploads;
+  CREATE INDEX uploads_unfinished ON uploads (device) WHERE finished = 0;
+  `,
 ];

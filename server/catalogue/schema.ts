@@ -31,7 +31,7 @@ interface KeyTable {
 }
 
 /** What an upload is to become. */
-export type UploadKind = 'pack' | 'file';
+export type UploadKind = 'pack' | 'file' | 'change-list';
 
 interface UploadTable {
   device: string;
@@ -44,6 +44,15 @@ interface UploadTable {
   /** Of a file: the raw pack it becomes, noted just before it does. */
   pack: string | null;
   finished: 0 | 1;
+}
+
+/** A change list that came as an upload and that no commit has used yet. */
+interface ChangeListTable {
+  device: string;
+  /** SHA-256 of its bytes. */
+  id: string;
+  bytes: number;
+  received_at: string;
 }
 
 /** pack: frames as shared/pack.ts has them. raw: a plain file, whose raw offsets are its own. */
@@ -108,6 +117,7 @@ export interface Schema {
   tokens: TokenTable;
   devices: DeviceTable;
   uploads: UploadTable;
+  change_lists: ChangeListTable;
   packs: PackTable;
   map_pages: PageTable;
   versions: VersionTable;

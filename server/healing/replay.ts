@@ -2,7 +2,7 @@
 import { fromHex, sameBytes, toHex } from '../../shared/byte-codec.ts';
 import { decodeChangeList } from '../../shared/change-list.ts';
 import { asFailure, Failure } from '../../shared/failure.ts';
-import type { CommitRequest } from '../../shared/protocol.ts';
+import type { CommittedVersion } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt, type ReceiptStatement } from '../../shared/receipt.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { codeOf } from '../disk-failure.ts';
@@ -11,7 +11,7 @@ import { sha256 } from '../sha256.ts';
 import { fileCommitHash, hashFile, pagesOfFile } from '../upload/take-file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { type NewPage, recordVersion } from '../version/accept-version.ts';
-import { commitHash } from '../version/commit.ts';
+import { hashOfSource } from '../version/commit.ts';
 import { layChanges } from '../version/lay-changes.ts';
 import { assemble } from '../version/plan-version.ts';
 import { checkHashesGiven, rootOfPages, touchedBlocks } from '../version/version-map.ts';
@@ -190,11 +190,11 @@ class Replay {
     }
     if ('map' in source) {
       const { changes, plain, bodyHash } = source.map;
-      const pages = await this.#pagesOf({ ...commit, base: null, changes }, plain);
+      const pages = await this.#pagesOf({ ...commit, base: null }, changes, plain);
       return { pages, bodyHash: fromHex(bodyHash) };
     }
-    const whole = { ...commit, changes: source.changes };
-    return { pages: await this.#pagesOf(whole, []), bodyHash: commitHash(whole) };
+    const pages = await this.#pagesOf(commit, source.changes, []);
+    return { pages, bodyHash: hashOfSource(commit, source) };
   }
 
   async #pagesOfFile(commit: VersionObject['commit'], pack: string): Promise<readonly NewPage[]> {
@@ -211,11 +211,15 @@ class Replay {
   }
 
   /** `plain`: those of the packs named that are plain files. */
-  async #pagesOf(commit: CommitRequest, plain: readonly string[]): Promise<readonly NewPage[]> {
+  async #pagesOf(
+    commit: CommittedVersion,
+    changes: string,
+    plain: readonly string[],
+  ): Promise<readonly NewPage[]> {
     const { catalogue, reader } = this.#ports;
     const base = commit.base === null ? undefined : await catalogue.versions.map(commit.base);
     if (commit.base !== null && !base) throw new Failure('base_unknown', 'Its base did not come back.');
-    const list = decodeChangeList(Buffer.from(commit.changes, 'base64'), sha256);
+    const list = decodeChangeList(Buffer.from(changes, 'base64'), sha256);
     checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, commit.size));
     const rows = await this.#packs.rowsOf(list.runs, plain);
     const runs = list.runs.map((run) => ({ ...run, pack: String(rows.get(run.pack)!) }));

@@ -7,10 +7,11 @@ import type { DeviceScope } from '../device-scope.ts';
 import { codeOf, isFatal } from '../disk-failure.ts';
 
 /**
- * Removes the staged files of a device that no upload owns, and the uploads whose file is gone for good. Only before
+ * Removes the staged files of a device that no upload owns, and the change lists that no row knows. Only before
  * requests are taken: an upload's file is there a moment before its row.
  */
-export async function removeOrphans({ catalogue, store }: DeviceScope): Promise<void> {
+export async function removeOrphans({ catalogue, lists, store }: DeviceScope): Promise<void> {
+  await lists.removeOrphans();
   for (const name of await readdir(store.directory)) {
     const row = await catalogue.uploads.get(name);
     if (!row || row.finished) await rm(join(store.directory, name), { force: true });

@@ -10,7 +10,7 @@ import type { ReceiptSigner } from '../receipt-key.ts';
 import { sha256 } from '../sha256.ts';
 import { fileCommitHash } from '../upload/take-file.ts';
 import type { Vault } from '../vault/vault.ts';
-import { commitHash } from '../version/commit.ts';
+import { hashOfSource } from '../version/commit.ts';
 import {
   decodeVersion,
   encodeVersion,
@@ -46,7 +46,6 @@ export const REBUILD = '`mailferry server rebuild --overwrite` makes it again.';
 
 /** Rows read from the catalogue at a time. */
 const AT_ONCE = 50;
-type Commit = VersionObject['commit'];
 
 /**
  * Reads the object of every version that the catalogue has and compares all of it: by the hash of the commit, which only the
@@ -109,9 +108,9 @@ function compare(
   return 'damaged';
 }
 
-function bodyHashOf(commit: Commit, source: VersionSource): Uint8Array {
+function bodyHashOf(commit: CommittedVersion, source: VersionSource): Uint8Array {
   if ('map' in source) return fromHex(source.map.bodyHash);
-  return 'changes' in source ? commitHash({ ...commit, changes: source.changes }) : fileCommitHash(commit);
+  return 'changes' in source ? hashOfSource(commit, source) : fileCommitHash(commit);
 }
 
 function leadsToBytes(source: VersionSource, commit: CommittedVersion): boolean {
@@ -126,16 +125,16 @@ function leadsToBytes(source: VersionSource, commit: CommittedVersion): boolean 
   }
 }
 
-function differences(commit: Commit, ofRow: Commit | undefined): string[] {
+function differences(commit: CommittedVersion, ofRow: CommittedVersion | undefined): string[] {
   if (!ofRow) return ['form'];
   return Object.keys(CommittedVersion.shape).filter((key) => {
-    const name = key as keyof Commit;
+    const name = key as keyof CommittedVersion;
     return JSON.stringify(commit[name]) !== JSON.stringify(ofRow[name]);
   });
 }
 
 /** The commit that a row was made of, but for its changes; undefined where it can't have been made of one. */
-function commitOf(row: ReceiptedRow): Commit | undefined {
+function commitOf(row: ReceiptedRow): CommittedVersion | undefined {
   try {
     return CommittedVersion.parse({
       path: row.path,
@@ -182,7 +181,7 @@ async function rewrite(ports: ObjectPorts, row: ReceiptedRow): Promise<string | 
 async function sourceOf(
   { rows, reader }: ObjectPorts,
   row: ReceiptedRow,
-  commit: Commit,
+  commit: CommittedVersion,
 ): Promise<VersionSource> {
   const file = commit.snapshot === 'upload' ? await rows.packs.get(row.sha256 ?? '', 'raw') : undefined;
   const isAsItWas = file?.lost === 0 && sameBytes(fileCommitHash(commit), row.body_hash);

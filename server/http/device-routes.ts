@@ -1,7 +1,5 @@
 // Every route that a device's credential opens, but for uploads, as one table: what is registered is what is tested.
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { coarseCount } from '../../shared/block.ts';
 import { asFailure, Failure } from '../../shared/failure.ts';
 import {
   CommitRequest,
@@ -16,8 +14,8 @@ import { suspectReason } from '../../shared/suspect.ts';
 import type { Page } from '../catalogue/version-pages.ts';
 import type { DeviceScope } from '../device-scope.ts';
 import { commitVersion } from '../version/commit.ts';
-import { openMap } from '../version/version-reader.ts';
 import { sendContent } from './content.ts';
+import { sendFingerprint } from './fingerprint.ts';
 import { packIdIn, parseRequest, versionIdIn } from './parse-request.ts';
 import { notFound } from './problem.ts';
 
@@ -121,21 +119,6 @@ function getContent(scope: DeviceScope, request: FastifyRequest, reply: FastifyR
   return sendContent(scope, request, reply, versionIdIn(request.params));
 }
 
-/** The coarse hashes of a version, also of a checkpoint: 32 bytes each, in order; zero for a block that the server has lost. */
-async function getFingerprint(
-  scope: DeviceScope,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<unknown> {
-  const version = await scope.catalogue.versions.map(versionIdIn(request.params));
-  if (!version) throw notFound();
-  reply.headers({
-    'content-type': 'application/octet-stream',
-    'content-length': 32 * coarseCount(version.size),
-    'mailferry-size': version.size,
-    'mailferry-root': version.root,
-  });
-  if (request.method === 'HEAD' || version.size === 0) return reply.send();
-  const hashes = scope.reader.hashes(openMap(version), await scope.reader.lostIn(version));
-  return reply.send(Readable.from(hashes, { objectMode: false, highWaterMark: 65_536 }));
+function getFingerprint(scope: DeviceScope, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+  return sendFingerprint(scope, request, reply, versionIdIn(request.params));
 }

@@ -38,7 +38,7 @@ export async function admit(
     throw new Failure('too_many', `This device has ${open.count} unfinished uploads already.`);
   }
   if (Number.isFinite(limits.quotaBytes)) {
-    const used = (await catalogue.packs.bytes()) + open.bytes;
+    const used = (await catalogue.packs.bytes()) + (await catalogue.changeLists.bytes()) + open.bytes;
     if (used + bytes > limits.quotaBytes) {
       throw new Failure('quota_full', 'This device has no room left on the server.', {
         detail: { used, quota: limits.quotaBytes },

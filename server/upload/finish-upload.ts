@@ -1,7 +1,9 @@
 // What happens when the last byte of an upload is there: check, publish, record. Repeatable after any crash.
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../../shared/failure.ts';
+import { toHex } from '../../shared/byte-codec.ts';
+import { Failure, type FailureCode } from '../../shared/failure.ts';
 import type { UploadRow } from '../catalogue/upload-rows.ts';
 import { codeOf } from '../disk-failure.ts';
 import { uploadGone } from '../http/problem.ts';
@@ -9,14 +11,17 @@ import { checkPack } from '../pack/check-pack.ts';
 import { type CheckStagedPack, readFully } from '../pack/check-staged-pack.ts';
 import type { CheckedPacks } from '../pack/checked-packs.ts';
 import type { ReadPack } from '../pack/pack-reader.ts';
+import { startSha256 } from '../sha256.ts';
 import type { Turns } from '../turns.ts';
 import { type AcceptPorts, acceptVersion } from '../version/accept-version.ts';
+import type { ChangeLists } from './change-lists.ts';
 import { hashFile, uuidOf, versionOfFile } from './take-file.ts';
 import { planUpload, type UploadPlan } from './upload-plan.ts';
 
 export interface FinishPorts extends AcceptPorts {
   /** Where the device's uploads lie. */
   readonly staging: string;
+  readonly lists: ChangeLists;
   readonly checkStaged: CheckStagedPack;
   /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
   readonly checks: Turns;
@@ -28,6 +33,13 @@ export interface FinishPorts extends AcceptPorts {
   readonly turns: Turns;
 }
 
+/** Failures after which an upload can become nothing any more. */
+const ENDS_UPLOAD: ReadonlySet<string> = new Set<FailureCode>([
+  'pack_refused',
+  'change_list_refused',
+  'upload_gone',
+]);
+
 /** Finishes the uploads of one device; whoever asks for the same upload meanwhile waits for the same end. */
 export class UploadFinisher {
   readonly #ports: FinishPorts;
@@ -38,8 +50,8 @@ export class UploadFinisher {
   }
 
   /**
-   * Publishes a complete upload. On return it is durable and finished. Idempotent. A Failure `pack_refused` where it is not
-   * what it claims to be: its file and row are gone then. Any other failure leaves it as it was, to be finished later.
+   * Publishes a complete upload. On return it is durable and finished. Idempotent. A Failure `pack_refused` or `change_list_refused`
+   * where it is not what it claims to be: its file and row are gone then. Any other failure leaves it as it was, to be finished later.
    */
   finish(id: string): Promise<void> {
     const running = this.#running.get(id);
@@ -57,10 +69,11 @@ export class UploadFinisher {
     const plan = planUpload(row.metadata, row.length, Number.POSITIVE_INFINITY);
     try {
       if (plan.kind === 'pack') await this.#finishPack(row, plan.pack);
+      else if (plan.kind === 'change-list') await this.#finishList(row, plan.list);
       else await turns.take(catalogue.device, () => this.#finishFile(row, plan));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      if (error.code !== 'pack_refused' && error.code !== 'upload_gone') throw error;
+      if (!ENDS_UPLOAD.has(error.code)) throw error;
       await rm(join(this.#ports.staging, id), { force: true });
       await catalogue.uploads.remove(id);
       throw error;
@@ -79,6 +92,21 @@ export class UploadFinisher {
     });
     checked.add(catalogue.device, pack);
     if (wasLost) await turns.take(catalogue.device, () => cameBack(pack));
+  }
+
+  /** Its bytes are compared with its id; what they say is read by the commit that names it. */
+  async #finishList({ id, length }: UploadRow, list: string): Promise<void> {
+    const { lists, staging, checks } = this.#ports;
+    const path = join(staging, id);
+    const size = await sizeIfThere(path);
+    // Where it is not there, a crash came after the move and before the row.
+    if (size === undefined && !(await lists.isPublished(list))) throw uploadGone();
+    if (size !== undefined) {
+      const digest = await checks.take('list', () => digestOf(path));
+      if (size !== length || digest !== list)
+        throw new Failure('change_list_refused', 'The bytes of the change list do not match its id.');
+    }
+    await lists.publish(id, { id: list, bytes: length });
   }
 
   /** Checks the staged file, or the published pack where a crash came after the move. */
@@ -157,4 +185,10 @@ async function sizeIfThere(path: string): Promise<number | undefined> {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = startSha256();
+  for await (const part of createReadStream(path, { highWaterMark: 1_048_576 })) hash.update(part as Buffer);
+  return toHex(hash.digest());
 }

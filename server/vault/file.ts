@@ -12,6 +12,7 @@ import type { Vault } from './vault.ts';
  * <root>/<device>/device.json                         what is known of the device
  * <root>/<device>/uploads/<upload>                    in progress; the same file system, so that a rename moves it
  * <root>/<device>/packs/<first 2 digits>/<pack>       published
+ * <root>/<device>/lists/<change list>                 published, until a version holds what it says
  * <root>/<device>/damaged/<pack>                      found not to be what its name says, and kept for a person to look at
  * <root>/<device>/versions/<sequence>-<version>.json  published; the sequence in 12 digits, so that names sort
  */
@@ -22,6 +23,7 @@ const DEVICE_NAME = /^[0-9a-f]{32}$/;
 const DEVICE_OBJECT = 'device.json';
 const STAGED = 'enrolling';
 const STAGED_NAME = /^([0-9a-f]{32})-([0-9a-f]{16})\.json$/;
+/** Of packs and of change lists. */
 const PACK_NAME = /^[0-9a-f]{64}$/;
 const VERSION_NAME = /^(\d{12})-([0-9a-f-]{36})\.json$/;
 
@@ -43,9 +45,33 @@ export class FileVault implements Vault {
     return directory;
   }
 
-  async publish(device: string, upload: string, id: string): Promise<void> {
+  publish(device: string, upload: string, id: string): Promise<void> {
+    return this.#publish(device, upload, this.#packDirectory(device, id), id);
+  }
+
+  publishList(device: string, upload: string, id: string): Promise<void> {
+    return this.#publish(device, upload, this.#listDirectory(device), id);
+  }
+
+  async readList(device: string, id: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(join(this.#listDirectory(device), id));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+  }
+
+  async dropList(device: string, id: string): Promise<void> {
+    await rm(join(this.#listDirectory(device), id), { force: true });
+  }
+
+  async lists(device: string): Promise<string[]> {
+    return (await namesIn(this.#listDirectory(device))).filter((name) => PACK_NAME.test(name));
+  }
+
+  async #publish(device: string, upload: string, directory: string, id: string): Promise<void> {
     const staged = join(this.#root, device, 'uploads', upload);
-    const directory = this.#packDirectory(device, id);
     const target = join(directory, id);
     await this.#make(directory);
     if (!(await exists(staged)) && (await exists(target))) {
@@ -215,6 +241,10 @@ export class FileVault implements Vault {
     if (this.#made.has(directory)) return;
     await makeDirectory(this.#root, directory);
     this.#made.add(directory);
+  }
+
+  #listDirectory(device: string): string {
+    return join(this.#root, device, 'lists');
   }
 
   #packDirectory(device: string, id: string): string {

@@ -39,6 +39,21 @@ export interface Vault {
   packBytes(device: string, id: string): Promise<number | undefined>;
 
   /**
+   * Makes the staged file `upload` the change list `id`, as durably as `publish`. Idempotent. Such a list is no part of what is kept
+   * for ever: dropList removes it once a version holds what it says, or when nobody wanted it.
+   */
+  publishList(device: string, upload: string, id: string): Promise<void>;
+
+  /** The bytes of a change list; undefined where there is none. */
+  readList(device: string, id: string): Promise<Uint8Array | undefined>;
+
+  /** Removes a change list. Idempotent. */
+  dropList(device: string, id: string): Promise<void>;
+
+  /** The ids of the change lists that are there, in no order. */
+  lists(device: string): Promise<readonly string[]>;
+
+  /**
    * Stores a version as it was accepted, under its place in the device's order. With all of them, replayed in that order,
    * the catalogue can be made again. The same place and id again replaces, atomically: a commit that was cut short is repeated, or an
    * object that was found damaged is made again.

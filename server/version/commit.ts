@@ -2,19 +2,23 @@
 import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
 import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
-import type { CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import type { CommittedVersion, CommitRequest, VersionSummary } from '../../shared/protocol.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { recountDamage, recountWhereDue } from '../healing/damage.ts';
 import { sha256, startSha256 } from '../sha256.ts';
+import type { ChangeLists } from '../upload/change-lists.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import { layChanges } from './lay-changes.ts';
 import type { PageEntry } from './page-codec.ts';
 import { assemble } from './plan-version.ts';
 import { type VerifyPorts, verifyBlocks } from './verify-blocks.ts';
 import { checkHashesGiven, type MapPage, touchedBlocks } from './version-map.ts';
+import type { ListedChanges } from './version-object.ts';
 import type { DamagedMap, VersionReader } from './version-reader.ts';
 
-export interface CommitPorts extends AcceptPorts, VerifyPorts {}
+export interface CommitPorts extends AcceptPorts, VerifyPorts {
+  readonly lists: Pick<ChangeLists, 'read' | 'drop'>;
+}
 
 export interface CommitResult {
   /** False: the version was there already, and this is its receipt as it was given then. */
@@ -24,7 +28,7 @@ export interface CommitResult {
 
 /**
  * Commits version `id`. Idempotent: the same commit again gets the same receipt. One at a time for a device: the caller
- * sees to that. Failures: `version_conflict`, `base_unknown`, `packs_missing` (detail.missing), `malformed`,
+ * sees to that. Failures: `change_list_unknown`, `version_conflict`, `base_unknown`, `packs_missing` (detail.missing), `malformed`,
  * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`.
  */
 export async function commitVersion(
@@ -32,13 +36,15 @@ export async function commitVersion(
   id: string,
   body: CommitRequest,
 ): Promise<CommitResult> {
-  const { catalogue, reader } = ports;
+  const { catalogue, reader, lists } = ports;
+  const { changes: inline, changeList, ...commit } = body;
   const bodyHash = commitHash(body);
   const known = await catalogue.versions.map(id);
   if (known) {
-    if (!sameBytes(known.body_hash, bodyHash)) {
+    if (!sameBytes(known.body_hash, bodyHash) && !(await isSameInline(body, known.body_hash, ports))) {
       throw new Failure('version_conflict', 'This version id was used for another commit.');
     }
+    if (changeList !== undefined) await dropLater(ports, changeList);
     return { isNew: false, summary: (await catalogue.lists.summary(id))! };
   }
   if (body.complete && body.sha256 === null) {
@@ -50,7 +56,8 @@ export async function commitVersion(
   if (body.base !== null && !base)
     throw new Failure('base_unknown', 'The base of the commit is not known here.');
 
-  const list = decodeChangeList(Buffer.from(body.changes, 'base64'), sha256);
+  const bytes = inline === undefined ? await named(changeList!, lists) : Buffer.from(inline, 'base64');
+  const list = decodeChangeList(bytes, sha256);
   checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
 
@@ -61,11 +68,41 @@ export async function commitVersion(
   if (!sameBytes(root, fromHex(body.root))) {
     throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');
   }
-  const { changes: text, ...commit } = body;
-  const summary = await acceptVersion(ports, { id, commit, bodyHash, source: { changes: text }, pages });
+  const source: ListedChanges = { changes: inline ?? base64Of(bytes), changeList };
+  const summary = await acceptVersion(ports, { id, commit, bodyHash, source, pages });
+  if (changeList !== undefined) await dropLater(ports, changeList);
   // What it brought may be what other versions lack.
   if (await catalogue.versions.anyDamaged()) await recountDamage(catalogue);
   return { isNew: true, summary };
+}
+
+/** A list that came as an upload. */
+async function named(id: string, lists: CommitPorts['lists']): Promise<Uint8Array> {
+  const bytes = await lists.read(id);
+  if (bytes) return bytes;
+  throw new Failure('change_list_unknown', 'The change list of this commit is not here.', {
+    detail: { changeList: id },
+  });
+}
+
+/**
+ * Whether a commit that names its list is the one whose list came inside: a device that learnt to name them in between asks so for a
+ * receipt whose answer was lost. A Failure `change_list_unknown` where that can't be told without the list.
+ */
+async function isSameInline(body: CommitRequest, hash: Uint8Array, { lists }: CommitPorts): Promise<boolean> {
+  const { changeList, ...commit } = body;
+  if (changeList === undefined) return false;
+  const changes = base64Of(await named(changeList, lists));
+  return sameBytes(hash, commitHash({ ...commit, changes }));
+}
+
+/** A version holds what the list says. That its file could not be removed fails no commit: the sweep finds it. */
+async function dropLater({ lists }: CommitPorts, id: string): Promise<void> {
+  await lists.drop(id).catch(() => {});
+}
+
+function base64Of(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
 }
 
 /** A version is not built on what is lost: a Failure `base_unknown` where a block would still lie in a lost pack. */
@@ -111,10 +148,16 @@ async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Pro
 const PAGES_AT_ONCE = 64;
 const HASHED_AT_ONCE = 65_536;
 
-/** SHA-256 of the commit in one form: keys in the order below, nothing else. */
+/** The same of a commit whose list is known, by the form in which it came. */
+export function hashOfSource(commit: CommittedVersion, { changes, changeList }: ListedChanges): Uint8Array {
+  return commitHash(changeList === undefined ? { ...commit, changes } : { ...commit, changeList });
+}
+
+/** SHA-256 of the commit in one form: keys in the order below, then the list, or its name where the commit has only that. */
 export function commitHash(body: CommitRequest): Uint8Array {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
-  const { snapshot, health, healthNotes, changes, outlookRunning, rights } = body;
+  const { snapshot, health, healthNotes, outlookRunning, rights, changeList } = body;
+  const changes = body.changes ?? '';
   const fields = [
     path,
     kind,
@@ -134,6 +177,8 @@ export function commitHash(body: CommitRequest): Uint8Array {
   ];
   const hash = startSha256();
   hash.update(Buffer.from(`${JSON.stringify(fields)}\n`));
+  // No base64 has a colon.
+  if (changeList !== undefined) hash.update(Buffer.from(`change-list:${changeList}`));
   // In pieces: the list of a first backup of 4 GiB has 3 MB, and three copies of it at once would be seen in the memory.
   for (let at = 0; at < changes.length; at += HASHED_AT_ONCE) {
     hash.update(Buffer.from(changes.slice(at, at + HASHED_AT_ONCE), 'latin1'));

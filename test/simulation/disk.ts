@@ -97,6 +97,13 @@ export class Disk {
     file.writes.push({ at, bytes: copy });
   }
 
+  /** At once on the disk too: what it cuts is made anew by whoever asks for it. */
+  truncate(file: File, length: number): void {
+    file.bytes = file.bytes.subarray(0, length);
+    file.synced = file.bytes;
+    file.writes = [];
+  }
+
   sync(path: string, node: Node): void {
     if (!this.syncs(path, node)) return;
     if (node.kind === 'file') {

@@ -36,6 +36,8 @@ export interface Faults {
   readonly sources: number;
   /** Somebody goes on using a source while a change of it is on its way, and the line goes before it has arrived. */
   readonly usedWhileSent: boolean;
+  /** Change lists are uploads of their own, as long ones are. */
+  readonly listsSent: boolean;
 }
 
 const ALWAYS: readonly Event[] = ['source changes', 'source changes', 'source changes'];
@@ -82,5 +84,6 @@ export function chooseFaults(chance: Chance): Faults {
     seals: chance.pick([0, 0.5, 1]),
     sources: chance.is(0.15) ? 2 : 1,
     usedWhileSent: chance.is(0.1),
+    listsSent: chance.is(0.4),
   };
 }

@@ -100,6 +100,15 @@ class Handle {
     });
   }
 
+  writeFile(content: string | Uint8Array) {
+    const bytes = Buffer.from(content as Uint8Array);
+    return later(() => machine!.disk.write(this.#file(), 0, bytes));
+  }
+
+  truncate(length: number) {
+    return later(() => machine!.disk.truncate(this.#file(), length));
+  }
+
   stat() {
     return looking(() => statsOf(this.#node));
   }
@@ -130,6 +139,7 @@ const promised = {
       if (!node) throw diskError('ENOENT', path);
       return statsOf(node);
     }),
+  rename: (from: string, to: string) => later(() => machine!.disk.rename(from, to)),
   realpath: async (path: string) => path,
   readdir: (path: string) => looking(() => [...machine!.disk.directoryAt(path).names.keys()]),
   statfs: async () => ({ bavail: machine!.disk.full ? 0 : 2 ** 40, bsize: 1 }),

@@ -16,6 +16,7 @@ import { ServerCodecs } from '../../client/state/server-codecs.ts';
 import { SourceRegistry } from '../../client/state/source-registry.ts';
 import { Staging } from '../../client/state/staging.ts';
 import { Sender } from '../../client/upload/sender.ts';
+import { INLINE_CHANGE_LIST_BYTES } from '../../shared/change-list.ts';
 import type { Disk } from './disk.ts';
 import type { Life } from './life.ts';
 import { liveDb } from './live-db.ts';
@@ -141,6 +142,7 @@ function deviceOf(
     server: new ServerClient(http, SERVER, identity.credential),
     codecs: new ServerCodecs(db, SERVER),
     progress: { report: () => {}, say: (sentence) => world.said(sentence), clear: () => {} },
+    inlineListBytes: world.faults.listsSent ? 0 : INLINE_CHANGE_LIST_BYTES,
     quota: world.faults.tight ? TIGHT_QUOTA : 2 ** 40,
   };
 }

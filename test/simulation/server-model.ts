@@ -5,7 +5,7 @@ import { decodeFrame } from '../../server/pack/decode-frame.ts';
 import { checkHashesGiven, touchedBlocks } from '../../server/version/version-map.ts';
 import { COARSE, coarseCount } from '../../shared/block.ts';
 import { toHex } from '../../shared/byte-codec.ts';
-import { decodeChangeList } from '../../shared/change-list.ts';
+import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
 import { asFailure, Failure } from '../../shared/failure.ts';
 import { MerkleSum } from '../../shared/merkle.ts';
 import { frameHash, indexOffset, PACK_FOOTER_BYTES, parsePackTail } from '../../shared/pack.ts';
@@ -22,6 +22,8 @@ const sha256 = (bytes: Uint8Array): Uint8Array => hash('sha256', bytes, 'buffer'
 
 interface Upload {
   readonly id: string;
+  /** What it is to become, and the SHA-256 of that. */
+  readonly kind: string;
   readonly pack: string;
   readonly length: number;
   readonly bytes: Buffer;
@@ -42,6 +44,8 @@ export interface HeldVersion {
 interface Held {
   readonly uploads: ReadonlyMap<string, Upload>;
   readonly packs: ReadonlyMap<string, Buffer>;
+  /** Change lists that no commit has used yet. */
+  readonly lists: ReadonlyMap<string, Buffer>;
   /** In the order of their receipts. */
   readonly versions: ReadonlyMap<string, HeldVersion>;
 }
@@ -71,7 +75,7 @@ export interface ServerObserver {
 
 export class ServerModel {
   readonly #observer: ServerObserver;
-  #held: Held = { uploads: new Map(), packs: new Map(), versions: new Map() };
+  #held: Held = { uploads: new Map(), packs: new Map(), lists: new Map(), versions: new Map() };
   /** What it held before each pack and version: what a copy of it may hold. */
   readonly #past: Held[] = [];
 
@@ -108,6 +112,11 @@ export class ServerModel {
   forgetUploads(): void {
     const uploads = [...this.#held.uploads].filter(([, { finished }]) => finished);
     this.#held = { ...this.#held, uploads: new Map(uploads) };
+  }
+
+  /** It drops change lists that no commit used: too much time went by. */
+  dropLists(): void {
+    this.#held = { ...this.#held, lists: new Map() };
   }
 
   /** Takes bytes of an upload as they come; how many it has now. Failures as in an answer to PATCH. */
@@ -181,10 +190,11 @@ export class ServerModel {
     const words = headers['upload-metadata']!.split(',').map((pair) => pair.split(' ') as [string, string]);
     const metadata = new Map(words.map(([name, value]) => [name, Buffer.from(value, 'base64').toString()]));
     const pack = metadata.get('id')!;
-    if (this.knows(pack)) this.#observer.knownPackAgain(pack);
+    const kind = metadata.get('kind')!;
+    if (kind === 'pack' && this.knows(pack)) this.#observer.knownPackAgain(pack);
     const id = this.#observer.newId();
     const length = Number(headers['upload-length']);
-    this.#put({ id, pack, length, bytes: NOTHING, finished: false });
+    this.#put({ id, kind, pack, length, bytes: NOTHING, finished: false });
     return {
       status: 201,
       headers: { location: `http://server.invalid${ROUTES.uploads}/${id}` },
@@ -202,6 +212,10 @@ export class ServerModel {
   #finish(id: string): void {
     const upload = this.#upload(id);
     if (upload.finished || upload.bytes.length < upload.length) return;
+    if (upload.kind === 'change-list') {
+      this.#finishList(upload);
+      return;
+    }
     let raw: Buffer;
     try {
       raw = unpacked(upload.bytes, upload.pack);
@@ -216,6 +230,17 @@ export class ServerModel {
     this.#put({ ...upload, finished: true });
   }
 
+  #finishList(upload: Upload): void {
+    if (toHex(sha256(upload.bytes)) !== upload.pack) {
+      const uploads = new Map(this.#held.uploads);
+      uploads.delete(upload.id);
+      this.#held = { ...this.#held, uploads };
+      throw new Failure('change_list_refused', 'The bytes of the change list do not match its id.');
+    }
+    this.#held = { ...this.#held, lists: new Map(this.#held.lists).set(upload.pack, upload.bytes) };
+    this.#put({ ...upload, finished: true });
+  }
+
   #commit(id: string, text: string): VersionSummary {
     const known = this.version(id);
     if (known && known.request !== text)
@@ -224,25 +249,36 @@ export class ServerModel {
     const body = CommitRequest.parse(JSON.parse(text));
     const base = body.base === null ? undefined : this.version(body.base);
     if (body.base !== null && !base) throw new Failure('base_unknown', 'The base is not known here.');
-    const { bytes, hashes } = this.#laid(body, base);
+    const { bytes, hashes } = this.#laid(body, this.#listOf(body), base);
     const sum = new MerkleSum(sha256);
     for (const hash of hashes) sum.push(hash);
     if (toHex(sum.root()) !== body.root) throw new Failure('root_differs', 'The hashes do not sum up.');
-    const { changes: _changes, base: _base, ...facts } = body;
+    const { changes: _changes, changeList, base: _base, ...facts } = body;
     const receivedAt = new Date(this.#observer.now()).toISOString();
     const sequence = this.#held.versions.size + 1;
     const summary = { ...facts, id, sequence, receivedAt, receipt: this.#receipt(id, body, receivedAt) };
     const { path, complete } = body;
     const version: HeldVersion = { id, request: text, path, complete, bytes, hashes, summary };
     this.#past.push(this.#held);
-    this.#held = { ...this.#held, versions: new Map(this.#held.versions).set(id, version) };
+    const lists = new Map(this.#held.lists);
+    if (changeList !== undefined) lists.delete(changeList);
+    this.#held = { ...this.#held, lists, versions: new Map(this.#held.versions).set(id, version) };
     this.#observer.committed(version);
     return summary;
   }
 
+  #listOf({ changes, changeList }: CommitRequest): ChangeList {
+    const bytes = changes === undefined ? this.#held.lists.get(changeList!) : Buffer.from(changes, 'base64');
+    if (!bytes) throw new Failure('change_list_unknown', 'The change list of this commit is not here.');
+    return decodeChangeList(bytes, sha256);
+  }
+
   /** The bytes and hashes of a version: its base with the changes laid over it, every block that they touch compared. */
-  #laid(body: CommitRequest, base: HeldVersion | undefined): { bytes: Buffer; hashes: Uint8Array[] } {
-    const list = decodeChangeList(Buffer.from(body.changes, 'base64'), sha256);
+  #laid(
+    body: CommitRequest,
+    list: ChangeList,
+    base: HeldVersion | undefined,
+  ): { bytes: Buffer; hashes: Uint8Array[] } {
     const missing = [...new Set(list.runs.map(({ pack }) => pack))].filter((pack) => !this.knows(pack));
     if (missing.length > 0) {
       const detail = { missing };

@@ -180,6 +180,7 @@ export class World {
         return;
       case 'server forgets uploads':
         server.forgetUploads();
+        server.dropLists();
         return;
       case 'server is restored':
         if (server.restore(chance.whole(1, 3))) this.oracle.excuses.add('server-restored');

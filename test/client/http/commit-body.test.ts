@@ -1,10 +1,10 @@
 // The body of a commit is the JSON that it would be as one text, whatever its fields and however long its list.
 import { expect, test } from 'vitest';
 import { commitBody } from '../../../client/http/commit-body.ts';
-import type { CommitRequest } from '../../../shared/protocol.ts';
+import type { CommittedVersion } from '../../../shared/protocol.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 
-const FIELDS: Omit<CommitRequest, 'changes'> = {
+const FIELDS: CommittedVersion = {
   path: 'C:\\Mail\\"Zoë" \u{1f4ec}.pst',
   kind: 'pst',
   base: null,

@@ -72,7 +72,7 @@ describe('the sweep', () => {
     touch(join(paths.fingerprints, 'kept'));
     touch(paths.db);
     touch(paths.identity);
-    await staging.sweep(new Set(['kept']), new Set(['kept']));
+    await staging.sweep(new Set(['kept']), new Set(['kept']), Date.now());
     expect(files(paths.root)).toEqual([
       'device.db',
       'fingerprints/kept',
@@ -81,7 +81,7 @@ describe('the sweep', () => {
       'staging/kept/000000.pack',
       'staging/kept/000001.pack',
     ]);
-    await staging.sweep(new Set(), new Set());
+    await staging.sweep(new Set(), new Set(), Date.now());
     expect(readdirSync(paths.staging)).toEqual([]);
     expect(readdirSync(paths.fingerprints)).toEqual([]);
   });

@@ -41,7 +41,7 @@ function device({ waking = false, knows = false }: { waking?: boolean; knows?: b
   const send = (failure: Failure, moved = false) =>
     failures.ofSend(pack(), { failure, moved, path: '/none', signal: new AbortController().signal });
   const commit = (failure: Failure) =>
-    failures.ofCommit(queue.backup('a')!, failure, new AbortController().signal);
+    failures.ofCommit(queue.backup('a')!, { failure, moved: false, signal: new AbortController().signal });
   return { queue, sources, source, server, said, readAgain, failures, pack, send, commit };
 }
 
