@@ -139,6 +139,7 @@ describe('schemas', () => {
         "5e6cfffde61f2ce7",
         "9e87fc8e4b813768",
         "57cdb7b18d62d250",
+        "739e615e51a5b770",
       ]
     `);
   });
