@@ -17,7 +17,7 @@ import { decodeRuns, touchedBlocks } from './run-list.ts';
 import { DAMAGED_ROWS } from './seal-checkpoint.ts';
 import { type ListSending, listInStaging, sendList, stageList } from './staged-list.ts';
 
-export interface CommitSending extends ListSending {
+interface CommitSending extends ListSending {
   /** Told the bytes that the commit and its change list took on the line. */
   readonly onSent: (bytes: number) => void;
 }

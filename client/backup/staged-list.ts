@@ -8,7 +8,7 @@ import { fileDigest } from '../upload/staged-digest.ts';
 import { uploadPack } from '../upload/upload-pack.ts';
 
 /** A change list in staging. */
-export interface StagedList {
+interface StagedList {
   /** SHA-256 of its bytes. */
   readonly id: string;
   readonly bytes: number;

@@ -4,7 +4,7 @@ import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { sha256 } from '../sha256.ts';
 import type { Vault } from '../vault/vault.ts';
 
-export interface ChangeListPorts {
+interface ChangeListPorts {
   readonly catalogue: DeviceCatalogue;
   readonly vault: Vault;
   now(): number;

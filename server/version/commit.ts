@@ -2,7 +2,7 @@
 import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
 import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
 import { Failure } from '../../shared/failure.ts';
-import type { CommittedVersion, CommitRequest, VersionSummary } from '../../shared/protocol.ts';
+import type { CommitRequest, CommittedVersion, VersionSummary } from '../../shared/protocol.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { recountDamage, recountWhereDue } from '../healing/damage.ts';
 import { sha256, startSha256 } from '../sha256.ts';
@@ -154,7 +154,7 @@ export function hashOfSource(commit: CommittedVersion, { changes, changeList }: 
 }
 
 /** SHA-256 of the commit in one form: keys in the order below, then the list, or its name where the commit has only that. */
-export function commitHash(body: CommitRequest): Uint8Array {
+function commitHash(body: CommitRequest): Uint8Array {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
   const { snapshot, health, healthNotes, outlookRunning, rights, changeList } = body;
   const changes = body.changes ?? '';
