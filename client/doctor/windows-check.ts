@@ -4,6 +4,7 @@ import { asFailure } from '../../shared/failure.ts';
 import type { Run } from '../service/step.ts';
 import { Look } from '../snapshot/vss/answer.ts';
 import { askPowerShell, type PowerShell } from '../snapshot/vss/powershell.ts';
+import { reasonOf } from '../snapshot/vss/return-codes.ts';
 import { bytesText } from '../terminal.ts';
 import type { Finding } from './finding.ts';
 
@@ -42,12 +43,11 @@ export async function powershellFindings(powershell: PowerShell): Promise<Findin
   try {
     const answer = await askPowerShell(powershell, { action: 'look' }, Look, LOOK_MS);
     if (answer.kind === 'problem') {
-      const { message } = answer.problem;
       return [
         {
           check: 'powershell',
           state: 'failed',
-          said: `PowerShell said: ${message}`,
+          said: `PowerShell said: ${reasonOf(answer.problem)}.`,
           todo: 'See what it said; run as administrator.',
         },
       ];
@@ -89,7 +89,7 @@ export function volumeFindings(look: Look): Finding[] {
     } else findings.push({ check: 'volume', state: 'ok', said });
   }
   if (look.problem) {
-    const said = `Shadow copies can't be listed: ${look.problem.message}`;
+    const said = `Shadow copies can't be listed: ${reasonOf(look.problem)}.`;
     findings.push({
       check: 'shadow-storage',
       state: 'failed',

@@ -8,7 +8,7 @@ import { Created, Deleted, Found, Look, type Problem } from './vss/answer.ts';
 import { CREATE_DEADLINE_MS, timeOfTry, waitBeforeNextTry } from './vss/create-plan.ts';
 import { whichIsOurs } from './vss/ours.ts';
 import { askPowerShell, type PowerShell, type Request } from './vss/powershell.ts';
-import { codeOfProblem, returnCode } from './vss/return-codes.ts';
+import { codeOfProblem, reasonOf, returnCode } from './vss/return-codes.ts';
 import { type HoldingVolume, shadowPath, volumeHolding } from './vss/volumes.ts';
 
 /** What the provider works with: handed in, so that it holds no clock and no chance of its own. */
@@ -113,22 +113,29 @@ class Vss implements SnapshotProvider {
         if (cause instanceof Failure && cause.detail.began === false) throw nothingMade(cause);
         throw cause;
       });
-      const code = answer.kind === 'result' ? answer.result.returnValue : codeOfProblem(answer.problem);
-      if (answer.kind === 'result' && code === 0) {
+      if (answer.kind === 'result' && answer.result.returnValue === 0) {
         if (answer.result.id !== null) return { ...answer.result, id: answer.result.id };
         throw new Failure(
           'snapshot_failed',
           `Windows made a shadow copy of ${volume.root} but did not say which.`,
         );
       }
-      if (answer.kind === 'problem' && code === undefined) {
+      const code =
+        answer.kind === 'result' ? returnCode(answer.result.returnValue) : codeOfProblem(answer.problem);
+      if (answer.kind === 'problem' && (code === undefined || code.unsure)) {
         throw this.#failed(answer.problem, `could not make a shadow copy of ${volume.root}`);
       }
-      const { again, failure, sentence } = returnCode(code!);
+      const { again, failure, sentence } = code!;
       const wait = waitBeforeNextTry({ again, tries, elapsed: now() - began, deadline, chance: chance() });
       if (wait === null) {
         throw new Failure(failure, sentence.replace('{volume}', volume.root), {
-          detail: { returnValue: code, tries, nothingMade: true },
+          detail: {
+            ...(answer.kind === 'result'
+              ? { returnValue: answer.result.returnValue }
+              : { error: answer.problem.error }),
+            tries,
+            nothingMade: true,
+          },
         });
       }
       between?.refused();
@@ -158,14 +165,11 @@ class Vss implements SnapshotProvider {
   }
 
   #failed(problem: Problem, what: string): Failure {
-    const denied = codeOfProblem(problem) === 1;
-    return new Failure(
-      denied ? 'snapshot_denied' : 'snapshot_failed',
-      denied
-        ? `Windows ${what}: this process has no administrator rights.`
-        : `Windows ${what}: ${problem.message || problem.error}.`,
-      { detail: { error: problem.error } },
-    );
+    const known = codeOfProblem(problem);
+    const failure = known?.reason === undefined ? 'snapshot_failed' : known.failure;
+    return new Failure(failure, `Windows ${what}: ${reasonOf(problem)}.`, {
+      detail: { error: problem.error },
+    });
   }
 
   async #deviceOf(volume: Volume): Promise<HoldingVolume> {

@@ -68,8 +68,11 @@ export type Answer<T> =
   | { readonly kind: 'result'; readonly result: T }
   /** The script ran, and something it called failed. */
   | { readonly kind: 'problem'; readonly problem: Problem }
-  /** There is no answer to go by: `why` is the end of a sentence. `policy`: a rule of this machine forbids the script. */
-  | { readonly kind: 'silent'; readonly why: string; readonly policy: boolean };
+  /**
+   * There is no answer to go by: `why` is the end of a sentence. `policy`: a rule of this machine forbids the script, or stopped it
+   * on its way, in which case it had `begun`.
+   */
+  | { readonly kind: 'silent'; readonly why: string; readonly policy: boolean; readonly begun?: true };
 
 const FRAME = /<<mailferry:(.*?):mailferry>>/s;
 
@@ -103,17 +106,31 @@ function plainLists(_key: string, value: unknown): unknown {
   return wrapped ? list : value;
 }
 
-function whySilent({ code, signal, stdout, stderr }: Ended): { why: string; policy: boolean } {
+function whySilent({ code, signal, stdout, stderr }: Ended): { why: string; policy: boolean; begun?: true } {
   const said = readableError(stderr) || readableError(stdout);
   const quoted = said ? `: ${said}` : '';
   // FullyQualifiedErrorId of a script that the execution policy, AppLocker or an antivirus keeps from running.
   if (/UnauthorizedAccess|PSSecurityException|ScriptContainedMaliciousContent/.test(stderr + stdout)) {
     return { why: `was not allowed to run the script${quoted}`, policy: true };
   }
+  if (isLanguageMode(stderr) || isLanguageMode(stdout)) {
+    const why = `runs in Constrained Language Mode and stopped the script; allow shadow-copy.ps1 in the rules of AppLocker or App Control${quoted}`;
+    return { why, policy: true, begun: true };
+  }
   if (signal !== null) return { why: `was ended by another program (${signal})`, policy: false };
   if (code !== 0) return { why: `ended with code ${code}${quoted}`, policy: false };
   if (said === '') return { why: 'said nothing although it claims success', policy: false };
   return { why: `gave no answer${quoted}`, policy: false };
+}
+
+/**
+ * Whether an error of PowerShell is about its language mode (about_Language_Modes). Its ids are the same in every language of
+ * Windows; the console breaks lines within them.
+ */
+export function isLanguageMode(written: string): boolean {
+  return /ConstrainedLanguage|OnlyToCoreTypes|LanguageBoundar|DotSourceNotSupported|languagemode/i.test(
+    written.replace(/\s+/g, ''),
+  );
 }
 
 /** Most characters of foreign text in a sentence of ours. */

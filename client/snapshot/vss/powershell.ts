@@ -71,7 +71,7 @@ export async function askPowerShell<T>(
   const answer = readAnswer(ended, id, result);
   if (answer.kind !== 'silent') return answer;
   const code = answer.policy ? 'snapshot_denied' : 'snapshot_failed';
-  const detail = answer.policy ? { began: false } : {};
+  const detail = answer.policy && !answer.begun ? { began: false } : {};
   throw new Failure(code, `Windows PowerShell ${answer.why}.`, { detail });
 }
 

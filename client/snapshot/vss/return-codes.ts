@@ -1,6 +1,6 @@
 // What Windows says when it makes no shadow copy, in one table: what it means, whether trying again helps, and the words for people.
 import type { FailureCode } from '../../../shared/failure.ts';
-import type { Problem } from './answer.ts';
+import { isLanguageMode, type Problem, readableError } from './answer.ts';
 
 /**
  * soon: another program makes one just now; again after some seconds, until the deadline.
@@ -14,17 +14,22 @@ export interface ReturnCode {
   readonly failure: FailureCode;
   /** What happened; `{volume}` is put in. */
   readonly sentence: string;
+  /** The end of a sentence: the same where no volume was asked for. */
+  readonly reason?: string;
+  /** A shadow copy may have been made all the same: what failed may have come after it. */
+  readonly unsure?: true;
 }
 
 const NO_RIGHT =
   'Windows refused to make a shadow copy of {volume}: this process has no administrator rights.';
+const NO_RIGHT_REASON = 'this process has no administrator rights';
 const NO_ROOM =
   'There is no room for a shadow copy of {volume}: its shadow storage is full, or less than some 300 MB are free.';
 const IN_PROGRESS = 'Another program is making a shadow copy just now, so none could be made of {volume}.';
 
 /** Return values of Win32_ShadowCopy.Create (Microsoft, "Create method of the Win32_ShadowCopy class"). 0 is success. */
 export const RETURN_CODES: Readonly<Record<number, ReturnCode>> = {
-  1: { again: 'never', failure: 'snapshot_denied', sentence: NO_RIGHT },
+  1: { again: 'never', failure: 'snapshot_denied', sentence: NO_RIGHT, reason: NO_RIGHT_REASON },
   2: {
     again: 'never',
     failure: 'snapshot_failed',
@@ -79,10 +84,11 @@ export const RETURN_CODES: Readonly<Record<number, ReturnCode>> = {
   },
 };
 
-/** A value that the table of Microsoft does not have. */
+/** What a value that Create returned means; some versions of Windows return an HRESULT, as a number with or without its sign. */
 export function returnCode(value: number): ReturnCode {
   return (
-    RETURN_CODES[value] ?? {
+    RETURN_CODES[value] ??
+    hresultCode(value) ?? {
       again: 'never',
       failure: 'snapshot_failed',
       sentence: `Windows could not make a shadow copy of {volume} (return value ${value}).`,
@@ -90,22 +96,86 @@ export function returnCode(value: number): ReturnCode {
   );
 }
 
-/** HRESULTs in place of a return value: WBEM (wbemcli.h), COM and VSS (vsserror.h), as the id of PowerShell's error names them. */
-const HRESULTS: Readonly<Record<string, number>> = {
-  '0x80041003': 1, // WBEM_E_ACCESS_DENIED
-  '0x80070005': 1, // E_ACCESSDENIED
-  '0x80042308': 3, // VSS_E_OBJECT_NOT_FOUND
-  '0x8004230c': 4, // VSS_E_VOLUME_NOT_SUPPORTED
-  '0x8004231f': 6, // VSS_E_INSUFFICIENT_STORAGE
-  '0x80042317': 8, // VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED
-  '0x80042316': 9, // VSS_E_SNAPSHOT_SET_IN_PROGRESS
-  '0x80042306': 10, // VSS_E_PROVIDER_VETO
-  '0x80042304': 11, // VSS_E_PROVIDER_NOT_REGISTERED
+const BUSY_REASON = 'programs wrote to the disk for longer than Windows waits';
+const busy: ReturnCode = {
+  again: 'once',
+  failure: 'snapshot_failed',
+  sentence: `No shadow copy of {volume} could be made: ${BUSY_REASON}.`,
+  reason: BUSY_REASON,
 };
 
-/** The return code that an error stands for; undefined where it is none of these. */
-export function codeOfProblem({ error, category }: Problem): number | undefined {
-  const hresult = /0x[0-9a-f]{8}/i.exec(error)?.[0].toLowerCase();
-  const known = hresult === undefined ? undefined : HRESULTS[hresult];
-  return known ?? (category === 'PermissionDenied' ? 1 : undefined);
+/** `service`: what is wrong with the service, and what puts it right. */
+function withoutService(service: string): ReturnCode {
+  return {
+    again: 'never',
+    failure: 'snapshot_unavailable',
+    sentence: `No shadow copy of {volume} could be made: ${service}.`,
+    reason: service,
+  };
+}
+
+const LANGUAGE_MODE_REASON =
+  'PowerShell runs in Constrained Language Mode and stopped the script; allow shadow-copy.ps1 in the rules of AppLocker or App Control';
+const languageMode: ReturnCode = {
+  again: 'never',
+  failure: 'snapshot_denied',
+  sentence: `No shadow copy of {volume} could be made: ${LANGUAGE_MODE_REASON}.`,
+  reason: LANGUAGE_MODE_REASON,
+  unsure: true,
+};
+
+/**
+ * HRESULTs in place of a return value: WBEM (wbemcli.h), COM, Windows (winerror.h) and VSS (vsserror.h), as the id or the message
+ * of PowerShell's error names them. A number: the return value that means the same.
+ */
+const HRESULTS: Readonly<Record<string, number | ReturnCode>> = {
+  '80041003': 1, // WBEM_E_ACCESS_DENIED
+  '80070005': 1, // E_ACCESSDENIED
+  '80042308': 3, // VSS_E_OBJECT_NOT_FOUND
+  '8004230c': 4, // VSS_E_VOLUME_NOT_SUPPORTED
+  '8004230e': 4, // VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER
+  '8004231b': 5, // VSS_E_UNSUPPORTED_CONTEXT
+  '8004231f': 6, // VSS_E_INSUFFICIENT_STORAGE
+  '8004231d': 7, // VSS_E_VOLUME_IN_USE
+  '80042317': 8, // VSS_E_MAXIMUM_NUMBER_OF_SNAPSHOTS_REACHED
+  '80042316': 9, // VSS_E_SNAPSHOT_SET_IN_PROGRESS
+  '80042306': 10, // VSS_E_PROVIDER_VETO
+  '80042304': 11, // VSS_E_PROVIDER_NOT_REGISTERED
+  '8004230f': 12, // VSS_E_UNEXPECTED_PROVIDER_ERROR
+  '80042313': busy, // VSS_E_FLUSH_WRITES_TIMEOUT
+  '80042314': busy, // VSS_E_HOLD_WRITES_TIMEOUT
+  '80070422': withoutService(
+    'the Windows service "Volume Shadow Copy" is disabled; set its start type to Manual', // ERROR_SERVICE_DISABLED
+  ),
+  '80070424': withoutService('the Windows service "Volume Shadow Copy" is not installed'), // ERROR_SERVICE_DOES_NOT_EXIST
+  '8007043c': withoutService('Windows runs in safe mode; start it normally'), // ERROR_NOT_SAFEBOOT_SERVICE
+};
+
+/** Numbers of 32 bits alone are HRESULTs. */
+function hresultCode(value: number): ReturnCode | undefined {
+  if (!Number.isInteger(value) || value < -0x8000_0000 || value > 0xffff_ffff) return undefined;
+  return codeOf((value >>> 0).toString(16));
+}
+
+function codeOf(hresult: string): ReturnCode | undefined {
+  const known = HRESULTS[hresult];
+  return typeof known === 'number' ? RETURN_CODES[known] : known;
+}
+
+const HRESULT = /(?<![0-9a-f{-])(?:0x)?(8[0-9a-f]{7})(?![0-9a-f-])/gi;
+
+/** What an error means; undefined where the table has none of its codes. Generic codes are passed over: a message may name a better one. */
+export function codeOfProblem({ error, category, message }: Problem): ReturnCode | undefined {
+  if (isLanguageMode(error) || isLanguageMode(message)) return languageMode;
+  for (const [, hresult] of `${error} ${message}`.matchAll(HRESULT)) {
+    const known = codeOf(hresult!.toLowerCase());
+    if (known) return known;
+  }
+  return category === 'PermissionDenied' ? RETURN_CODES[1] : undefined;
+}
+
+/** Why, as the end of a sentence without its full stop, where no volume was asked for. */
+export function reasonOf(problem: Problem): string {
+  const reason = codeOfProblem(problem)?.reason;
+  return reason ?? (readableError(problem.message) || problem.error).replace(/\.+$/, '');
 }

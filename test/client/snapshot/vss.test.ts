@@ -256,6 +256,92 @@ describe('what PowerShell may answer', () => {
     expect(host.deletions).toEqual([]);
   });
 
+  const HRESULTS = [
+    ['8004230e', 'snapshot_unavailable', /can't make shadow copies of the volume/, 1],
+    ['8004230f', 'snapshot_failed', /provider of shadow copies failed/, 2],
+    ['80042313', 'snapshot_failed', /programs wrote to the disk for longer than Windows waits/, 2],
+    ['80042314', 'snapshot_failed', /programs wrote to the disk for longer than Windows waits/, 2],
+    [
+      '80070422',
+      'snapshot_unavailable',
+      /service "Volume Shadow Copy" is disabled; set its start type to Manual/,
+      1,
+    ],
+  ] as const;
+  const ways: [string, (hresult: string) => Fault][] = [
+    ['the id of an error', (hresult) => (asked, at) => at.problem(asked, `HRESULT 0x${hresult},Cim`)],
+    [
+      'the message of a generic error',
+      (hresult) => (asked, at) =>
+        at.problem(
+          asked,
+          'HRESULT 0x80041001,Cim',
+          'NotSpecified',
+          `Fehler (0x${hresult.toUpperCase()})\r\n`,
+        ),
+    ],
+    ['a return value', (hresult) => returns(Number.parseInt(hresult, 16))],
+    ['a return value with a sign', (hresult) => returns(Number.parseInt(hresult, 16) - 2 ** 32)],
+  ];
+  test.each(HRESULTS.flatMap((row) => ways.map(([way, fault]) => [...row, way, fault] as const)))(
+    'C22: %s is %s, %s, and %d tries, as %s',
+    async (hresult, code, sentence, tries, _, fault) => {
+      const { failure, left } = await attempt(Array(tries).fill(fault(hresult)));
+      expect(failure).toMatchObject({ code, message: expect.stringMatching(sentence) });
+      expect(failure).toMatchObject({ message: expect.stringMatching(/^[^\n\r{}]+[^.]\.$/) });
+      expect(host.count('create')).toBe(tries);
+      expect(waited).toEqual(tries === 1 ? [] : [30_000]);
+      expect(rows.all()).toEqual([]);
+      expect(left).toEqual([]);
+    },
+  );
+
+  test.each<[string, string, string]>([
+    [
+      'a method',
+      'MethodInvocationNotSupportedInConstrainedLanguage,Microsoft.X',
+      'Cannot invoke method. Method invocation is supported only on core types in this language mode.',
+    ],
+    [
+      'a type, with a category of its own',
+      'CannotCreateTypeConstrainedLanguage,X',
+      'Der Typ kann nicht erstellt werden.',
+    ],
+    ['its mode by the message alone', 'x', 'It cannot run in this language mode.'],
+  ])('C22: Constrained Language Mode that stops %s is named, with what to allow', async (_, id, message) => {
+    const { failure } = await attempt([(asked, at) => at.problem(asked, id, 'PermissionDenied', message)]);
+    expect(failure).toMatchObject({
+      code: 'snapshot_denied',
+      message: expect.stringMatching(/Constrained Language Mode .*; allow shadow-copy\.ps1 .*[^.]\.$/),
+    });
+    expect(host.count('create')).toBe(1);
+  });
+
+  test('C22: Constrained Language Mode in place of an answer is named too, and what may have been made is looked for', async () => {
+    const body =
+      'Cannot invoke method.\r\n    + FullyQualifiedErrorId : MethodInvocationNotSupportedInConstrained\r\n   Language';
+    const { failure } = await attempt([
+      (_, at) => {
+        at.make();
+        return { stderr: body, code: 1 };
+      },
+    ]);
+    expect(failure).toMatchObject({
+      code: 'snapshot_denied',
+      message: expect.stringMatching(/^Windows PowerShell runs in Constrained Language Mode [^\r\n]+\.$/),
+    });
+    expect(host.shadows).toEqual([]);
+    expect(rows.all()).toEqual([]);
+  });
+
+  test('C22: a disabled service is named where shadow copies are only asked for', async () => {
+    host.fault('look', (asked, at) => at.problem(asked, 'HRESULT 0x80070422,x'));
+    await expect(provider().volumeOf(path())).rejects.toMatchObject({
+      code: 'snapshot_unavailable',
+      message: expect.stringMatching(/^Windows could not list the volumes: .*is disabled; set .* Manual\.$/),
+    });
+  });
+
   const CLIXML =
     '#< CLIXML\r\n<Objs Version="1.1.0.1" xmlns="http://schemas.microsoft.com/powershell/2004/04"><S S="Error">Invoke-CimMethod : Access &lt;x&gt; is odd_x000D__x000A_</S><S S="progress">nothing</S></Objs>';
   test.each<[string, Fault, string, RegExp]>([

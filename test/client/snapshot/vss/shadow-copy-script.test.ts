@@ -70,6 +70,13 @@ test('calls cmdlets and its own functions, nothing else', () => {
   expect(called).toEqual(expect.arrayContaining(['Invoke-CimMethod', 'Remove-CimInstance']));
 });
 
+// A script with parameters is what Constrained Language Mode and policies stop first; requests come on standard input alone.
+test('C22: has no param block and no attribute; the parser would see one', () => {
+  for (const type of ['param_block', 'attribute']) expect(textsOf(text, type)).toEqual([]);
+  expect(text).not.toMatch(/\b(param|dynamicparam)\b|CmdletBinding/i);
+  expect(textsOf('param([string]$request)\n', 'param_block')).toHaveLength(1);
+});
+
 test('names core types alone, and calls methods of those alone', () => {
   expect(textsOf(text, 'type_spec').filter((name) => !TYPES.includes(name))).toEqual([]);
   const methods = rootOf(text)
