@@ -103,7 +103,7 @@ export class PackFile {
 }
 
 function syncDirectorySync(path: string): void {
-  // Windows can't open directories; its own journal keeps names (facts: EPERM or EISDIR there, and only there).
+  // Windows can't open directories; NTFS keeps names in a journal of its own.
   if (platform() === 'win32') return;
   const directory = openSync(path, 'r');
   try {

@@ -24,23 +24,39 @@ export function settingsFiles({ env, platform, home }: Surroundings): { path: st
 }
 
 async function filePlace({ path, named }: { path: string; named: boolean }): Promise<SettingsPlace | null> {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = await readFile(path, 'utf8');
+    bytes = await readFile(path);
   } catch (cause) {
     if (!named && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new Failure('settings_invalid', `${path} can't be read.`, { cause });
   }
+  const text = utf8Of(bytes, path);
   try {
-    const values: unknown = JSON.parse(text.replace(/^\uFEFF/, ''));
+    const values: unknown = JSON.parse(text);
     if (typeof values !== 'object' || values === null || Array.isArray(values))
       throw new Error('not an object');
     return { where: path, values: values as Record<string, unknown> };
   } catch (cause) {
-    throw new Failure('settings_invalid', `${path} is not a JSON object: ${(cause as Error).message}.`, {
-      cause,
-    });
+    const why = (cause as Error).message.replace(/\s+/g, ' ');
+    throw new Failure('settings_invalid', `${path} is not a JSON object: ${why}.`, { cause });
   }
+}
+
+/** The text, without its byte order mark. Any other encoding is refused: read as UTF-8 it would name other paths. */
+function utf8Of(bytes: Uint8Array, path: string): string {
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    // UTF-16 of ASCII is valid UTF-8 with a NUL after each letter; JSON has none.
+    if (!text.includes('\0')) return text;
+  } catch {
+    // Told below.
+  }
+  const utf16 = bytes.includes(0) ? ' but UTF-16' : '';
+  throw new Failure(
+    'settings_invalid',
+    `${path} is not UTF-8${utf16}: save it as UTF-8, with or without a byte order mark.`,
+  );
 }
 
 /** The policy of the machine; a registry that can't be read is a failure, since a policy that is not seen is not kept. */
@@ -65,7 +81,11 @@ export async function loadSettings(
     return flagsOverDefaults(said);
   const { resolveSettings } = await import('./settings.ts');
   const places = [policy, { where: COMMAND_LINE, values: said }, environmentPlace(machine.env), ...files];
-  return resolveSettings(places.filter((place) => place !== null));
+  const variables = machine.platform === 'win32' ? machine.env : undefined;
+  return resolveSettings(
+    places.filter((place) => place !== null),
+    variables,
+  );
 }
 
 const COMMAND_LINE = 'the command line';

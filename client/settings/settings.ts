@@ -3,6 +3,7 @@
 import { Failure } from '../../shared/failure.ts';
 import * as z from '../../shared/schema.ts';
 import { DEFAULTS } from './defaults.ts';
+import { expandVariables } from './variables.ts';
 
 const MINUTES_A_DAY = 1_440;
 const MOST_DAYS = 3_650;
@@ -70,9 +71,13 @@ export interface ResolvedSettings {
 
 /**
  * The settings out of their places, the one that wins first: policy of the machine, command line, environment, files. Every
- * mistake in every place is told at once, in one sentence: a Failure `settings_invalid`.
+ * mistake in every place is told at once, in one sentence: a Failure `settings_invalid`. `variables`: on Windows, the environment
+ * that %NAMES% in `paths` and `exclude` are expanded from.
  */
-export function resolveSettings(places: readonly SettingsPlace[]): ResolvedSettings {
+export function resolveSettings(
+  places: readonly SettingsPlace[],
+  variables?: Readonly<Record<string, string | undefined>>,
+): ResolvedSettings {
   const settings: Record<string, unknown> = { ...DEFAULTS };
   const origins: Partial<Record<SettingName, string>> = {};
   for (const name of Object.keys(DEFAULTS)) origins[name as SettingName] = 'default';
@@ -82,13 +87,33 @@ export function resolveSettings(places: readonly SettingsPlace[]): ResolvedSetti
     if (!parsed.success) mistakes.unshift(`${where}: ${parsed.error.issues.map(told).join(', ')}`);
     else
       for (const [name, value] of Object.entries(parsed.data)) {
-        settings[name] = value;
+        const unknown: string[] = [];
+        settings[name] =
+          variables && Array.isArray(value) ? expandAll(name, value, variables, unknown) : value;
         origins[name as SettingName] = where;
+        if (unknown.length > 0) mistakes.unshift(`${where}: ${unknown.join(', ')}`);
       }
   }
   if (mistakes.length > 0)
     throw new Failure('settings_invalid', `Settings are wrong in ${mistakes.join('; ')}.`);
   return { settings: settings as unknown as Settings, origins };
+}
+
+/** Each text of the list `name` with its variables expanded; what has no value is added to `mistakes`. */
+function expandAll(
+  name: string,
+  texts: readonly string[],
+  variables: Readonly<Record<string, string | undefined>>,
+  mistakes: string[],
+): string[] {
+  return texts.map((text, index) => {
+    const expanded = expandVariables(text, variables);
+    if ('text' in expanded) return expanded.text;
+    mistakes.push(
+      `${name}.${index} names ${expanded.unknown}, which has no value for the account Mailferry runs as`,
+    );
+    return text;
+  });
 }
 
 function told(issue: z.core.$ZodIssue): string {

@@ -2,7 +2,7 @@
 import { parse } from 'node:path';
 import type { SnapshotProvider } from './snapshot.ts';
 
-/** Freezes nothing; scan.ts accepts a live read only if size, time and header are the same after it as before. */
+/** Freezes nothing; take-backup.ts accepts a live read only if size, time and header are the same after it as before. */
 export const liveFiles: SnapshotProvider = {
   kind: 'live',
   volumeOf: async (path) => ({ root: parse(path).root }),

@@ -50,7 +50,7 @@ export function statement<Row = unknown>(db: DeviceDb, sql: string): Database.St
 }
 
 /**
- * `db` as one life sees it. A commit is durable at once, as with synchronous=FULL (test/client/device-db.test.ts); what was not
+ * `db` as one life sees it. A commit is durable at once, as with synchronous=FULL (test/client/state/device-db.test.ts); what was not
  * committed at a death is gone. `committed` is told of each commit; `full`: whether there is no room for this one.
  */
 export function liveDb(

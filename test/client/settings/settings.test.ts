@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { REG_DWORD, REG_MULTI_SZ, REG_SZ, type RegKey } from '../../../client/registry/reg-file.ts';
-import { settingsFiles } from '../../../client/settings/load-settings.ts';
+import { loadSettings, settingsFiles } from '../../../client/settings/load-settings.ts';
 import { environmentPlace, NAMES, POLICY_KEY, policyPlace } from '../../../client/settings/names.ts';
 import { resolveSettings, SETTING_NAMES } from '../../../client/settings/settings.ts';
 import { PROGRAM, start } from '../../support/mailferry.ts';
@@ -143,6 +143,89 @@ describe('the policy of the machine', () => {
   test('a number where a text belongs is refused', () => {
     const values = [dword('Snapshot', 1)];
     expect(() => resolveSettings([policyPlace([{ path: POLICY_KEY, values }])])).toThrow(/snapshot/);
+  });
+});
+
+describe('C23: variables of Windows', () => {
+  const env = {
+    USERPROFILE: 'C:\\Users\\jürgen',
+    'ProgramFiles(x86)': 'C:\\Program Files (x86)',
+    Odd: '%USERPROFILE%',
+    Empty: '',
+  };
+  const paths = (...texts: string[]) => resolveSettings([place('P', { paths: texts })], env).settings.paths;
+
+  test.each([
+    ['%USERPROFILE%\\Büro', 'C:\\Users\\jürgen\\Büro'],
+    ['%UserProfile%\\a%20b', 'C:\\Users\\jürgen\\a%20b'],
+    ['%programfiles(X86)%\\x', 'C:\\Program Files (x86)\\x'],
+    ['D:\\%Odd%', 'D:\\%USERPROFILE%'],
+    ['D:\\50%\\mail\\20%', 'D:\\50%\\mail\\20%'],
+    ['D:\\100%%', 'D:\\100%%'],
+  ])('%s is %s', (text, path) => {
+    expect(paths(text)).toEqual([path]);
+    expect(resolveSettings([place('P', { exclude: [text] })], env).settings.exclude).toEqual([path]);
+  });
+
+  test('what has no value is named with its place, all at once', () => {
+    const wrong = () =>
+      resolveSettings(
+        [
+          place('policy', { paths: ['D:\\ok', '%NOWHERE%\\a'], exclude: ['%Empty%\\**'] }),
+          place('file', { paths: ['%OTHER%'] }),
+        ],
+        env,
+      );
+    expect(wrong).toThrow(/policy: .*paths\.1 names %NOWHERE%, which has no value/);
+    expect(wrong).toThrow(/policy: .*exclude\.0 names %Empty%/);
+    expect(wrong).toThrow(/file: paths\.0 names %OTHER%/);
+  });
+
+  test.each(['C:\\Windows\\system32\\config\\systemprofile', 'C:\\Windows\\ServiceProfiles\\LocalService'])(
+    'a service with the home %s has no variables of a user',
+    (home) => {
+      const service = { USERPROFILE: home, ProgramData: 'C:\\ProgramData' };
+      const of = (text: string) => () => resolveSettings([place('P', { paths: [text] })], service);
+      expect(of('%userprofile%\\Mail')).toThrow(/paths\.0 names %userprofile%/);
+      expect(of('%ProgramData%\\Mail')().settings.paths).toEqual(['C:\\ProgramData\\Mail']);
+    },
+  );
+
+  test('elsewhere a % is a letter', () => {
+    expect(resolveSettings([place('P', { paths: ['/a/%HOME%'] })]).settings.paths).toEqual(['/a/%HOME%']);
+  });
+});
+
+describe('C23: a file in another encoding', () => {
+  const text = '{ "paths": ["%ROOM%\\\\Büro"] }';
+  const load = (bytes: Uint8Array) => {
+    const path = join(tempDir(), 'settings.json');
+    writeFileSync(path, bytes);
+    return loadSettings({ platform: 'linux', env: { MAILFERRY_SETTINGS: path }, home: '/' });
+  };
+  const utf16 = Buffer.from(text, 'utf16le');
+  const be = Buffer.from(utf16).swap16();
+
+  test.each<[string, Uint8Array]>([
+    ['CP1252', Buffer.from(text, 'latin1')],
+    ['UTF-16LE with a mark', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16])],
+    ['UTF-16LE without one', utf16],
+    ['UTF-16BE with a mark', Buffer.concat([Buffer.from([0xfe, 0xff]), be])],
+    ['UTF-16BE without one', be],
+    ['UTF-16LE of ASCII alone', Buffer.from('{ "everyMinutes": 7 }', 'utf16le')],
+    ['UTF-8 that is cut', Buffer.from(text).subarray(0, text.indexOf('ü') + 1)],
+  ])('%s is refused in one sentence', async (_, bytes) => {
+    await expect(load(bytes)).rejects.toMatchObject({
+      code: 'settings_invalid',
+      message: expect.stringMatching(
+        /^[^\n\0]+settings\.json is not UTF-8[^\n\0]*: save it as UTF-8, [^\n\0]+\.$/,
+      ),
+    });
+  });
+
+  test.each(['', '\uFEFF'])('UTF-8 is read, with the mark %j', async (mark) => {
+    const { settings } = await load(Buffer.from(mark + text));
+    expect(settings.paths).toEqual(['%ROOM%\\Büro']);
   });
 });
 
