@@ -208,7 +208,8 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
     program
       .command('sources')
       .description('what is protected, what was found and why, what is left out and why')
-      .addOption(caches()),
+      .addOption(caches())
+      .option('--search', 'search all fixed disks for PST files too'),
     async (...args) => (await import('./commands/sources.ts')).sources(...args),
   );
   add(

@@ -18,6 +18,8 @@ export interface ChooseOptions {
   readonly caches: boolean;
   /** Whether stores on network drives are taken too, read live. */
   readonly networkStores: boolean;
+  /** Whether all fixed volumes are searched too. */
+  readonly searchAll: boolean;
   /** What the setting `exclude` leaves out: of what is named too. */
   readonly isExcluded: (path: string) => boolean;
   /** Whether a person typed the paths: what was forgotten is a source again if it is named so. */
@@ -113,12 +115,12 @@ const isBelow = (path: string, folder: string) =>
   path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
 async function foundAndKnown(
-  { sources, machine, caches, networkStores, scratch, stop }: ChooseOptions,
+  { sources, machine, caches, networkStores, searchAll, scratch, stop }: ChooseOptions,
   { add, leaveOut }: Choice,
 ): Promise<void> {
   // Loaded only where no path is named: a scheduled run over one store needs no finder.
   const { findHere } = await import('../sources/this-machine.ts');
-  const { items, leftOut } = await findHere(machine, { caches, networkStores, scratch, stop });
+  const { items, leftOut } = await findHere(machine, { caches, networkStores, searchAll, scratch, stop });
   if (stop.aborted) return;
   for (const left of leftOut) leaveOut(left);
   for (const { path, kind, set } of items) {

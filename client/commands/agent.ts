@@ -147,13 +147,14 @@ async function look(context: Context, how: Look): Promise<void> {
       machine,
       caches,
       networkStores: settings.networkStores === 'live',
+      searchAll: settings.search,
       isExcluded: excluder(settings.exclude, machine),
       typed: false,
       scratch: context.paths.exports,
       stop: device.stop,
       onUnread: async (unread) => {
         teller.tell(unread);
-        if (!typed) await keepUnread(context.paths, unread);
+        if (!typed) await keepUnread(context.paths, unread, machine.surroundings.now());
       },
     });
     if (device.stop.aborted) return;

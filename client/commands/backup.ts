@@ -44,13 +44,14 @@ export async function backup(context: Context, given: string[], options: BackupO
       machine,
       caches,
       networkStores: settings.networkStores === 'live',
+      searchAll: settings.search,
       isExcluded: excluder(settings.exclude, machine),
       typed,
       scratch,
       stop: device.stop,
       onUnread: async (found) => {
         unread.push(...found);
-        if (!typed) await keepUnread(context.paths, found);
+        if (!typed) await keepUnread(context.paths, found, machine.surroundings.now());
       },
     });
     const receipts = new Map<string, Receipted>();

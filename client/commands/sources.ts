@@ -15,6 +15,8 @@ import { SourceRegistry } from '../state/source-registry.ts';
 
 export interface SourcesOptions {
   readonly caches?: boolean;
+  /** All fixed volumes are searched too. */
+  readonly search?: boolean;
 }
 
 export async function sources(
@@ -22,10 +24,14 @@ export async function sources(
   _words: string[],
   options: SourcesOptions,
 ): Promise<number> {
-  const { settings } = await loadSettings(machine, { caches: options.caches });
-  const { exclude, caches, networkStores } = settings;
+  const { settings } = await loadSettings(machine, { caches: options.caches, search: options.search });
+  const { exclude, caches, networkStores, search } = settings;
   const known = await registered(paths.db, { settings, machine, now: machine.now() });
-  const { items, leftOut } = await findHere(machine, { caches, networkStores: networkStores === 'live' });
+  const { items, leftOut } = await findHere(machine, {
+    caches,
+    networkStores: networkStores === 'live',
+    searchAll: search,
+  });
   const isKnown = new Set(known.map(({ source }) => source.path));
   const isExcluded = excluder(exclude, machine);
   const fresh = items.filter(({ path }) => !isKnown.has(path));

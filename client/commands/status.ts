@@ -5,7 +5,7 @@ import { asFailure, FAILURES, isFailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { SnapshotKind } from '../../shared/protocol.ts';
 import { type Telling, toldSources } from '../backup/told-sources.ts';
-import { lastUnread, unreadLine } from '../backup/unread.ts';
+import { lastSearch, searchLine, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
 import { clockTold } from '../line/clock-told.ts';
@@ -50,12 +50,14 @@ export async function status({ machine, terminal, paths }: Context): Promise<num
         ? 'does not answer; everything waits in the queue'
         : 'is that of `mailferry up`, which does not run now';
     const { queue, sources } = await localState(paths.db, { settings, machine, now: machine.now() });
-    const unread = await lastUnread(paths);
+    const search = await lastSearch(paths);
+    const { unread } = search;
     const clock = clockTold(server.clockAheadMs);
     const lines = [
       `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
       ...(clock === null ? [] : [clock]),
       `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
+      searchLine(search, machine.now()),
       ...sources.flatMap((source) => linesOf(source)),
       ...unread.map((one) => printable(unreadLine(one))),
     ];
@@ -63,6 +65,7 @@ export async function status({ machine, terminal, paths }: Context): Promise<num
       queue,
       sources,
       unread,
+      search: { searchedAt: search.searchedAt, completeAt: search.completeAt },
       server: { url: identity.server, reachable },
       clock: { differenceMs: server.clockAheadMs },
     });

@@ -72,3 +72,20 @@ export function mountsNow(): readonly Mount[] {
   known = { at: now, mounts: anyFar ? mounts : [] };
   return known.mounts;
 }
+
+/** File systems of disks, among the near ones. */
+const DISKS = /^(bcachefs|btrfs|exfat|ext[234]|f2fs|hfsplus|jfs|ntfs3?|reiserfs|vfat|xfs|zfs)$/;
+
+/** Where the disks of this machine are mounted, each once; those that people plug in (below /media and /run/media) are not among them. */
+export function diskMounts(): string[] {
+  let text = '';
+  try {
+    text = readFileSync('/proc/self/mountinfo', 'utf8');
+  } catch {
+    return [];
+  }
+  const points = parseMounts(text)
+    .filter(({ point, type }) => DISKS.test(type) && !/^(\/run)?\/media\//.test(point))
+    .map(({ point }) => point);
+  return [...new Set(points)].sort();
+}

@@ -10,6 +10,7 @@ export const DEFAULTS = {
   stagingMegabytes: Math.floor(DEFAULT_QUOTA / 1_000_000),
   paths: [],
   caches: false,
+  search: false,
   exclude: [],
   // A laptop that rests over a weekend or a short holiday raises no alarm; one that was off for longer has mail that nobody looked at.
   protectedDays: 7,

@@ -90,7 +90,11 @@ export async function loadSettings(
 
 const COMMAND_LINE = 'the command line';
 /** Flags of which the command line itself takes only good values. */
-const CHECKED_WHERE_READ: ReadonlySet<string> = new Set(['snapshot', 'caches'] satisfies SettingName[]);
+const CHECKED_WHERE_READ: ReadonlySet<string> = new Set([
+  'snapshot',
+  'caches',
+  'search',
+] satisfies SettingName[]);
 
 /** What resolveSettings() makes of flags alone, without loading it. */
 function flagsOverDefaults(said: Readonly<Record<string, unknown>>): ResolvedSettings {

@@ -23,6 +23,7 @@ export const NAMES: Readonly<
   },
   paths: { environment: 'MAILFERRY_PATHS', policy: 'Paths', kind: 'list' },
   caches: { environment: 'MAILFERRY_CACHES', policy: 'Caches', kind: 'yes-no' },
+  search: { environment: 'MAILFERRY_SEARCH', policy: 'Search', kind: 'yes-no' },
   exclude: { environment: 'MAILFERRY_EXCLUDE', policy: 'Exclude', kind: 'list' },
   protectedDays: { environment: 'MAILFERRY_PROTECTED_DAYS', policy: 'ProtectedDays', kind: 'number' },
   goneDays: { environment: 'MAILFERRY_GONE_DAYS', policy: 'GoneDays', kind: 'number' },

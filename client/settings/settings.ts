@@ -28,6 +28,8 @@ const shape = {
   }),
   /** Copies of what a mail server holds too. */
   caches: z.boolean('must be true or false'),
+  /** All fixed volumes are searched for PST files too. */
+  search: z.boolean('must be true or false'),
   /** What is left out, wherever it is named or found: exclude.ts. */
   exclude: z.array(z.string('must be a list of patterns').min(1, 'must not hold an empty pattern'), {
     error: 'must be a list of patterns',

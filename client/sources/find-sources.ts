@@ -1,5 +1,6 @@
 // Runs the finders of a platform over the users of a machine: everything there is to protect, each item once, and what was left out.
 import path from 'node:path';
+import { asFailure } from '../../shared/failure.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
 import type { Finder, FoundItem, LeftOut, Search, SearchedUser, Take } from './finder.ts';
@@ -9,6 +10,8 @@ import { mapiProfiles } from './mapi-profiles.ts';
 import { postbox, thunderbird } from './mozilla.ts';
 import { outlookData } from './outlook-data.ts';
 import { outlookSettings } from './outlook-settings.ts';
+import { fixedVolumes, storesOnVolumes } from './search-volumes.ts';
+import { storesOfNobody } from './stores-of-nobody.ts';
 import { eachWindowsUser, type WindowsMachine } from './windows-users.ts';
 
 const WINDOWS: readonly Finder[] = [
@@ -45,6 +48,8 @@ export interface FindOptions {
   readonly caches: boolean;
   /** Whether stores on network drives are taken too; not unless it is said. */
   readonly networkStores?: boolean;
+  /** Whether all fixed volumes are searched for PST files too. */
+  readonly searchAll?: boolean;
   /** Once it is aborted the look ends soon, with a part of what there is. */
   readonly stop?: AbortSignal | undefined;
 }
@@ -55,7 +60,7 @@ export interface FindOptions {
  */
 export async function findSources(
   machine: SearchedMachine,
-  { caches, networkStores = false, stop }: FindOptions,
+  { caches, networkStores = false, searchAll = false, stop }: FindOptions,
 ): Promise<Found> {
   const items = new Map<string, FoundItem>();
   const leftOut = new Map<string, LeftOut>();
@@ -63,13 +68,27 @@ export async function findSources(
   const leaveOut = (left: LeftOut) => {
     if (!leftOut.has(same(left.path))) leftOut.set(same(left.path), left);
   };
+  const add = (item: FoundItem) => {
+    if (!items.has(same(item.path))) items.set(same(item.path), item);
+  };
   const files = untilStop(machine.files, stop);
   const search = async (finders: readonly Finder[], user: SearchedUser, registry: Search['registry']) => {
+    const failed: string[] = [];
     for (const finder of finders) {
-      for await (const item of finder.find({ files, registry, user, caches, networkStores, leaveOut })) {
-        if (!items.has(same(item.path))) items.set(same(item.path), item);
+      try {
+        for await (const item of finder.find({ files, registry, user, caches, networkStores, leaveOut }))
+          add(item);
+      } catch (error) {
+        failed.push(`${finder.name} (${asFailure(error).message})`);
       }
     }
+    // One finder that fails keeps no other from finding what is there.
+    if (failed.length > 0)
+      leftOut.set(`search of ${same(user.home)}`, {
+        path: user.home,
+        why: 'unreadable',
+        text: `the search failed for ${failed.join(', ')}`,
+      });
   };
   if (machine.platform === 'win32' && machine.registry) {
     const windows = { ...machine, files, registry: machine.registry };
@@ -81,13 +100,20 @@ export async function findSources(
       },
       use: (user, registry) => search(WINDOWS, user, registry),
     });
+    for await (const item of storesOfNobody(windows, leaveOut)) add(item);
   } else {
     await search(OTHERS, plainUser(machine), null);
   }
-  // What one user left out another may have named.
+  if (searchAll && !stop?.aborted) {
+    const volumes = await fixedVolumes({ ...machine, files });
+    for await (const item of storesOnVolumes(volumes, { files, leaveOut })) add(item);
+  }
+  // What one user left out another may have named; a file that is taken and could not be looked into is both.
   return {
     items: [...items.values()],
-    leftOut: [...leftOut].filter(([key]) => !items.has(key)).map(([, left]) => left),
+    leftOut: [...leftOut]
+      .filter(([key, { why }]) => why === 'unreadable' || !items.has(key))
+      .map(([, left]) => left),
   };
 }
 

@@ -78,6 +78,8 @@ export interface SearchedUser {
   readonly roaming: string;
   readonly local: string;
   readonly documents: string;
+  /** Folders that are named by variables without a value here: absent where there are none. */
+  readonly lost?: readonly LeftOut[];
   /** Puts the user's own values for %NAMES% in a text; null where one is not known. */
   expand(text: string): string | null;
 }

@@ -65,6 +65,7 @@ async function* candidates(search: Search, outlook: OutlookInRegistry): AsyncGen
       leaveOut({ path, why: 'missing', text: `profile "${profile}" opens it, but it is not there` });
     } else yield { path, why: `Outlook profile "${profile}" opens it` };
   }
+  for (const left of [...(user.lost ?? []), ...outlook.lost]) leaveOut(left);
   for (const folder of outlook.forced) {
     yield* storesBelow(search, folder, 'it lies in the folder set by ForcePSTPath or ForceOSTPath');
   }
@@ -73,6 +74,7 @@ async function* candidates(search: Search, outlook: OutlookInRegistry): AsyncGen
   if (!isWithin(user.documents, user.home)) {
     yield* storesBelow(search, user.documents, 'it lies in the documents folder');
   }
+  if (!isNetwork(user.roaming)) yield* storesBelow(search, user.roaming, 'it lies in the roaming folder');
   yield* storesBelow(search, user.home, 'it lies in the home folder');
   for (const path of outlook.indexed) {
     const store = kindOf(path);

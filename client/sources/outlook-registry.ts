@@ -2,7 +2,7 @@
 
 import type { RegKey } from '../registry/reg-file.ts';
 import { isWithin, keyAt, textNamed, textOf } from '../registry/reg-value.ts';
-import type { Search } from './finder.ts';
+import { type LeftOut, type Search, unresolved } from './finder.ts';
 
 export interface OutlookInRegistry {
   /** Keys that hold profiles, as they can be read now. */
@@ -19,6 +19,8 @@ export interface OutlookInRegistry {
   readonly forced: readonly string[];
   /** Names of the signature folder below Microsoft in the roaming folder; it is translated. */
   readonly signatureFolders: readonly string[];
+  /** Folders that ForcePSTPath and ForceOSTPath name by variables without a value here. */
+  readonly lost: readonly LeftOut[];
 }
 
 /** Outlook 2003 to 2010 share this key; from 2013 (15.0) on each version has its own. */
@@ -42,7 +44,7 @@ export async function outlookInRegistry({
   registry,
   user,
 }: Pick<Search, 'registry' | 'user'>): Promise<OutlookInRegistry> {
-  const nothing = { profileKeys: [], stores: [], indexed: [], forced: [], signatureFolders: [] };
+  const nothing = { profileKeys: [], stores: [], indexed: [], forced: [], signatureFolders: [], lost: [] };
   if (!registry || user.key === null) return nothing;
   const found = {
     profileKeys: [] as { key: string; profiles: string[] }[],
@@ -50,11 +52,14 @@ export async function outlookInRegistry({
     indexed: new Set<string>(),
     forced: new Set<string>(),
     signatureFolders: new Set<string>(),
+    lost: [] as LeftOut[],
   };
   const force = (key: RegKey | undefined) => {
     for (const name of ['ForcePSTPath', 'ForceOSTPath']) {
-      const folder = user.expand(textNamed(key, name) ?? '');
+      const text = textNamed(key, name) ?? '';
+      const folder = user.expand(text);
       if (folder) found.forced.add(folder);
+      if (folder === null) found.lost.push(unresolved(text, name));
     }
   };
   const profilesAt = (keys: readonly RegKey[] | null, key: string) => {
@@ -93,6 +98,7 @@ export async function outlookInRegistry({
     indexed: [...found.indexed],
     forced: [...found.forced],
     signatureFolders: [...found.signatureFolders],
+    lost: found.lost,
   };
 }
 

@@ -1,7 +1,7 @@
 // The finders' ports on the machine this runs on: its file system, and on Windows its registry through reg.exe.
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Registry } from '../registry/registry.ts';
 import { registryOf } from '../registry/this-registry.ts';
@@ -32,7 +32,7 @@ export interface FindHereOptions extends FindOptions {
 /** Everything there is to protect on this machine. */
 export async function findHere(
   machine: ThisMachine,
-  { caches, networkStores = false, stop, scratch: below }: FindHereOptions,
+  { caches, networkStores = false, searchAll = false, stop, scratch: below }: FindHereOptions,
 ): Promise<Found> {
   let left: readonly string[] = [];
   const look = (scratch: string) => {
@@ -42,7 +42,7 @@ export async function findHere(
       registry: registryOf(machine.platform, machine.env)?.(scratch) ?? null,
       withHiveCopy: (hive, use) => withHiveCopy(scratch, hive, use),
     };
-    return findSources(searched, { caches, networkStores, stop });
+    return findSources(searched, { caches, networkStores, searchAll, stop });
   };
   const onLeft = (paths: readonly string[]) => {
     left = paths;
@@ -101,7 +101,7 @@ async function withHiveCopy<T>(scratch: string, hive: string, use: (copy: string
         throw new Failure('registry_failed', `${hive} can't be copied (${cause.code}).`, { cause });
       });
       for (const log of HIVE_LOGS) {
-        await copyFile(join(dirname(hive), `ntuser.dat${log}`), copy + log).catch(() => {});
+        await copyFile(hive + log, copy + log).catch(() => {});
       }
       return use(copy);
     },

@@ -2,11 +2,12 @@
 import { win32 } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
 import type { RegKey } from '../registry/reg-file.ts';
-import { keyAt, textNamed, textOf } from '../registry/reg-value.ts';
+import { keyAt, textNamed } from '../registry/reg-value.ts';
 import type { Registry } from '../registry/registry.ts';
 import { type FileView, kindAt } from './file-view.ts';
-import type { LeftOut, SearchedUser } from './finder.ts';
+import { type LeftOut, type SearchedUser, unresolved } from './finder.ts';
 import { hiveView, type RegistryView, readOnce, saidWhereUnread } from './registry-view.ts';
+import { expandAll, machineVariables, variablesIn } from './windows-variables.ts';
 
 export interface WindowsMachine {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -21,12 +22,17 @@ export interface WindowsMachine {
 type Seen = Omit<WindowsMachine, 'withHiveCopy' | 'registry'> & { readonly registry: RegistryView };
 
 const PROFILE_LIST = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList';
-/** People's accounts: S-1-5-21 of a machine or a domain, S-1-12-1 of Entra ID (MS-DTYP 2.4.2.4). Not services, not .bak copies. */
-const PERSON = /^S-1-(5-21|12-1)(-\d+)+$/;
+/**
+ * People's accounts: S-1-5-21 of a machine or a domain, S-1-12-1 of Entra ID (MS-DTYP 2.4.2.4). Not services. Where Windows could not
+ * load a profile it logs its user on with a temporary one, and puts `.bak` behind the name of the row of the real one.
+ */
+const PERSON = /^(S-1-(?:5-21|12-1)(?:-\d+)+)(\.bak)?$/i;
 
 interface Profile {
   readonly sid: string;
   readonly home: string;
+  /** The real profile of a user who may be logged on with a temporary one: it is never loaded. */
+  readonly setAside: boolean;
 }
 
 /** Whether this is a service that runs as LocalSystem: whose own profile holds nobody's mail. */
@@ -56,23 +62,63 @@ export async function eachWindowsUser(machine: WindowsMachine, each: EachUser): 
     // Who it is can't be told without the list: their things would be taken for somebody else's.
     const nobody = { home: machine.home, sid: null, key: null, loggedOn: true };
     const own = profiles ? ownProfile(machine, profiles) : nobody;
-    return use(await windowsUser({ ...machine, registry }, own), registry);
+    await use(await windowsUser({ ...machine, registry }, own), registry);
+    for (const { sid, home, setAside } of profiles ?? []) {
+      if (!setAside || sid !== own.sid || sameFolder(home, own.home)) continue;
+      await use(
+        await windowsUser({ ...machine, registry }, { home, sid, key: null, loggedOn: false }),
+        registry,
+      );
+    }
+    return;
   }
   // One that could not be unloaded at the look before; where it still can't, that is said by the one that follows.
   await machine.registry.unloadLeft();
   const loaded = new Set(((await registry.children('HKEY_USERS')) ?? []).map((sid) => sid.toUpperCase()));
   for (const profile of profiles ?? []) {
     if (stop?.aborted) return;
-    const { sid, home } = profile;
-    if (loaded.has(sid.toUpperCase())) {
+    await eachOnItsOwn(profile, leaveOut, () => oneUser(profile));
+  }
+  async function oneUser(profile: Profile): Promise<void> {
+    const { sid, home, setAside } = profile;
+    if (loaded.has(sid.toUpperCase()) && !setAside) {
       const who = { home, sid, key: `HKEY_USERS\\${sid}`, loggedOn: true };
       await use(await windowsUser({ ...machine, registry }, who), registry);
-      continue;
+      return;
     }
     const known = await askHive(machine, profile, each);
     const who = { home, sid, key: null, loggedOn: false };
     await use(known?.user ?? (await windowsUser({ ...machine, registry }, who)), known?.registry ?? registry);
   }
+}
+
+/** What fails with one user is said, and keeps nobody else's mail from being found. */
+async function eachOnItsOwn(
+  { home }: Profile,
+  leaveOut: (left: LeftOut) => void,
+  search: () => Promise<void>,
+): Promise<void> {
+  try {
+    await search();
+  } catch (error) {
+    leaveOut({
+      path: home,
+      why: 'unreadable',
+      text: `the search in this profile failed: ${asFailure(error).message}`,
+    });
+  }
+}
+
+const sameFolder = (one: string, other: string) => one.toLowerCase() === other.toLowerCase();
+
+/** A profile that an administrator made mandatory keeps its hive under another name. */
+async function hiveOf(home: string, files: FileView): Promise<string> {
+  const [usual, mandatory] = ['NTUSER.DAT', 'NTUSER.MAN'].map((name) => win32.join(home, name)) as [
+    string,
+    string,
+  ];
+  const isMandatory = (await kindAt(files, usual)) === null && (await kindAt(files, mandatory)) === 'file';
+  return isMandatory ? mandatory : usual;
 }
 
 /** What the hive of a user who is logged off says, asked while a copy of it is loaded; null where it could not be asked. */
@@ -81,7 +127,7 @@ async function askHive(
   { sid, home }: Profile,
   { leaveOut, ask, stop }: EachUser,
 ): Promise<{ user: SearchedUser; registry: RegistryView } | null> {
-  const hive = win32.join(home, 'NTUSER.DAT');
+  const hive = await hiveOf(home, machine.files);
   const key = `HKEY_USERS\\${sid}`;
   // Names of this look alone would make the same failure another one each time.
   const passing = new Map<string, string>();
@@ -119,24 +165,45 @@ export async function thisWindowsUser(machine: Omit<WindowsMachine, 'withHiveCop
 }
 
 function ownProfile({ home }: Pick<WindowsMachine, 'home'>, profiles: readonly Profile[]) {
-  const mine = profiles.find((one) => one.home.toLowerCase() === home.toLowerCase());
+  const mine = profiles.find((one) => sameFolder(one.home, home));
   const key = mine ? `HKEY_USERS\\${mine.sid}` : 'HKEY_CURRENT_USER';
   return { home, sid: mine?.sid ?? null, key, loggedOn: true };
 }
 
-/** Null where there is no list. */
-async function profileList({ registry, env }: Seen): Promise<Profile[] | null> {
+/** The profiles whose folder is there, or can't be looked at; a row without a folder is no profile any more. Null where there is no list. */
+async function profileList({ registry, env, files, home: own }: Seen): Promise<Profile[] | null> {
   const keys = await registry.read(PROFILE_LIST);
   if (keys === null) return null;
   const profiles: Profile[] = [];
   for (const key of keys) {
     const sid = key.path.slice(PROFILE_LIST.length + 1);
-    const home = textNamed(key, 'ProfileImagePath');
-    if (!PERSON.test(sid) || home === null) continue;
-    profiles.push({ sid, home: win32.normalize(home.replace(/%SystemDrive%/i, env.SystemDrive ?? 'C:')) });
+    const [, account, bak] = PERSON.exec(sid) ?? [];
+    const text = textNamed(key, 'ProfileImagePath');
+    const place = text === null ? null : expandAll(text, machineVariables(env));
+    if (account === undefined || place === null) continue;
+    const home = win32.normalize(place);
+    // The profile of who runs this is in use, whatever its folder looks like.
+    if (!sameFolder(home, own) && (await isGone(home, files))) continue;
+    profiles.push({ sid: account, home, setAside: bak !== undefined });
   }
   return profiles;
 }
+
+async function isGone(folder: string, files: FileView): Promise<boolean> {
+  return files.look(folder).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT' || error.code === 'ENOTDIR',
+  );
+}
+
+/** The homes of people whose profiles the machine lists; null where there is no list. */
+export async function listedHomes(machine: Seen): Promise<readonly string[] | null> {
+  return (await profileList(machine))?.map(({ home }) => home) ?? null;
+}
+
+/** The machine's own variables. */
+const MACHINE_ENVIRONMENT =
+  'HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Session Manager\\Environment';
 
 /** Where Windows keeps a user's folders, with variables that are to be expanded. */
 const SHELL_FOLDERS = 'Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\User Shell Folders';
@@ -150,34 +217,30 @@ async function windowsUser(
   const { join } = win32;
   const read = async (name: string): Promise<RegKey | undefined> =>
     key === null ? undefined : keyAt(await registry.read(`${key}\\${name}`), `${key}\\${name}`);
-  const named = new Map<string, string>();
-  for (const part of [await read('Environment'), await read('Volatile Environment')]) {
-    for (const value of part?.values ?? []) {
-      const text = textOf(value);
-      if (text !== null) named.set(value.name.toLowerCase(), text);
-    }
-  }
+  const environment = keyAt(await registry.read(MACHINE_ENVIRONMENT), MACHINE_ENVIRONMENT);
+  // What a process of the user itself was given is theirs; a service's is not.
+  const given = key !== null && !isLocalSystem(machine) ? Object.entries(env) : [];
   const vista = (await kindAt(files, join(home, 'AppData'))) === 'folder';
+  const volatile = `${key}\\Volatile Environment`;
+  // What holds for one session stands in a key of its own below, by the session's number.
+  const ofLogon = key === null ? [] : ((await registry.read(volatile)) ?? []);
   const variables = new Map([
-    ['systemdrive', env.SystemDrive ?? 'C:'],
-    ['username', win32.basename(home)],
-    ...named,
-    ['userprofile', home],
+    ...given.flatMap(([name, value]) => (value === undefined ? [] : [[name.toLowerCase(), value] as const])),
+    ...machineVariables(env),
+    ...variablesIn(environment),
+    ['username', win32.basename(home)] as const,
+    ...variablesIn(await read('Environment')),
+    ...ofLogon.flatMap((one) => [...variablesIn(one)]),
+    ['userprofile', home] as const,
   ]);
-  const expand = (text: string): string | null => {
-    let known = true;
-    const expanded = text.replace(/%([^%]+)%/g, (_, name: string) => {
-      const value = variables.get(name.toLowerCase());
-      if (value === undefined) known = false;
-      return value ?? '';
-    });
-    // A variable may name another one; nobody nests them deeper than once.
-    return known ? expanded.replace(/%USERPROFILE%/gi, home) : null;
-  };
+  const expand = (text: string) => expandAll(text, variables);
   const shell = await read(SHELL_FOLDERS);
+  const lost: LeftOut[] = [];
   const folder = (name: string, usual: string): string => {
     const text = textNamed(shell, name);
     const expanded = text === null ? null : expand(text);
+    if (text !== null && expanded === null)
+      lost.push(unresolved(text, `the folder "${name}" of ${win32.basename(home)}`));
     return expanded === null ? usual : win32.normalize(expanded);
   };
   const roaming = folder('AppData', join(home, vista ? 'AppData\\Roaming' : 'Application Data'));
@@ -187,5 +250,5 @@ async function windowsUser(
   );
   variables.set('appdata', roaming).set('localappdata', local);
   const documents = folder('Personal', join(home, vista ? 'Documents' : 'My Documents'));
-  return { ...who, name: win32.basename(home), roaming, local, documents, expand };
+  return { ...who, name: win32.basename(home), roaming, local, documents, expand, lost };
 }

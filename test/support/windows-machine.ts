@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { Found } from '../../client/sources/find-sources.ts';
 import { expand, type OfficeUser, type Planted, regFile } from './office.ts';
 import { regFileRegistry } from './reg-file-registry.ts';
-import { windowsTree } from './windows-tree.ts';
+import { type TreeOptions, windowsTree } from './windows-tree.ts';
 
 export const SID = 'S-1-5-21-1004336348-1177238915-682003330-1001';
 export const LIST = 'HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList';
@@ -28,12 +28,11 @@ export function machine(
   {
     home,
     env = {},
-    closed = [],
     hives,
-  }: {
+    ...tree
+  }: TreeOptions & {
     home: string;
     env?: Record<string, string>;
-    closed?: string[];
     hives?: ReadonlyMap<string, Uint8Array>;
   },
 ) {
@@ -41,7 +40,7 @@ export function machine(
     platform: 'win32',
     env: { SystemDrive: 'C:', USERPROFILE: home, ...env },
     home,
-    files: windowsTree(parts.files, { closed }),
+    files: windowsTree(parts.files, tree),
     registry: regFileRegistry([regFile(parts.keys)], hives ? { hives } : {}),
     withHiveCopy: async <T>(hive: string, use: (copy: string) => Promise<T>): Promise<T> => use(hive),
   };
