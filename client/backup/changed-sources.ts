@@ -3,6 +3,7 @@ import { asFailure } from '../../shared/failure.ts';
 import type { Device } from '../device.ts';
 import { freezerOf, type SnapshotChoice } from '../snapshot/freezer.ts';
 import type { SnapshotProvider, Volume } from '../snapshot/snapshot.ts';
+import { isNetworkPath } from '../sources/network-path.ts';
 import type { Source } from '../state/source-registry.ts';
 import { baseOf } from './base-of.ts';
 import { leftOutFailure } from './left-out.ts';
@@ -32,9 +33,11 @@ export interface Looked {
 export async function changedSources(
   device: Device,
   sources: readonly Source[],
-  options: { snapshot: SnapshotChoice; fail: (source: Source, error: unknown) => void },
+  options: { snapshot: SnapshotChoice; networkLive: boolean; fail: (source: Source, error: unknown) => void },
 ): Promise<Looked> {
   const groups = new Map<string, Group>();
+  const choiceFor = (path: string) =>
+    options.networkLive && isNetworkPath(path) ? 'live' : options.snapshot;
   const readLive = new Map<string, string[]>();
   const waiting: Source[] = [];
   const unchanged: Source[] = [];
@@ -44,7 +47,7 @@ export async function changedSources(
     try {
       // Asked before there is a snapshot: that lives no longer than the reading.
       await baseOf(device, source);
-      const { provider, volume, instead } = await freezerOf(device.snapshots, path, options.snapshot);
+      const { provider, volume, instead } = await freezerOf(device.snapshots, path, choiceFor(path));
       if (instead && path === source.path) readLive.set(instead, [...(readLive.get(instead) ?? []), path]);
       const key = `${provider.kind} ${volume.root}`;
       const group = groups.get(key) ?? { provider, volume, sources: [] };

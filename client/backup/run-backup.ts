@@ -45,6 +45,8 @@ export interface RunOptions {
   readonly typed?: boolean;
   /** The setting. */
   readonly goneDays?: number;
+  /** Whether stores on shares are read live, whatever `snapshot` says: they can't be frozen. */
+  readonly networkLive?: boolean;
   /** What packs are made with, closed at the end; threads of its own unless given. */
   readonly workshop?: Workshop & { close(): Promise<void> };
 }
@@ -187,9 +189,13 @@ class Run {
       this.#fail(source, failure);
       attempts.push({ source, failure });
     };
-    const { snapshot } = this.#options;
+    const { snapshot, networkLive = false } = this.#options;
     await this.#settleScans();
-    const { groups, unchanged, lists, waiting } = await changedSources(device, sources, { snapshot, fail });
+    const { groups, unchanged, lists, waiting } = await changedSources(device, sources, {
+      snapshot,
+      networkLive,
+      fail,
+    });
     this.#unchanged += unchanged.length;
     const checked = [...unchanged, ...lists];
     for (const source of waiting) {

@@ -159,7 +159,13 @@ async function look(context: Context, how: Look): Promise<void> {
     });
     if (device.stop.aborted) return;
     const { snapshot, goneDays } = settings;
-    const { failed } = await runBackup(device, sender, { sources, snapshot, wait: false, goneDays });
+    const { failed } = await runBackup(device, sender, {
+      sources,
+      snapshot,
+      wait: false,
+      goneDays,
+      networkLive: settings.networkStores === 'live',
+    });
     failures.tell(failed.map(({ path, message }) => `${path}: ${message}`));
     if (!first) return;
     const told = protectionSentence(await toldSources(device, { settings, machine, now: device.now() }));

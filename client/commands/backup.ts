@@ -61,7 +61,14 @@ export async function backup(context: Context, given: string[], options: BackupO
     const wait = options.wait ?? false;
     try {
       await recover(device);
-      const result = await runBackup(device, sender, { sources, snapshot, wait, typed, goneDays });
+      const result = await runBackup(device, sender, {
+        sources,
+        snapshot,
+        wait,
+        typed,
+        goneDays,
+        networkLive: settings.networkStores === 'live',
+      });
       return report(context, {
         result: options.liveIsFine ? { ...result, live: [] } : result,
         receipts,

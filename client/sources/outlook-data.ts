@@ -4,6 +4,7 @@ import { isWithin, linesOf } from '../registry/reg-value.ts';
 import { kindAt } from './file-view.ts';
 import { isIgnored, kindOf } from './find-stores.ts';
 import type { Finder, FoundItem, Search, Take } from './finder.ts';
+import { isNetworkPath } from './network-path.ts';
 import { type OutlookInRegistry, outlookInRegistry } from './outlook-registry.ts';
 import { skippedText, walk } from './walk.ts';
 
@@ -59,8 +60,13 @@ type Candidate = Pick<FoundItem, 'path' | 'why'>;
 async function* candidates(search: Search, outlook: OutlookInRegistry): AsyncGenerator<Candidate> {
   const { files, user, leaveOut } = search;
   for (const { path, profile } of outlook.stores) {
-    if (isNetwork(path)) {
-      leaveOut({ path, why: 'network', text: `profile "${profile}" opens it on another machine` });
+    const share = onShare(path, outlook);
+    if (share !== null) {
+      const opens = `profile "${profile}" opens it on another machine`;
+      const place = share === path ? '' : ` (${share})`;
+      if (!search.networkStores) leaveOut({ path, why: 'network', text: `${opens}${place}` });
+      else if ((await kindAt(files, share)) === 'file') yield { path: share, why: opens };
+      else leaveOut({ path: share, why: 'network', text: `${opens}, which does not give it now` });
     } else if ((await kindAt(files, path)) !== 'file') {
       leaveOut({ path, why: 'missing', text: `profile "${profile}" opens it, but it is not there` });
     } else yield { path, why: `Outlook profile "${profile}" opens it` };
@@ -78,7 +84,7 @@ async function* candidates(search: Search, outlook: OutlookInRegistry): AsyncGen
   yield* storesBelow(search, user.home, 'it lies in the home folder');
   for (const path of outlook.indexed) {
     const store = kindOf(path);
-    if ((store !== 'pst' && store !== 'ost') || isNetwork(path)) continue;
+    if ((store !== 'pst' && store !== 'ost') || onShare(path, outlook) !== null) continue;
     if ((await kindAt(files, path)) === 'file') yield { path, why: "Outlook's search has indexed it" };
   }
 }
@@ -99,7 +105,12 @@ async function* storesBelow(search: Search, folder: string, why: string): AsyncG
   for await (const path of found) yield { path, why };
 }
 
-const isNetwork = (path: string) => /^\\\\(?!\?\\[a-z]:)/i.test(path);
+/** `path` by its share, where it lies on another machine: named so, or by the letter of a network drive; null: it lies here. */
+function onShare(path: string, { drives }: Pick<OutlookInRegistry, 'drives'>): string | null {
+  if (isNetworkPath(path)) return path;
+  const remote = drives.get(path.slice(0, 2).toLowerCase());
+  return remote === undefined ? null : remote + path.slice(2);
+}
 
 /** Whether Windows takes OST files out of every snapshot, which is what it does unless somebody changed it. */
 async function isLeftOutOfSnapshots({ registry }: Search): Promise<boolean> {

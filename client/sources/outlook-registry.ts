@@ -17,6 +17,8 @@ export interface OutlookInRegistry {
   readonly indexed: readonly string[];
   /** Folders that ForcePSTPath and ForceOSTPath name. */
   readonly forced: readonly string[];
+  /** What the letters of network drives mean, by the letter with its colon in lower case: `\\server\share`. */
+  readonly drives: ReadonlyMap<string, string>;
   /** Names of the signature folder below Microsoft in the roaming folder; it is translated. */
   readonly signatureFolders: readonly string[];
   /** Folders that ForcePSTPath and ForceOSTPath name by variables without a value here. */
@@ -44,8 +46,9 @@ export async function outlookInRegistry({
   registry,
   user,
 }: Pick<Search, 'registry' | 'user'>): Promise<OutlookInRegistry> {
-  const nothing = { profileKeys: [], stores: [], indexed: [], forced: [], signatureFolders: [], lost: [] };
-  if (!registry || user.key === null) return nothing;
+  const drives = new Map<string, string>();
+  const none = { profileKeys: [], stores: [], indexed: [], forced: [], drives, signatureFolders: [], lost: [] };
+  if (!registry || user.key === null) return none;
   const found = {
     profileKeys: [] as { key: string; profiles: string[] }[],
     stores: [] as { path: string; kind: 'pst' | 'ost'; profile: string }[],
@@ -70,6 +73,12 @@ export async function outlookInRegistry({
     }
   };
 
+  const mapped = `${user.key}\\Network`;
+  for (const key of (await registry.read(mapped)) ?? []) {
+    const remote = textNamed(key, 'RemotePath');
+    const letter = key.path.slice(mapped.length + 1).toLowerCase();
+    if (remote && /^[a-z]$/.test(letter)) drives.set(`${letter}:`, remote.replace(/\\+$/, ''));
+  }
   const shared = `${user.key}\\${SHARED_PROFILES}`;
   profilesAt(await registry.read(shared), shared);
   const versions = (await registry.children(`${user.key}\\${OFFICE}`)) ?? [];
@@ -96,6 +105,7 @@ export async function outlookInRegistry({
     profileKeys: found.profileKeys,
     stores: found.stores,
     indexed: [...found.indexed],
+    drives,
     forced: [...found.forced],
     signatureFolders: [...found.signatureFolders],
     lost: found.lost,
