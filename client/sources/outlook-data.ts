@@ -80,7 +80,8 @@ async function* candidates(search: Search, outlook: OutlookInRegistry): AsyncGen
   if (!isWithin(user.documents, user.home)) {
     yield* storesBelow(search, user.documents, 'it lies in the documents folder');
   }
-  if (!isNetwork(user.roaming)) yield* storesBelow(search, user.roaming, 'it lies in the roaming folder');
+  if (onShare(user.roaming, outlook) === null)
+    yield* storesBelow(search, user.roaming, 'it lies in the roaming folder');
   yield* storesBelow(search, user.home, 'it lies in the home folder');
   for (const path of outlook.indexed) {
     const store = kindOf(path);
