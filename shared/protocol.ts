@@ -164,7 +164,7 @@ export const VersionSummary = z.object({
 });
 
 /** Where the next page goes on; absent: this was the last. A page may have room for more and still not be the last. */
-const next = z.string().max(20_000).optional();
+const next = z.string().max(100).optional();
 export const VersionList = z.object({ versions: z.array(VersionSummary), next });
 export const ReceiptList = z.object({ receipts: z.array(Signed), next });
 
@@ -188,7 +188,7 @@ export const VersionQuery = z.strictObject({
     .regex(/^[0-9a-f-]{8,36}$/, 'not the beginning of a version id')
     .optional(),
   /** `next` of the page before. */
-  cursor: z.string().max(20_000).optional(),
+  cursor: z.string().max(100).optional(),
   limit,
 });
 

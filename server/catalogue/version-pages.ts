@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely';
 import { Failure } from '../../shared/failure.ts';
 import { type FileRights, MAX_PAGE, type SourceKind, type VersionSummary } from '../../shared/protocol.ts';
 import type { Receipt } from '../../shared/receipt.ts';
+import { CompiledQuery } from './query-builder.ts';
 import type { Schema } from './schema.ts';
 import type { VersionRow } from './version-rows.ts';
 
@@ -49,11 +50,12 @@ export interface Page<T> {
   readonly next?: string;
 }
 
-/** Bytes of JSON that a page holds at most, but for its last version. With it an answer stays below 2 MiB. */
+/** Bytes of JSON that a page holds at most, unless one version alone has more. With it an answer stays below 2 MiB. */
 const PAGE_BYTES = 1_750_000;
-/** Rows read at a time: between two reads the server does something else. With the longest path that ever was these are 4 MB. */
-const READ_ROWS = 64;
-/** Paths looked at for a page of newest versions, however few of them are on it. */
+/** Rows read at a time: between two reads the server does something else. With the longest path that ever was these are 7 MB. */
+const READ_ROWS = 32;
+/** Paths looked at in one step along the index, some milliseconds, and for a page, however few of them are on it. */
+const STEP_PATHS = 500;
 const MOST_PATHS = 4_000;
 /** The highest sequence there can be, and one more. */
 const END = Number.MAX_SAFE_INTEGER;
@@ -78,7 +80,8 @@ export class VersionPages {
     return gather(query.limit, async (rows) => {
       const found = await this.#newestBefore(before, query, rows);
       before = found.at(-1)?.sequence ?? before;
-      return { items: found.map(summaryOf), cursor: String(before), more: found.length === rows };
+      const entries = found.map((row) => ({ item: summaryOf(row), cursor: String(row.sequence) }));
+      return { entries, more: found.length === rows };
     });
   }
 
@@ -86,20 +89,26 @@ export class VersionPages {
    * Of each path the newest complete version, of those that `kind` and `at` leave, in the order of the paths. A page may be empty and
    * not the last.
    */
-  async newestOfEach(query: Omit<ListQuery, 'partial'>): Promise<Page<VersionSummary>> {
-    let after = query.cursor === undefined ? '' : pathOf(query.cursor);
+  async newestOfEach(
+    query: Pick<ListQuery, 'kind' | 'at' | 'cursor' | 'limit'>,
+  ): Promise<Page<VersionSummary>> {
+    let after = query.cursor === undefined ? '' : await this.#pathAt(sequenceOf(query.cursor));
     let looked = 0;
+    let ahead: PathAhead[] = [];
     return gather(query.limit, async (rows) => {
-      const paths = await this.#pathsAfter(after, rows);
-      const items: VersionSummary[] = [];
-      for (const path of paths) {
-        const [newest] = await this.#newestBefore(END, { ...query, path, id: undefined, partial: false }, 1);
-        if (newest) items.push(summaryOf(newest));
+      if (ahead.length === 0) {
+        ahead = await this.#newestOfPaths(after, query);
+        looked += ahead.length;
+        after = ahead.at(-1)?.path ?? after;
       }
-      after = paths.at(-1) ?? after;
-      looked += paths.length;
-      const cursor = Buffer.from(after).toString('base64url');
-      return { items, cursor, more: paths.length === rows, pause: looked >= MOST_PATHS };
+      const ended = ahead.length === 0;
+      const part = ahead.splice(0, rows);
+      const summaries = await this.#bySequence(part.flatMap(({ sequence }) => sequence ?? []));
+      const entries = part.map(({ sequence, last }) => ({
+        item: sequence === null ? undefined : summaries.get(sequence),
+        cursor: String(last),
+      }));
+      return { entries, more: !ended, pause: ahead.length === 0 && looked >= MOST_PATHS };
     });
   }
 
@@ -116,8 +125,11 @@ export class VersionPages {
         .limit(rows)
         .execute();
       after = found.at(-1)?.sequence ?? after;
-      const items = found.map(({ statement, signature }) => ({ statement, signature }));
-      return { items, cursor: String(after), more: found.length === rows };
+      const entries = found.map(({ sequence: at, statement, signature }) => ({
+        item: { statement, signature },
+        cursor: String(at),
+      }));
+      return { entries, more: found.length === rows };
     });
   }
 
@@ -137,23 +149,49 @@ export class VersionPages {
     return rows.execute();
   }
 
-  /** The next paths in the order of their UTF-8 bytes: one step along the index for each, however many versions a path has. */
-  async #pathsAfter(path: string, limit: number): Promise<string[]> {
-    const paths: string[] = [];
-    for (let after = path; paths.length < limit; ) {
-      const row = await this.#db
-        .selectFrom('versions')
-        .select('path')
-        .where('device', '=', this.#device)
-        .where('path', '>', after)
-        .orderBy('path')
-        .limit(1)
-        .executeTakeFirst();
-      if (!row) break;
-      paths.push(row.path);
-      after = row.path;
-    }
-    return paths;
+  /**
+   * The next paths in the order of their UTF-8 bytes, each with the sequence of its newest version of those asked for. A few steps along
+   * an index for each path, however many versions it has.
+   */
+  async #newestOfPaths(path: string, { kind, at }: Pick<ListQuery, 'kind' | 'at'>): Promise<PathAhead[]> {
+    const statement = `
+      WITH RECURSIVE paths (path) AS (
+        SELECT min(path) FROM versions WHERE device = ? AND path > ?
+        UNION ALL
+        SELECT (SELECT min(path) FROM versions WHERE device = ? AND path > paths.path) FROM paths
+          WHERE paths.path IS NOT NULL
+        LIMIT ?
+      )
+      SELECT path, (
+        SELECT sequence FROM versions
+          WHERE device = ? AND path = paths.path AND complete = 1
+            AND kind = coalesce(?, kind) AND received_at <= coalesce(?, received_at)
+          ORDER BY sequence DESC LIMIT 1
+      ) AS sequence, (SELECT max(sequence) FROM versions WHERE device = ? AND path = paths.path) AS last
+      FROM paths WHERE path IS NOT NULL`;
+    const device = this.#device;
+    const values = [device, path, device, STEP_PATHS, device, kind ?? null, at ?? null, device];
+    const query = CompiledQuery.raw(statement, values);
+    const { rows } = await this.#db.executeQuery<PathAhead>(query);
+    return rows;
+  }
+
+  /** The path of the version at `sequence`; a Failure `malformed` where there is none. */
+  async #pathAt(sequence: number): Promise<string> {
+    const row = await this.#db
+      .selectFrom('versions')
+      .select('path')
+      .where('device', '=', this.#device)
+      .where('sequence', '=', sequence)
+      .executeTakeFirst();
+    if (row) return row.path;
+    throw noCursor();
+  }
+
+  async #bySequence(sequences: readonly number[]): Promise<Map<number, VersionSummary>> {
+    if (sequences.length === 0) return new Map();
+    const rows = await this.#summaries().where('versions.sequence', 'in', sequences).execute();
+    return new Map(rows.map((row) => [row.sequence, summaryOf(row)]));
   }
 
   #summaries() {
@@ -169,25 +207,38 @@ export class VersionPages {
   }
 }
 
+/** A path, its newest version of those asked for (null: it has none), and its newest of all, by which a cursor names the path. */
+interface PathAhead {
+  readonly path: string;
+  readonly sequence: number | null;
+  readonly last: number;
+}
+
 interface Part<T> {
-  readonly items: readonly T[];
-  /** Where a page goes on that begins after these. */
-  readonly cursor: string;
+  /** `item` undefined: nothing of what was looked at is asked for. `cursor`: where a page goes on that begins after it. */
+  readonly entries: readonly { readonly item: T | undefined; readonly cursor: string }[];
   readonly more: boolean;
   /** The page ends here, whatever is on it. */
   readonly pause?: boolean;
 }
 
-/** Puts parts of at most READ_ROWS items together to a page of `limit` items, MAX_PAGE at most, and of PAGE_BYTES. */
+/** Puts parts of at most READ_ROWS entries together to a page of `limit` items, MAX_PAGE at most, and of PAGE_BYTES. */
 async function gather<T>(limit: number, read: (rows: number) => Promise<Part<T>>): Promise<Page<T>> {
   const most = Math.min(limit, MAX_PAGE);
   const items: T[] = [];
+  let cursor: string | undefined;
   for (let bytes = 0; ; ) {
-    const part = await read(Math.min(READ_ROWS, most - items.length));
-    items.push(...part.items);
-    for (const item of part.items) bytes += Buffer.byteLength(JSON.stringify(item));
-    if (!part.more) return { items };
-    if (part.pause || items.length >= most || bytes >= PAGE_BYTES) return { items, next: part.cursor };
+    const { entries, more, pause } = await read(Math.min(READ_ROWS, most - items.length));
+    for (const entry of entries) {
+      if (entry.item !== undefined) {
+        bytes += Buffer.byteLength(JSON.stringify(entry.item));
+        if (bytes > PAGE_BYTES && items.length > 0) return { items, next: cursor! };
+        items.push(entry.item);
+      }
+      cursor = entry.cursor;
+    }
+    if (!more) return { items };
+    if (pause || items.length >= most) return { items, next: cursor! };
     await new Promise(setImmediate);
   }
 }
@@ -195,13 +246,11 @@ async function gather<T>(limit: number, read: (rows: number) => Promise<Part<T>>
 function sequenceOf(cursor: string): number {
   const sequence = Number(cursor);
   if (/^\d{1,16}$/.test(cursor) && Number.isSafeInteger(sequence)) return sequence;
-  throw new Failure('malformed', 'The cursor is not one that a page of this list ended with.');
+  throw noCursor();
 }
 
-function pathOf(cursor: string): string {
-  const path = Buffer.from(cursor, 'base64url');
-  if (path.toString('base64url') === cursor) return path.toString();
-  throw new Failure('malformed', 'The cursor is not one that a page of this list ended with.');
+function noCursor(): Failure {
+  return new Failure('malformed', 'The cursor is not one that a page of this list ended with.');
 }
 
 function summaryOf(

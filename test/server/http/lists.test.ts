@@ -21,6 +21,31 @@ async function commit(
   return json;
 }
 
+/** A row of an empty version. */
+function rowOf(sequence: number, path: string) {
+  return {
+    id: `00000000-0000-4000-8000-${String(sequence).padStart(12, '0')}`,
+    sequence,
+    path,
+    kind: 'pst' as const,
+    base: null,
+    size: 0,
+    mtime: '2026-01-01T00:00:00.000Z',
+    taken_at: '2026-01-01T00:00:00.000Z',
+    received_at: '2026-01-01T00:00:00.000Z',
+    sha256: '0'.repeat(64),
+    root: '0'.repeat(64),
+    complete: 1 as const,
+    snapshot: 'live' as const,
+    outlook_running: null,
+    rights: null,
+    health: 'clean' as const,
+    health_notes: '[]',
+    body_hash: new Uint8Array(32),
+    pages: new Uint8Array(0),
+  };
+}
+
 /** Every entry of a list, page by page. */
 async function whole(query: string, route = '/v1/versions', cursor = 'cursor') {
   const entries: { id: string; path: string; sequence: number; statement: string }[] = [];
@@ -131,6 +156,67 @@ describe('A4: a page', () => {
         words.set('cursor', json.next);
       }
       for (const path of paths) expect(seen.has(path)).toBe(true);
+    }
+  });
+
+  it.each([
+    ['backslashes, which take two characters each in JSON, and four in a statement', '\\'.repeat(4_096), 500],
+    ['the longest that 0.1 took', 'p'.repeat(32_767), 200],
+    ['the longest that 0.1 took, in another script', '王'.repeat(32_000), 100],
+    ['the longest that 0.1 took, of controls', '\u0001'.repeat(32_000), 20],
+  ])('of paths of %s has 2 MiB at most, however old the vault is', async (_, path, count) => {
+    const old = await server.enrol();
+    const { versions } = server.running.catalogue.forDevice(old.device);
+    for (let sequence = 1; sequence <= count; sequence++) {
+      const own = String(sequence).padStart(4, '0') + path.slice(4);
+      await versions.add(rowOf(sequence, own), {
+        statement: JSON.stringify({ sequence, path: own }),
+        signature: '0'.repeat(128),
+      });
+    }
+    for (const query of ['', 'newest=each']) {
+      const words = new URLSearchParams(query);
+      let seen = 0;
+      for (;;) {
+        const { status, bytes, json } = await old.get(`/v1/versions?${words}`);
+        expect(status).toBe(200);
+        expect(bytes.length).toBeLessThanOrEqual(2_097_152);
+        seen += json.versions.length;
+        if (json.next === undefined) break;
+        words.set('cursor', json.next);
+      }
+      expect(seen).toBe(count);
+    }
+  });
+
+  it('of the newest of 20,000 paths goes on, also where none has a version that is asked for', {
+    timeout: 180_000,
+  }, async () => {
+    const many = await server.enrol();
+    const catalogue = server.running.catalogue.forDevice(many.device);
+    await catalogue.transaction(async (rows) => {
+      for (let sequence = 1; sequence <= 20_000; sequence++) {
+        const receipt = { statement: JSON.stringify({ sequence }), signature: '0'.repeat(128) };
+        await rows.versions.add(rowOf(sequence, `/many/${String(sequence).padStart(5, '0')}`), receipt);
+      }
+    });
+    for (const [query, count] of [
+      ['newest=each', 20_000],
+      ['newest=each&kind=ost', 0],
+      ['newest=each&at=1990-01-01T00:00:00Z', 0],
+    ] as const) {
+      const words = new URLSearchParams(query);
+      let seen = 0;
+      let pages = 0;
+      for (;;) {
+        const { json } = await many.get(`/v1/versions?${words}`);
+        seen += json.versions.length;
+        pages++;
+        if (json.next === undefined) break;
+        words.set('cursor', json.next);
+      }
+      expect(seen).toBe(count);
+      expect(pages).toBeLessThanOrEqual(41);
     }
   });
 
