@@ -40,12 +40,15 @@ test('a folder that can not be looked into makes a backup partial, and is told u
 
   expect(await backup()).toMatchObject({ code: 0, json: { unread: [], versions: [{ path: store }] } });
   expect(await status()).toEqual([]);
+  // C9: how old the last complete search is.
+  expect((await run('status').ended).stdout).toMatch(/^search: complete, \d+ min ago$/m);
 
   const top = tooLong(home);
   const unread = [{ path: expect.stringContaining(top), text: "it can't be looked into (ENAMETOOLONG)" }];
   expect(await backup()).toMatchObject({ code: 3, json: { unread, unchanged: 1, failed: [] } });
   expect(await status()).toEqual(unread);
   const text = await run('status').ended;
+  expect(text.stdout).toMatch(/^search: in part, \d+ min ago; the last complete one \d+ min ago$/m);
   expect(text.stdout).toMatch(/^not looked into: .*deep.*: it can't be looked into \(ENAMETOOLONG\)$/m);
   // What a run over a named folder could not look into is told too.
   expect(await run('backup', home, '--snapshot', 'live', '--json').ended).toMatchObject({
