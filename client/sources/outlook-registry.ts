@@ -47,7 +47,15 @@ export async function outlookInRegistry({
   user,
 }: Pick<Search, 'registry' | 'user'>): Promise<OutlookInRegistry> {
   const drives = new Map<string, string>();
-  const none = { profileKeys: [], stores: [], indexed: [], forced: [], drives, signatureFolders: [], lost: [] };
+  const none = {
+    profileKeys: [],
+    stores: [],
+    indexed: [],
+    forced: [],
+    drives,
+    signatureFolders: [],
+    lost: [],
+  };
   if (!registry || user.key === null) return none;
   const found = {
     profileKeys: [] as { key: string; profiles: string[] }[],
