@@ -11,6 +11,7 @@ import { receiptVerifier } from '../healing/receipts-held.ts';
 import type { ServerClient, VersionsAsked } from '../http/server-client.ts';
 import { type Fetching, fetchContent } from '../restoring/fetch-content.ts';
 import { namesOf } from '../restoring/source-name.ts';
+import type { Terminal } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
 export interface VerifyOptions {
@@ -20,8 +21,17 @@ export interface VerifyOptions {
 /** Attempts without a byte before the line is given up: with their waits some half a minute. */
 const PATIENCE = 4;
 
-/** What says nothing about a version: the server could not be asked, or did not want to be. */
-const UNANSWERED: ReadonlySet<FailureCode> = new Set(['unreachable', 'stalled', 'busy', 'too_many']);
+/** What means that a version is damaged; every other failure says nothing about it. */
+const DAMAGE: ReadonlySet<FailureCode> = new Set(['restore_differs', 'pack_damaged', 'receipt_invalid']);
+
+/** What fails for every version alike: the server could not be asked, or did not want to be. */
+const UNANSWERED: ReadonlySet<FailureCode> = new Set([
+  'unreachable',
+  'stalled',
+  'busy',
+  'too_many',
+  'unauthorized',
+]);
 
 interface Failed {
   readonly path: string;
@@ -40,38 +50,57 @@ export async function verify(
     const context = { server, progress: terminal, stop, chance };
     const failed: Failed[] = [];
     let good = 0;
-    for await (const version of chosen(server, words[0], all)) {
-      try {
-        const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
-        const sha256 = await contentDigest(context, version);
-        if (sha256 !== version.sha256 || sha256 !== statement.sha256) {
-          throw new Failure(
-            'restore_differs',
-            `Version ${version.id} of ${version.path} is not what its receipt says.`,
-          );
+    try {
+      for await (const version of chosen(server, words[0], all)) {
+        try {
+          const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
+          const sha256 = await contentDigest(context, version);
+          if (sha256 !== version.sha256 || sha256 !== statement.sha256) {
+            throw new Failure(
+              'restore_differs',
+              `Version ${version.id} of ${version.path} is not what its receipt says.`,
+            );
+          }
+          good++;
+        } catch (error) {
+          if (stop.aborted) return EXIT.stopped;
+          const { code, message } = asFailure(error);
+          failed.push({ path: version.path, version: version.id, code, message });
+          if (UNANSWERED.has(code)) break;
         }
-        good++;
-      } catch (error) {
         if (stop.aborted) return EXIT.stopped;
-        const { code, message } = asFailure(error);
-        failed.push({ path: version.path, version: version.id, code, message });
-        // What comes after it could not be asked for either.
-        if (UNANSWERED.has(code)) break;
       }
+    } catch (error) {
       if (stop.aborted) return EXIT.stopped;
+      if (good + failed.length === 0) throw error;
+      // The rest of a long list did not come: what was found before it counts all the same.
+      return report(terminal, { verified: good, failed, cutOff: asFailure(error) });
     }
-    const unanswered = failed.find(({ code }) => UNANSWERED.has(code));
-    const lines = failed.map(({ path, version, code, message }) =>
-      printable(
-        `${UNANSWERED.has(code) ? 'not verified' : 'damaged'}: ${path}, version ${version}: ${message}`,
-      ),
-    );
-    const count = `${good} of ${good + failed.length} versions restore byte for byte`;
-    lines.push(unanswered ? `verified: ${count}; the others were not looked at` : `verified: ${count}`);
-    terminal.result(lines.join('\n'), { verified: good, failed });
-    if (unanswered) return exitCode(unanswered.code);
-    return failed.length === 0 ? EXIT.ok : EXIT.failed;
+    return report(terminal, { verified: good, failed, cutOff: null });
   });
+}
+
+interface Outcome {
+  readonly verified: number;
+  readonly failed: readonly Failed[];
+  /** Why the list of versions did not come to its end. */
+  readonly cutOff: Failure | null;
+}
+
+/** Tells what was verified, what is damaged, and what was not looked at; the exit code. */
+function report(terminal: Terminal, { verified, failed, cutOff }: Outcome): number {
+  const lines = failed.map(({ path, version, code, message }) =>
+    printable(`${DAMAGE.has(code) ? 'damaged' : 'not verified'}: ${path}, version ${version}: ${message}`),
+  );
+  if (cutOff) lines.push(printable(cutOff.message));
+  const count = `verified: ${verified} of ${verified + failed.length} versions restore byte for byte`;
+  const isWhole = cutOff === null && !failed.some(({ code }) => UNANSWERED.has(code));
+  lines.push(isWhole ? count : `${count}; the others were not looked at`);
+  const error = cutOff ? { error: { code: cutOff.code, message: cutOff.message } } : {};
+  terminal.result(lines.join('\n'), { verified, failed, ...error });
+  // What is lost weighs more than what could not be looked at.
+  const worst = failed.find(({ code }) => DAMAGE.has(code)) ?? cutOff ?? failed.at(-1);
+  return worst ? exitCode(worst.code) : EXIT.ok;
 }
 
 /** The newest version of each source, or every one; of `word` alone where it is given. Failure `not_found` where there is none. */
