@@ -66,6 +66,10 @@ export const FAILURES = {
     retry: 'never',
     hint: 'Only regular files are taken; remove it, or put the mail store back in its place.',
   },
+  source_cloud_only: {
+    retry: 'never',
+    hint: 'Have the sync program keep it on this device always; it is never fetched for a backup.',
+  },
   source_silent: {
     retry: 'later',
     hint: 'See whether the mount works that it lies on; it is tried again at the next run.',

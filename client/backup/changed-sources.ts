@@ -113,6 +113,7 @@ const NO_SNAPSHOT_HELPS: ReadonlySet<string> = new Set([
   'source_not_a_file',
   'source_silent',
   'source_name',
+  'source_cloud_only',
 ]);
 
 /** The mark of the live file; null where it is locked, which only a snapshot gets around. */

@@ -8,6 +8,7 @@ import { isRegistryPath } from '../registry/registry.ts';
 import { readFailure } from '../scan/read-failure.ts';
 import { pathFault } from '../sources/path-fault.ts';
 import { markOf, type SourceLook } from './change-test.ts';
+import { cloudOnly, isCloudOnly } from './cloud-only.ts';
 
 /** Bytes of a file's beginning that are looked at: a store's header takes 564 ([MS-PST] 2.2.2.6). */
 const HEAD_BYTES = 4_096;
@@ -36,17 +37,22 @@ export async function openSource(frozen: string, path: string): Promise<OpenFile
   }
 }
 
-/** How the open source looks now; a Failure `source_locked` or `source_unreadable`. */
-export async function lookAt(file: OpenFile, path: string): Promise<SourceLook> {
-  try {
-    const { size, mtimeMs, ctimeMs, mode, uid, gid } = await file.stat();
-    const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
-    const { bytesRead } = await file.read(head, 0, head.length, 0);
-    const rights = platform() === 'win32' ? null : { mode: mode & 0o777, uid, gid };
-    return { size, mtimeMs, ctimeMs, rights, head: head.subarray(0, bytesRead) };
-  } catch (cause) {
-    throw readFailure(path, 0, cause as NodeJS.ErrnoException);
-  }
+/** How the open source looks now; a Failure `source_locked`, `source_cloud_only` or `source_unreadable`. */
+export async function lookAt(file: OpenFile, path: string, system: string = platform()): Promise<SourceLook> {
+  const look = await seen(file.stat(), path);
+  // To read one byte of it would have the sync program fetch all.
+  if (isCloudOnly(look, system)) throw cloudOnly(path);
+  const { size, mtimeMs, ctimeMs, mode, uid, gid } = look;
+  const head = Buffer.alloc(Math.min(size, HEAD_BYTES));
+  const { bytesRead } = await seen(file.read(head, 0, head.length, 0), path);
+  const rights = system === 'win32' ? null : { mode: mode & 0o777, uid, gid };
+  return { size, mtimeMs, ctimeMs, rights, head: head.subarray(0, bytesRead) };
+}
+
+function seen<T>(asked: Promise<T>, path: string): Promise<T> {
+  return asked.catch((cause: NodeJS.ErrnoException) => {
+    throw readFailure(path, 0, cause);
+  });
 }
 
 /** The mark of a source as it lies there now, for the change test; null where only reading it tells. Failures as above. */
