@@ -1,15 +1,17 @@
 // Which sources a run is over: what was named, or everything that is known and everything the finders find.
-import { join, relative, resolve, sep } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { SourceKind } from '../../shared/protocol.ts';
 import { findStores, kindOf } from '../sources/find-stores.ts';
 import { isUntaken, type LeftOut } from '../sources/finder.ts';
 import { lookAtNamed } from '../sources/named-path.ts';
+import { oneNames } from '../sources/one-name.ts';
+import { isAtOrBelow } from '../sources/source-spelling.ts';
 import type { ThisMachine } from '../sources/this-machine.ts';
 import { type Skipped, skippedText } from '../sources/walk.ts';
 import type { Source, SourceRegistry } from '../state/source-registry.ts';
 import { COME_AND_GO } from './protection.ts';
-import { setPath } from './set-list.ts';
+import { setName, setPath } from './set-list.ts';
 
 export interface ChooseOptions {
   readonly sources: SourceRegistry;
@@ -28,6 +30,8 @@ export interface ChooseOptions {
   readonly scratch: string;
   /** Once it is aborted there is nothing to choose any more. */
   readonly stop: AbortSignal;
+  /** The time: ms since 1970. */
+  readonly now: () => number;
   /** Called once, unless it is stopped, with what could not be looked into: mail in there is not protected. */
   readonly onUnread: (unread: readonly LeftOut[]) => Promise<void>;
 }
@@ -38,13 +42,17 @@ export interface ChooseOptions {
  * nothing; of several paths one that is not there is told to `onUnread` alone.
  */
 export async function chooseSources(paths: readonly string[], options: ChooseOptions): Promise<Source[]> {
-  const { sources, isExcluded, stop } = options;
+  const { sources, machine, isExcluded, stop } = options;
   const unread: LeftOut[] = [];
   const chosen = new Map<number, Source>();
   let passedBy = 0;
+  const nameOf = await oneNames(sources, { platform: machine.platform }, options.now());
   const choice: Choice = {
-    add: (path, kind, set = null) => {
-      const source = isExcluded(path) ? null : sources.register(path, kind, set);
+    nameOf,
+    add: async (path, kind, set = null) => {
+      const name = await nameOf(path);
+      const inSet = set === null ? null : setName(await nameOf(setPath(set)));
+      const source = isExcluded(path) || isExcluded(name) ? null : sources.register(name, kind, inSet);
       if (source === null || source.forgottenAt !== null) passedBy++;
       else chosen.set(source.id, source);
     },
@@ -72,8 +80,10 @@ export async function chooseSources(paths: readonly string[], options: ChooseOpt
 }
 
 interface Choice {
-  /** Registers a source and chooses it, unless it is excluded or was forgotten. */
-  readonly add: (path: string, kind: SourceKind, set?: string | null) => void;
+  /** The one name of what is at a path. */
+  readonly nameOf: (path: string) => Promise<string>;
+  /** Registers a source by its one name and chooses it, unless it is excluded or was forgotten. */
+  readonly add: (path: string, kind: SourceKind, set?: string | null) => Promise<void>;
   readonly leaveOut: (left: LeftOut) => void;
   /** A path that was named is not there, and nothing of it is known. */
   readonly missing: (path: string) => void;
@@ -82,8 +92,8 @@ interface Choice {
 /** Each path on its own: that one is missing keeps none of the others from being taken. */
 async function named(
   paths: readonly string[],
-  { sources, typed }: ChooseOptions,
-  { add, leaveOut, missing }: Choice,
+  { sources, machine: { platform }, typed }: ChooseOptions,
+  { nameOf, add, leaveOut, missing }: Choice,
 ): Promise<void> {
   const onSkipped = (skipped: Skipped) => leaveOut({ ...skipped, text: skippedText(skipped) });
   // What is known by a path through a link keeps that name, and its versions.
@@ -95,24 +105,22 @@ async function named(
     if (there.kind === 'folder') {
       for await (const store of findStores([there.real], { onSkipped })) {
         const below = join(path, relative(there.real, store.path));
-        add(isKnown(below) ? below : store.path, store.kind);
+        await add(isKnown(below) ? below : store.path, store.kind);
       }
       continue;
     }
     const real = there.kind === 'file' ? there.real : path;
-    const held = all.filter((source) => source.path === path || isBelow(source.path, path));
-    const itself = all.find((source) => source.path === path) ?? all.find((source) => source.path === real);
+    const held = all.filter((source) => isAtOrBelow(source.path, path, platform));
+    const name = await nameOf(path);
+    const itself = all.find((source) => source.path === name) ?? all.find((source) => source.path === real);
     if (typed && itself) sources.remember(itself.id);
-    if (there.kind === 'file') add(itself?.path ?? real, kindOf(real));
+    if (there.kind === 'file') await add(itself?.path ?? real, kindOf(real));
     // Of a folder that is not there, such as a stick's, each known source is missing.
-    else for (const source of held) add(source.path, source.kind);
+    else for (const source of held) await add(source.path, source.kind);
     if (there.kind === 'skipped' && !itself) onSkipped(there.skipped);
     if (there.kind === 'missing' && held.length === 0) missing(path);
   }
 }
-
-const isBelow = (path: string, folder: string) =>
-  path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
 
 async function foundAndKnown(
   { sources, machine, caches, networkStores, searchAll, scratch, stop }: ChooseOptions,
@@ -124,8 +132,8 @@ async function foundAndKnown(
   if (stop.aborted) return;
   for (const left of leftOut) leaveOut(left);
   for (const { path, kind, set } of items) {
-    add(path, kind, set);
-    if (set !== null) add(setPath(set), kind, set);
+    await add(path, kind, set);
+    if (set !== null) await add(setPath(set), kind, set);
   }
-  for (const { path, kind } of sources.all()) if (!COME_AND_GO.has(kind)) add(path, kind);
+  for (const { path, kind } of sources.all()) if (!COME_AND_GO.has(kind)) await add(path, kind);
 }

@@ -21,3 +21,6 @@ const PREFIX = 'set:';
 export const setPath = (name: string) => `${PREFIX}${name}`;
 
 export const isSetPath = (path: string) => path.startsWith(PREFIX);
+
+/** The set that the source at `path` lists. */
+export const setName = (path: string) => path.slice(PREFIX.length);

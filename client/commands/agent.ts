@@ -152,6 +152,7 @@ async function look(context: Context, how: Look): Promise<void> {
       typed: false,
       scratch: context.paths.exports,
       stop: device.stop,
+      now: () => device.now(),
       onUnread: async (unread) => {
         teller.tell(unread);
         if (!typed) await keepUnread(context.paths, unread, machine.surroundings.now());

@@ -49,6 +49,7 @@ export async function backup(context: Context, given: string[], options: BackupO
       typed,
       scratch,
       stop: device.stop,
+      now: surroundings.now,
       onUnread: async (found) => {
         unread.push(...found);
         if (!typed) await keepUnread(context.paths, found, machine.surroundings.now());

@@ -78,7 +78,8 @@ export async function restore(context: Context, words: string[], options: Restor
         }
       return toPlaces(context, restoring, versions, { ...options, kind, sets, own: takenHere(state.db) });
     }
-    const version = await findVersion(server, namesOf(word), { id: options.version, at });
+    const names = namesOf(word, { server, platform: machine.platform, db: state.db });
+    const version = await findVersion(server, names, { id: options.version, at });
     const named = version.path;
     // Who names a version or a time knows which state it is; the newest is what was asked for, and may be what nobody wants.
     const isPlain = options.version === undefined && at === undefined;

@@ -8,6 +8,8 @@ import { EXIT } from '../exit-code.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { excluder } from '../sources/exclude.ts';
 import { takesOf } from '../sources/find-sources.ts';
+import type { FoundItem } from '../sources/finder.ts';
+import { spelled } from '../sources/one-name.ts';
 import { findHere } from '../sources/this-machine.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
@@ -32,9 +34,11 @@ export async function sources(
     networkStores: networkStores === 'live',
     searchAll: search,
   });
-  const isKnown = new Set(known.map(({ source }) => source.path));
+  const isKnown = new Set<string>();
+  for (const { source } of known) isKnown.add((await spelled(source.path, machine)).identity);
   const isExcluded = excluder(exclude, machine);
-  const fresh = items.filter(({ path }) => !isKnown.has(path));
+  const fresh: FoundItem[] = [];
+  for (const item of items) if (!isKnown.has((await spelled(item.path, machine)).identity)) fresh.push(item);
   const found = fresh.filter(({ path }) => !isExcluded(path));
   const excluded = fresh
     .filter(({ path }) => isExcluded(path))

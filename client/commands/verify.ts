@@ -8,9 +8,10 @@ import { readReceipt } from '../../shared/receipt.ts';
 import type { Context } from '../cli.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
 import { receiptVerifier } from '../healing/receipts-held.ts';
-import type { ServerClient, VersionsAsked } from '../http/server-client.ts';
+import type { VersionsAsked } from '../http/server-client.ts';
 import { type Fetching, fetchContent } from '../restoring/fetch-content.ts';
-import { namesOf } from '../restoring/source-name.ts';
+import { findVersion } from '../restoring/find-version.ts';
+import { type NamesHere, namesOf } from '../restoring/source-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
@@ -48,10 +49,11 @@ export async function verify(
   const { stop, chance, now } = machine.surroundings;
   return withServer(state, now, async (server, identity) => {
     const context = { server, progress: terminal, stop, chance };
+    const here = { server, platform: machine.platform, db: state.db };
     const failed: Failed[] = [];
     let good = 0;
     try {
-      for await (const version of chosen(server, words[0], all)) {
+      for await (const version of chosen(words[0], all, here)) {
         try {
           const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
           const sha256 = await contentDigest(context, version);
@@ -105,25 +107,32 @@ function report(terminal: Terminal, { verified, failed, cutOff }: Outcome): numb
 
 /** The newest version of each source, or every one; of `word` alone where it is given. Failure `not_found` where there is none. */
 async function* chosen(
-  server: ServerClient,
   word: string | undefined,
   all: boolean,
+  here: NamesHere,
 ): AsyncGenerator<VersionSummary> {
-  const queries: VersionsAsked[] =
-    word === undefined
-      ? [all ? {} : { newest: 'each' }]
-      : namesOf(word).map((path) => ({ path, limit: all ? undefined : 1 }));
-  for (const query of queries) {
-    let found = false;
-    for await (const version of server.versions(query)) {
-      found = true;
-      yield version;
-      if (word !== undefined && !all) return;
+  if (word !== undefined && !all) {
+    yield await findVersion(here.server, namesOf(word, here), {});
+    return;
+  }
+  const newest: VersionsAsked = all ? {} : { newest: 'each' };
+  let [what, found] = ['this device', false];
+  const queries = word === undefined ? [[newest]] : queriesOf(namesOf(word, here));
+  for await (const same of queries) {
+    for (const query of same) {
+      what = query.path ?? what;
+      for await (const version of here.server.versions(query)) {
+        found = true;
+        yield version;
+      }
     }
     if (found) return;
   }
-  const what = word === undefined ? 'this device' : namesOf(word).at(-1);
   throw new Failure('not_found', `The server holds no version of ${what}.`);
+}
+
+async function* queriesOf(names: AsyncIterable<readonly string[]>): AsyncGenerator<VersionsAsked[]> {
+  for await (const same of names) yield same.map((path) => ({ path }));
 }
 
 async function contentDigest(context: Fetching, version: VersionSummary): Promise<string> {

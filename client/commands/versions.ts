@@ -1,11 +1,11 @@
 // mailferry versions: what the server holds, newest first.
-import { Failure } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { healthWords } from '../../shared/store-header.ts';
 import { suspectReason } from '../../shared/suspect.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { everyVersion } from '../restoring/find-version.ts';
 import { namesOf } from '../restoring/source-name.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
@@ -16,13 +16,11 @@ export async function versions(
 ): Promise<number> {
   const [word] = words;
   return withServer(state, machine.surroundings.now, async (server) => {
-    let found: VersionSummary[] = [];
-    for (const path of word === undefined ? [undefined] : namesOf(word)) {
-      found = await Array.fromAsync(server.versions({ path }));
-      if (found.length > 0) break;
-    }
-    if (word !== undefined && found.length === 0)
-      throw new Failure('not_found', `The server holds no version of ${namesOf(word).at(-1)}.`);
+    const here = { server, platform: machine.platform, db: state.db };
+    const found =
+      word === undefined
+        ? await Array.fromAsync(server.versions({}))
+        : await everyVersion(server, namesOf(word, here));
     const lines = found.map(describe);
     terminal.result(lines.length > 0 ? lines.join('\n') : 'The server holds no version.', {
       versions: found.map(

@@ -14,22 +14,43 @@ export interface Wanted {
 }
 
 /**
- * The complete version of the first of `names` that has the one wanted. Failure `not_found` where none has, where an id is too short or
+ * The complete version of the first of `names` that has the one wanted; of several names for the same file that with the highest
+ * sequence. Failure `not_found` where none has, where an id is too short or
  * several begin so; those of the server.
  */
 export async function findVersion(
   server: Pick<ServerClient, 'versions'>,
-  names: readonly string[],
+  names: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
   wanted: Wanted,
 ): Promise<VersionSummary> {
-  for (const path of names) {
-    const found = await findIn(server, path, wanted);
+  let path: string | undefined;
+  for await (const same of names) {
+    path = same[0];
+    let found: VersionSummary | undefined;
+    for (const name of same) {
+      const one = await findIn(server, name, wanted);
+      if (one && (found === undefined || one.sequence > found.sequence)) found = one;
+    }
     if (found) return found;
   }
-  const path = names.at(-1);
   if (wanted.id !== undefined) throw new Failure('not_found', `${path} has no version ${wanted.id}.`);
   if (wanted.at === undefined) throw new Failure('not_found', `The server holds no version of ${path}.`);
   throw new Failure('not_found', `The server held no version of ${path} at that time yet.`);
+}
+
+/** Every version of the first of `names` that the server holds any of, newest first. Failure `not_found` where it holds none; those of the server. */
+export async function everyVersion(
+  server: Pick<ServerClient, 'versions'>,
+  names: AsyncIterable<readonly string[]>,
+): Promise<VersionSummary[]> {
+  let asked: string | undefined;
+  for await (const same of names) {
+    asked = same[0];
+    const found: VersionSummary[] = [];
+    for (const path of same) found.push(...(await Array.fromAsync(server.versions({ path }))));
+    if (found.length > 0) return found.sort((one, other) => other.sequence - one.sequence);
+  }
+  throw new Failure('not_found', `The server holds no version of ${asked}.`);
 }
 
 async function findIn(

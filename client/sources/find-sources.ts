@@ -11,6 +11,7 @@ import { postbox, thunderbird } from './mozilla.ts';
 import { outlookData } from './outlook-data.ts';
 import { outlookSettings } from './outlook-settings.ts';
 import { fixedVolumes, storesOnVolumes } from './search-volumes.ts';
+import { spellingKey } from './source-spelling.ts';
 import { storesOfNobody } from './stores-of-nobody.ts';
 import { eachWindowsUser, type WindowsMachine } from './windows-users.ts';
 
@@ -117,10 +118,10 @@ export async function findSources(
   };
 }
 
-/** What makes two paths one: on Windows neither case nor the long form's mark does. */
+/** What makes two paths one: on Windows neither case nor the long form's mark tells them apart. */
 function identity(place: string, files: FileView): string {
   if (files.path.sep === '/') return place;
-  return files.path.normalize(place.replace(/^\\\\\?\\(?=[a-z]:)/i, '')).toLowerCase();
+  return spellingKey(place, 'win32');
 }
 
 /** A machine whose folders are empty once it is asked to stop: a walk through a home ends at once. */

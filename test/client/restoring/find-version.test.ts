@@ -24,7 +24,11 @@ const server = {
   },
 };
 const find = (wanted: Parameters<typeof findVersion>[2], names = [path]) =>
-  findVersion(server, names, wanted);
+  findVersion(
+    server,
+    names.map((name) => [name]),
+    wanted,
+  );
 const at = (time: string) => ({ at: Date.parse(time) });
 
 test('B1, B2: the newest is the one with the highest sequence, whatever time it is dated', async () => {
