@@ -1,6 +1,8 @@
 // One store under two spellings, backed up by the built device in Windows' Node under Wine: one source, sent once, found by both.
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openDeviceDb } from '../../client/state/device-db.ts';
+import { SourceRegistry } from '../../client/state/source-registry.ts';
 import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
 import { named } from '../support/programs.ts';
 import { installDevice, lacksWine, Wine } from './wine.ts';
@@ -40,8 +42,14 @@ describe.skipIf(reason)(named('C14: one store, two spellings under Wine', reason
     expect((await backup(STORE)).json).toMatchObject({ versions: [{ path: STORE }], failed: [] });
     for (const other of [OTHER, 'c:/MAIL', `\\\\?\\${OTHER}`])
       expect((await backup(other)).json).toMatchObject({ versions: [], unchanged: 1, failed: [] });
+    // As 0.1 left it where a profile named the store by another case: a double, of which the server holds nothing.
+    const db = openDeviceDb(wine.here('C:\\state\\device.db'));
+    new SourceRegistry(db).register(OTHER, 'pst');
+    db.close();
+    expect((await backup(OTHER)).json).toMatchObject({ versions: [], unchanged: 1, failed: [] });
     const { json } = await device('sources');
-    expect(json.sources.map(({ path }: { path: string }) => path)).toEqual([STORE]);
+    const asked = json.sources.filter(({ state }: { state: string }) => state !== 'forgotten');
+    expect(asked.map(({ path }: { path: string }) => path)).toEqual([STORE]);
     for (const other of [OTHER, 'c:/mail/a.PST', `\\\\?\\${OTHER}`])
       expect(await device('versions', other)).toMatchObject({
         code: 0,
@@ -50,6 +58,9 @@ describe.skipIf(reason)(named('C14: one store, two spellings under Wine', reason
     expect(await device('verify', OTHER)).toMatchObject({ code: 0, json: { verified: 1 } });
     wine.remove(STORE);
     expect(await device('restore', OTHER, '--to', 'C:\\back.pst')).toMatchObject({ code: 0 });
-    expect(await device('forget', OTHER)).toMatchObject({ code: 0, json: { forgotten: [{ path: STORE }] } });
+    expect(await device('forget', OTHER)).toMatchObject({
+      code: 0,
+      json: { forgotten: expect.arrayContaining([expect.objectContaining({ path: STORE })]) },
+    });
   }, 200_000);
 });
