@@ -332,7 +332,8 @@ test('an OST that Windows removes from every snapshot is said to be so, and cost
     // Outlook writes to it all day; it is told each time, in what is shown too.
     for (let day = 1; day <= 2; day++) {
       makeMailFile(ost, MIB, 6 + day);
-      expect(await look(store, cache)).toMatchObject({ versions: [], unchanged: 1, failed });
+      // Alone: the host's copies of the PST have a ctime of their own, which the copies of a real Windows do not.
+      expect(await look(cache)).toMatchObject({ versions: [], unchanged: 0, failed });
     }
     expect(device.sources.get(cache.id).lastFailure).toMatchObject({ code: 'snapshot_unavailable' });
     expect(host.count('create')).toBe(1);

@@ -4,12 +4,19 @@ import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Machine, runCli } from '../../client/cli.ts';
+import { pathMistake } from '../../shared/protocol.ts';
 import { DeviceClient } from '../server/support/device-client.ts';
 import { TestServer } from '../server/support/test-server.ts';
 import { surroundingsHere } from '../support/client/surroundings.ts';
-import { mailferryOk, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
+import { mailferry, mailferryOk, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { HOSTILE_NAMES, LINUX_NAMES } from './names.ts';
+
+/** Those that the server takes, and that a Linux disk can hold besides; the others are refused by it, and told by the device. */
+const STORED_NAMES = HOSTILE_NAMES.filter((name) => pathMistake(name) === null);
+const REFUSED_NAMES = HOSTILE_NAMES.filter((name) => pathMistake(name) !== null);
+const STORED_LINUX_NAMES = LINUX_NAMES.filter((name) => pathMistake(name) === null);
+const REFUSED_LINUX_NAMES = LINUX_NAMES.filter((name) => pathMistake(name) !== null);
 
 const contentOf = (name: string): Buffer => Buffer.from(`bytes of ${JSON.stringify(name)}`);
 /** What a terminal obeys or turns around. */
@@ -18,6 +25,8 @@ const UNSAFE = /[\p{Cc}\p{Bidi_Control}]/u;
 it('are at least two hundred, of which a Linux disk can hold most', () => {
   expect(HOSTILE_NAMES.length).toBeGreaterThanOrEqual(200);
   expect(LINUX_NAMES.length).toBeGreaterThanOrEqual(200);
+  expect(STORED_NAMES.length).toBeGreaterThanOrEqual(200);
+  expect(REFUSED_NAMES.length).toBeGreaterThanOrEqual(10);
 });
 
 describe('on the server', () => {
@@ -30,12 +39,16 @@ describe('on the server', () => {
   afterAll(() => server.dispose());
 
   it('each is backed up, listed and given back as it is, under names of the server alone', async () => {
-    for (const name of HOSTILE_NAMES) {
+    for (const name of REFUSED_NAMES) {
+      const sent = await device.createUpload({ kind: 'file', path: name }, 1);
+      expect([name, sent.status]).toEqual([name, 400]);
+    }
+    for (const name of STORED_NAMES) {
       const sent = await device.upload({ kind: 'file', path: name }, contentOf(name));
       expect([name, sent.status]).toEqual([name, 204]);
     }
     const { versions } = (await device.get('/v1/versions')).json;
-    expect(versions.map((version: { path: string }) => version.path)).toEqual([...HOSTILE_NAMES].reverse());
+    expect(versions.map((version: { path: string }) => version.path)).toEqual([...STORED_NAMES].reverse());
     for (const { id, path } of versions as { id: string; path: string }[]) {
       const listed = (await device.get(`/v1/versions?${new URLSearchParams({ path })}`)).json.versions;
       expect(listed.map((version: { id: string }) => version.id)).toEqual([id]);
@@ -51,7 +64,7 @@ describe('on the server', () => {
       (file) => String(file).split('/').at(-1)!,
     );
     const own =
-      /^([0-9a-f]{2}|[0-9a-f]{32}|[0-9a-f]{64}|\d{12}-[0-9a-f-]{36}\.json|device\.json|vaults|packs|uploads|versions|scratch|(catalogue|lock)\.db(-wal|-shm|-journal)?|receipt-key\.pem)$/;
+      /^([0-9a-f]{2}|[0-9a-f]{32}|[0-9a-f]{64}|\d{12}-[0-9a-f-]{36}\.json|device\.json|enrolling|vaults|packs|uploads|versions|scratch|(catalogue|lock)\.db(-wal|-shm|-journal)?|receipt-key\.pem)$/;
     expect(made.filter((name) => !own.test(name))).toEqual([]);
   }, 120_000);
 });
@@ -64,13 +77,21 @@ describe('on Linux, through the program', () => {
     mkdirSync(folder);
     mkdirSync(out);
     for (const name of LINUX_NAMES) writeFileSync(join(folder, name), contentOf(name));
-    const paths = LINUX_NAMES.map((name) => join(folder, name));
+    const paths = STORED_LINUX_NAMES.map((name) => join(folder, name));
+    const refused = REFUSED_LINUX_NAMES.map((name) => join(folder, name));
     const { server, state } = await serverAndDevice(root);
     const before = readdirSync(root).sort();
     const words = ['--wait', '--snapshot', 'live', '--state', state];
     const told = await mailferryOk('backup', ...words, '--', ...paths);
     expect(told.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE);
     expect(told.stderr.replaceAll('\n', '')).not.toMatch(UNSAFE);
+    // The others are told, one by one, and nothing of them is sent.
+    const other = await mailferry('backup', ...words, '--json', '--', paths[0]!, ...refused).ended;
+    expect(other.code).toBe(3);
+    const untold = refused.filter(
+      (path) => !JSON.stringify(other.json).includes(JSON.stringify(path).slice(1, -1)),
+    );
+    expect(untold).toEqual([]);
     const shown = await mailferryOk('versions', '--state', state);
     expect(shown.stdout.replaceAll('\n', '')).not.toMatch(UNSAFE);
     expect(shown.stdout.trim().split('\n')).toHaveLength(paths.length);
@@ -79,14 +100,14 @@ describe('on Linux, through the program', () => {
     const { json } = await mailferryOk('versions', '--state', state, '--json');
     expect(json.versions.map((version: { path: string }) => version.path).sort()).toEqual([...paths].sort());
     // Under the same names again, in another folder: the command line itself, without a new process for each.
-    for (const name of LINUX_NAMES) {
+    for (const name of STORED_LINUX_NAMES) {
       const { machine, heard } = await thisMachine(root);
       const words = ['restore', '--to', join(out, name), '--state', state, '--', join(folder, name)];
       expect([name, await runCli(words, machine)]).toEqual([name, 0]);
       expect(heard().replaceAll('\n', '')).not.toMatch(UNSAFE);
       expect([name, readFileSync(join(out, name)).equals(contentOf(name))]).toEqual([name, true]);
     }
-    expect(readdirSync(out).sort()).toEqual([...LINUX_NAMES].sort());
+    expect(readdirSync(out).sort()).toEqual([...STORED_LINUX_NAMES].sort());
     expect(readdirSync(folder).sort()).toEqual([...LINUX_NAMES].sort());
     expect(readdirSync(root).sort()).toEqual(before);
     await stop(server);
@@ -140,8 +161,8 @@ describe('on Linux, by restore --kind', () => {
 
   it('each comes back to its place under its name, and below a folder at a place of its own', async () => {
     const { folder, out, server, run, outside } = await homeAmongOthers();
-    const paths = LINUX_NAMES.map((name) => join(folder, name));
-    for (const name of LINUX_NAMES) writeFileSync(join(folder, name), contentOf(name));
+    const paths = STORED_LINUX_NAMES.map((name) => join(folder, name));
+    for (const name of STORED_LINUX_NAMES) writeFileSync(join(folder, name), contentOf(name));
     const before = outside();
     expect(await run('backup', '--wait', '--snapshot', 'live', '--', ...paths)).toMatchObject({ code: 0 });
     rmSync(folder, { recursive: true });
@@ -156,10 +177,10 @@ describe('on Linux, by restore --kind', () => {
         expect([path, readFileSync(to).equals(bytes)]).toEqual([path, true]);
       }
     }
-    expect(readdirSync(folder).sort()).toEqual([...LINUX_NAMES].sort());
-    for (const name of LINUX_NAMES)
+    expect(readdirSync(folder).sort()).toEqual([...STORED_LINUX_NAMES].sort());
+    for (const name of STORED_LINUX_NAMES)
       expect([name, readFileSync(join(folder, name)).equals(contentOf(name))]).toEqual([name, true]);
-    expect(new Set(places).size).toBe(LINUX_NAMES.length);
+    expect(new Set(places).size).toBe(STORED_LINUX_NAMES.length);
     for (const to of places) expect(to.startsWith(`${out}/`)).toBe(true);
     expect(outside()).toEqual(before);
     await stop(server);
@@ -169,8 +190,8 @@ describe('on Linux, by restore --kind', () => {
     const { folder, out, server, state, run, outside } = await homeAmongOthers();
     const { device, credential, receiptKey } = JSON.parse(readFileSync(join(state, 'identity.json'), 'utf8'));
     const client = new DeviceClient(() => server.url, device, credential, receiptKey);
-    const inside = HOSTILE_NAMES.map((name) => `${folder}/${name}`);
-    const elsewhere = HOSTILE_NAMES.flatMap((name) => [name, `C:\\Users\\jan\\Documents\\${name}`]);
+    const inside = STORED_NAMES.map((name) => `${folder}/${name}`);
+    const elsewhere = STORED_NAMES.flatMap((name) => [name, `C:\\Users\\jan\\Documents\\${name}`]);
     for (const path of [...inside, ...elsewhere]) {
       const sent = await client.upload({ kind: 'file', path }, contentOf(path));
       expect([path, sent.status]).toEqual([path, 204]);
@@ -189,7 +210,7 @@ describe('on Linux, by restore --kind', () => {
       for (const { path, to } of (copies.json as KindResult).restored) below.set(path, to);
     }
     const isPlain = (name: string) => !name.split('/').some((part) => ['', '.', '..'].includes(part));
-    const placed = HOSTILE_NAMES.filter(isPlain).map((name) => `${folder}/${name}`);
+    const placed = STORED_NAMES.filter(isPlain).map((name) => `${folder}/${name}`);
     expect([...restored.keys()].sort()).toEqual([...placed].sort());
     expect(refused.sort()).toEqual([...inside, ...elsewhere].filter((path) => !restored.has(path)).sort());
     for (const [path, to] of restored) expect(to).toBe(path);
