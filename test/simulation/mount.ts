@@ -1,5 +1,5 @@
 // Puts the simulated world under the modules of Node that the device uses, so that it runs as it is shipped: disk, timers.
-import fs from 'node:fs';
+import fs, { constants } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import timers from 'node:timers/promises';
 import { type Disk, diskError, type Node } from './disk.ts';
@@ -65,8 +65,17 @@ function statsOf(node: Node) {
   return {
     size: file ? node.bytes.length : 0,
     mtimeMs: file ? node.mtimeMs : 0,
+    // A copy in a snapshot has that of its file, as on a real one.
+    ctimeMs: file ? node.mtimeMs : 0,
+    blocks: 8,
+    ...{ dev: 1, ino: 1, mode: 0o600, uid: 0, gid: 0 },
     isFile: () => file,
     isDirectory: () => !file,
+    isSymbolicLink: () => false,
+    isFIFO: () => false,
+    isSocket: () => false,
+    isCharacterDevice: () => false,
+    isBlockDevice: () => false,
   };
 }
 
@@ -124,21 +133,29 @@ class Handle {
   async close() {}
 }
 
+function isReading(flags: string | number): boolean {
+  return typeof flags === 'number' ? (flags & 3) === constants.O_RDONLY : flags === 'r';
+}
+
+function lookUp(path: string) {
+  return looking(() => {
+    const node = machine!.disk.find(path);
+    if (!node) throw diskError('ENOENT', path);
+    return statsOf(node);
+  });
+}
+
 /** node:fs/promises as far as the device uses it; anything else it would ask for is undefined, and said so by Node. */
 const promised = {
-  open: (path: string, flags: string) =>
-    flags === 'r'
-      ? looking(() => new Handle(path, machine!.disk.open(path, flags)))
-      : later(() => new Handle(path, machine!.disk.open(path, flags))),
+  open: (path: string, flags: string | number) =>
+    isReading(flags)
+      ? looking(() => new Handle(path, machine!.disk.open(path, 'r')))
+      : later(() => new Handle(path, machine!.disk.open(path, String(flags)))),
   mkdir: (path: string) => later(() => machine!.disk.makeDirectory(path)),
   rm: (path: string, { force = false }: { force?: boolean } = {}) =>
     later(() => machine!.disk.remove(path, force)),
-  stat: (path: string) =>
-    looking(() => {
-      const node = machine!.disk.find(path);
-      if (!node) throw diskError('ENOENT', path);
-      return statsOf(node);
-    }),
+  stat: lookUp,
+  lstat: lookUp,
   rename: (from: string, to: string) => later(() => machine!.disk.rename(from, to)),
   realpath: async (path: string) => path,
   readdir: (path: string) => looking(() => [...machine!.disk.directoryAt(path).names.keys()]),

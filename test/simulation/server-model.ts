@@ -346,7 +346,7 @@ export class ServerModel {
 }
 
 /** Small, so that lists have several pages. */
-const PAGE = 3;
+const PAGE = 8;
 
 const NOTHING = Buffer.alloc(0);
 
