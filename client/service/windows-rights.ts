@@ -16,7 +16,7 @@ const OURS_ALONE = ['/grant:r', '*S-1-5-18:(OI)(CI)F', '/grant:r', '*S-1-5-32-54
 
 /** What the device and its service make in a state directory. */
 const OURS =
-  /^(?:device\.db|lock\.db|identity\.json|settings\.json|agent\.log|mailferry-|Mailferry (?:Agent|Wake)\.xml$)|^(?:staging|fingerprints|exports|replaced|wake)$/i;
+  /^(?:device\.db|lock\.db|identity\.json|settings\.json|unread\.json|agent\.log|mailferry-|Mailferry (?:Agent|Wake)\.xml$)|^(?:staging|fingerprints|exports|replaced|wake)$/i;
 
 /** An entry in what icacls lists: a name, a colon, and rights in brackets at the end of a line. */
 const ENTRY = /:(?:\([A-Z,]+\))+\s*$/gm;

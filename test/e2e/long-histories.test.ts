@@ -50,7 +50,7 @@ beforeAll(async () => {
     expect(status).toBe(201);
     made.push(json);
   }
-}, 400_000);
+}, 900_000);
 
 afterAll(async () => {
   if (server) await stop(server);
