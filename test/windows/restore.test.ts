@@ -1,11 +1,7 @@
 // Outlook's settings and profiles there and back by the built device in Windows' Node under Wine, with its reg.exe and its disk.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, /** What the planted profiles open from a share. */
-const SHARED = ['\\\\serwer\\poczta 2010\\wspólny.pst', '\\\\serwer\\poczta 365\\wspólny.pst'];
-
-describe, expect, test } from 'vitest';
-
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { mailferryOk, type RunningServer, startServer, stop } from '../support/mailferry.ts';
 import { type OfficeUser, planted, plantedOnce, regFile, together } from '../support/office.ts';
 import { named } from '../support/programs.ts';
@@ -20,6 +16,9 @@ const user: OfficeUser = {
   documents: 'C:\\users\\root\\Documents',
 };
 const SECRET = '01,00,00,00,d0,8c,9d,df';
+
+/** What the planted profiles open from a share. */
+const SHARED = ['\\\\serwer\\poczta 2010\\wspólny.pst', '\\\\serwer\\poczta 365\\wspólny.pst'];
 
 describe.skipIf(reason)(named('settings and profiles under Wine', reason), () => {
   let wine: Wine;
