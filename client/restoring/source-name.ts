@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { isSetPath, setName, setPath } from '../backup/set-list.ts';
+import { realPathOf } from '../far/files-here.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { type Naming, spelled } from '../sources/one-name.ts';
@@ -18,13 +19,17 @@ export interface NamesHere extends Naming {
 
 /**
  * The names that `word` may mean, the likeliest first: as it was given, since the server holds paths of other systems too
- * (`C:\mail.pst` on Linux), and as a path from the folder that the person is in. On Windows all spellings of one source that this
+ * (`C:\mail.pst` on Linux), and as a path from the folder that the person is in, with what that leads to. On Windows all spellings of one source that this
  * device knows are meant together, and then those that the server knows. Failures: those of the server.
  */
 export async function* namesOf(word: string, here: NamesHere): AsyncGenerator<readonly string[]> {
   const exact = [...new Set([word, resolved(word, here.platform)])];
   if (here.platform !== 'win32') {
-    for (const name of exact) yield [name];
+    if (exact.length > 1) yield [word];
+    const path = exact.at(-1)!;
+    // A source is known by its real path; before it was by the path that it was named by, which may lead there through a link.
+    const real = await (here.realPath ?? realPathOf)(path).catch(() => path);
+    yield [...new Set([path, real])];
     return;
   }
   const known = await sourcesAlike(exact, registered(here.db), here);

@@ -1,6 +1,14 @@
 // What is no path of this system is found by the very name that the server holds it under: keys, sets, paths of other systems.
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -102,4 +110,27 @@ describe('names that are no paths here', () => {
     expect(written.map(({ name }) => name)).toEqual(['1:2,S']);
     expect(readFileSync(join(written[0]!.parentPath, '1:2,S'), 'utf8')).toBe(MAILDIR);
   });
+});
+
+test('C1: a store that is named by a link to it, or to a folder above it, is found by that name', async () => {
+  const [folder, link] = [join(root, 'folder'), join(root, 'link')];
+  mkdirSync(folder);
+  symlinkSync(folder, link);
+  writeFileSync(join(folder, 'mail.pst'), 'behind a link');
+  symlinkSync(join(link, 'mail.pst'), join(root, 'mail-link.pst'));
+  await mailferryOk('backup', join(link, 'mail.pst'), '--wait', '--snapshot', 'live', '--state', state);
+  for (const [number, name] of [
+    join(link, 'mail.pst'),
+    join(root, 'mail-link.pst'),
+    join(folder, 'mail.pst'),
+  ].entries()) {
+    const { json } = await mailferryOk('versions', name, '--state', state, '--json');
+    expect(json.versions).toHaveLength(1);
+    expect((await mailferryOk('verify', name, '--state', state, '--json')).json).toMatchObject({
+      verified: 1,
+    });
+    const to = join(root, `linked-${number}`);
+    await mailferryOk('restore', name, '--to', to, '--state', state);
+    expect(readFileSync(to, 'utf8')).toBe('behind a link');
+  }
 });
