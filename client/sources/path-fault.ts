@@ -1,5 +1,5 @@
 // Paths that no version can have: the server refuses them, so the device says so before it reads a byte.
-import { pathMistake } from '../../shared/protocol.ts';
+import { pathMistake } from '../../shared/stored-path.ts';
 
 /** Whether half a surrogate pair stands alone in it: that is no character, and has no UTF-8. */
 export function hasHalfPair(text: string): boolean {

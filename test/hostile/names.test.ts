@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Machine, runCli } from '../../client/cli.ts';
-import { pathMistake } from '../../shared/protocol.ts';
+import { pathMistake } from '../../shared/stored-path.ts';
 import { DeviceClient } from '../server/support/device-client.ts';
 import { TestServer } from '../server/support/test-server.ts';
 import { surroundingsHere } from '../support/client/surroundings.ts';

@@ -4,7 +4,6 @@ import { describe, expect, it } from 'vitest';
 import {
   CommitRequest,
   EnrolRequest,
-  MAX_PATH_BYTES,
   PackId,
   Problem,
   VersionId,
@@ -13,6 +12,7 @@ import {
   VersionSummary,
 } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
+import { MAX_PATH_BYTES } from '../../shared/stored-path.ts';
 import { sha256Hex } from './sha256.ts';
 
 const ID = '0199a0e0-7b1c-7000-8000-0123456789ab';
