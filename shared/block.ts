@@ -12,6 +12,12 @@ export const FINE = 1_024;
 /** Fine blocks in a coarse one. */
 export const FINE_PER_COARSE = COARSE / FINE;
 
+/**
+ * Most bytes of a version: 1 TiB, ten times what Outlook lets a store grow to by policy and more than any is. The list of its pages
+ * takes 48 MB then, and whoever reads one byte of it reads that list.
+ */
+export const MAX_VERSION_BYTES = 1_099_511_627_776;
+
 /** SHA-256 of the bytes given: 32 bytes. Handed in, since shared/ knows no runtime. */
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 

@@ -1,5 +1,6 @@
 // Every body on the wire, as both sides parse it. The routes are in routes.ts; the upload protocol itself is tus 1.0.
 
+import { MAX_VERSION_BYTES } from './block.ts';
 import type { Receipt } from './receipt.ts';
 import * as z from './schema.ts';
 import { pathMistake } from './stored-path.ts';
@@ -100,6 +101,7 @@ export const CommittedVersion = z.strictObject({
 /** Exactly one of `changes` and `changeList`. */
 export const CommitRequest = CommittedVersion.extend({
   path: StoredPath,
+  size: size.max(MAX_VERSION_BYTES),
   /** change-list.ts in base64. */
   changes: z.base64().optional(),
   /** The SHA-256 of a change list that this device sent before, as an upload of kind=change-list. */

@@ -1,4 +1,5 @@
 // One backup of one source: looked at, read once out of a snapshot, sealed into packs that are queued as they come.
+import { MAX_VERSION_BYTES } from '../../shared/block.ts';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { Health } from '../../shared/protocol.ts';
@@ -63,6 +64,7 @@ export async function takeBackup(
   const file = await openIn(device, source, snapshot);
   try {
     const look = await lookAt(file, source.path);
+    if (look.size > MAX_VERSION_BYTES) throw tooLarge(source.path, look.size);
     // Windows takes OST files out of its snapshots; what is left of one may be an empty file, which is no copy of it.
     if (source.kind === 'ost' && snapshot.kind === 'vss' && look.size === 0) {
       device.leftOut.found(source);
@@ -85,6 +87,10 @@ export async function takeBackup(
   } finally {
     await file.close();
   }
+}
+
+function tooLarge(path: string, size: number): Failure {
+  return new Failure('too_large', `${path} has ${size} bytes; a version holds 1 TiB (2^40 bytes) at most.`);
 }
 
 /** Opens a source in its snapshot. One that is not there although the live file is was left out of it, which is remembered. */

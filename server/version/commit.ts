@@ -58,8 +58,9 @@ export async function commitVersion(
 
   const bytes = inline === undefined ? await named(changeList!, lists) : Buffer.from(inline, 'base64');
   const list = decodeChangeList(bytes, sha256);
-  checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
+  // First of all: no run is longer than the bytes that are here.
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
+  checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
 
   const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
   if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);

@@ -16,7 +16,7 @@ export async function layChanges(
   size: number,
 ): Promise<{ base: readonly PageEntry[]; changed: Map<number, MapPage> }> {
   const entries = base ? openMap(base) : [];
-  const needed = basePagesNeeded(changes, entries);
+  const needed = basePagesNeeded(changes, entries, base?.size ?? 0, size);
   const pages = await reader.pages(needed.flatMap(({ entry }) => entry ?? []));
   const withBase = needed.map(({ change, entry }) => (entry ? { change, page: pages.shift()! } : { change }));
   return { base: entries, changed: changedPages(withBase, size) };

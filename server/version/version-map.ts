@@ -49,31 +49,40 @@ export function pageRoot(page: MapPage, sha256: Sha256): Uint8Array {
 }
 
 /**
- * The coarse blocks whose hashes a commit has to bring, in rising order: all that a run reaches into, and the last one
- * where the version was cut inside it. A Failure `malformed` where a run reaches past `size`.
+ * The coarse blocks whose hashes a commit has to bring, in rising order: all that a run reaches into, and the last one where the
+ * version was cut inside it. One after another, so that a run of 2^49 bytes costs no more than the blocks that are asked for. A
+ * Failure `malformed` where a run reaches past `size`.
  */
-export function touchedBlocks(runs: readonly PlacedExtent[], baseSize: number, size: number): number[] {
-  const touched: number[] = [];
+export function* touchedBlocks(
+  runs: readonly PlacedExtent[],
+  baseSize: number,
+  size: number,
+): Generator<number> {
+  let next = 0;
   for (const run of runs) {
     if (run.at + run.length > size)
       throw new Failure('malformed', 'A run reaches past the end of the version.');
     const last = Math.floor((run.at + run.length - 1) / COARSE);
-    let index = Math.max(Math.floor(run.at / COARSE), (touched.at(-1) ?? -1) + 1);
-    for (; index <= last; index++) touched.push(index);
+    for (next = Math.max(Math.floor(run.at / COARSE), next); next <= last; next++) yield next;
   }
   const end = Math.floor(size / COARSE);
-  if (size < baseSize && size % COARSE !== 0 && touched.at(-1) !== end) touched.push(end);
-  return touched;
+  if (size < baseSize && size % COARSE !== 0 && next <= end) yield end;
 }
 
-/** Checks that `given` are the hashes of exactly the blocks in `touched`; a Failure `malformed` otherwise. */
-export function checkHashesGiven(given: CoarseHashes, touched: readonly number[]): void {
-  const differs = touched.findIndex((index, at) => given.index(at) !== index);
-  if (differs >= 0 || given.length !== touched.length) {
-    throw new Failure('malformed', 'The hashes given are not those of the blocks that the changes touch.', {
-      detail: { given: given.length, needed: touched.length },
-    });
-  }
+/**
+ * Checks that `given` are the hashes of exactly the blocks in `touched`, of which it asks for one more than there are hashes at most; a
+ * Failure `malformed` otherwise.
+ */
+export function checkHashesGiven(given: CoarseHashes, touched: Iterable<number>): void {
+  let at = 0;
+  for (const index of touched) if (given.index(at++) !== index) throw otherHashes(given);
+  if (given.length !== at) throw otherHashes(given);
+}
+
+function otherHashes({ length }: CoarseHashes): Failure {
+  return new Failure('malformed', 'The hashes given are not those of the blocks that the changes touch.', {
+    detail: { given: length },
+  });
 }
 
 /** What of a change list falls into one page: runs counted from the page's beginning, hashes as they are in the list. */
@@ -84,8 +93,7 @@ export interface PageChange {
 }
 
 /**
- * The pages that a version does not share with its base, in order: those with a run or a new hash. By the rule of
- * touchedBlocks every page that is new or has another length is among them.
+ * The pages that a change list touches, in order: those with a run or a new hash.
  */
 export function splitByPage(runs: readonly PlacedExtent[], hashes: CoarseHashes): PageChange[] {
   const changes = new Map<number, { runs: PlacedExtent[]; hashes: CoarseHashes }>();

@@ -1,6 +1,7 @@
 // What comes over the wire is taken as the protocol describes it, or refused with the place of every mistake.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MAX_VERSION_BYTES } from '../../shared/block.ts';
 import {
   CommitRequest,
   EnrolRequest,
@@ -59,7 +60,7 @@ describe('a commit', () => {
   it.each<[string, Record<string, unknown>]>([
     ['of the first version', { base: null }],
     ['of nothing', { size: 0, changes: '' }],
-    ['of the largest size', { size: Number.MAX_SAFE_INTEGER }],
+    ['of the largest size', { size: MAX_VERSION_BYTES }],
     ['without a hash of the whole', { sha256: null, complete: false }],
     ['of the longest path', { path: 'p'.repeat(MAX_PATH_BYTES) }],
     ['of the longest path in another script', { path: '王'.repeat(Math.floor(MAX_PATH_BYTES / 3)) }],
@@ -102,6 +103,7 @@ describe('a commit', () => {
     ['size', -1],
     ['size', 0.5],
     ['size', 2 ** 53],
+    ['size', MAX_VERSION_BYTES + 1],
     ['size', '1024'],
     ['size', Number.NaN],
     ['size', null],

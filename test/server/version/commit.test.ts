@@ -3,6 +3,7 @@ import { createPublicKey, randomBytes, randomUUID, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../server/sha256.ts';
 import { toHex } from '../../../shared/byte-codec.ts';
+import { encodeChangeList } from '../../../shared/change-list.ts';
 import { CHAIN_START, chainText, readReceipt } from '../../../shared/receipt.ts';
 import { buildPack } from '../support/build-pack.ts';
 import { allBlocks, commitOf, type DeviceClient } from '../support/device-client.ts';
@@ -108,6 +109,55 @@ describe('commit', () => {
     }
   });
 
+  it.each([65_536, 15 * 65_536, 17 * 65_536, 2 * MIB, 2 * MIB + 65_536])(
+    'cuts a version at %d bytes, between two blocks, where nothing else changed',
+    async (size) => {
+      const bytes = textBytes(3 * MIB + 5);
+      const { id } = await firstVersion(bytes);
+      const shorter = randomUUID();
+      const reply = await device.putVersion(shorter, commitOf(bytes.subarray(0, size), id, [], []));
+      expect(reply.json).toMatchObject({ id: shorter, size });
+      const content = await device.get(`/v1/versions/${shorter}/content`);
+      expect(content.bytes.equals(bytes.subarray(0, size))).toBe(true);
+    },
+  );
+
+  const HUGE = 2 ** 49;
+  it.each([
+    ['one run of 2^49 bytes', HUGE, (pack: string) => [{ at: 0, length: HUGE, pack, offset: 0 }], [0], false],
+    [
+      'a run that begins at 2^39',
+      2 ** 40,
+      (pack: string) => [{ at: 2 ** 39, length: 5, pack, offset: 0 }],
+      [2 ** 23],
+      false,
+    ],
+    ['1 TiB without a run', 2 ** 40, () => [], [], false],
+    ['2^53 - 1 bytes without a run', Number.MAX_SAFE_INTEGER, () => [], [], false],
+    ['1 TiB without a run, over a base', 2 ** 40, () => [], [], true],
+    ['a page more than the base', 3 * MIB, () => [], [], true],
+    ['a byte more than the base', 2 * MIB + 6, () => [], [], true],
+  ])('H1: a commit of %s is refused at the cost of its bytes', async (_, size, runsOf, blocks, isOver) => {
+    const bytes = textBytes(2 * MIB + 5);
+    const { id, pack } = await firstVersion(bytes);
+    // Hashes of what the device says is there: with one for each block named, the request is as small as it can be.
+    const commit = commitOf(bytes, isOver ? id : null, runsOf(pack), []);
+    const list = encodeChangeList(
+      { runs: runsOf(pack), coarse: blocks.map((index) => ({ index, hash: sha256(bytes) })) },
+      sha256,
+    );
+    const before = process.memoryUsage().rss;
+    const reply = await device.putVersion(randomUUID(), {
+      ...commit,
+      size,
+      changes: Buffer.from(list).toString('base64'),
+    });
+    expect([400, 409]).toContain(reply.status);
+    expect(['malformed', 'root_differs']).toContain(reply.json.code);
+    expect(process.memoryUsage().rss - before).toBeLessThan(200 * MIB);
+    expect((await device.get(`/v1/versions/${id}`)).status).toBe(200);
+  });
+
   it('answers a replay with the same receipt, and another commit of the same id with a conflict', async () => {
     const bytes = textBytes(100_000);
     const pack = buildPack(frames(bytes));
@@ -144,8 +194,11 @@ describe('commit', () => {
     });
     const unknown = await device.putVersion(randomUUID(), commitOf(bytes, randomUUID(), [], []));
     expect(unknown.json.code).toBe('base_unknown');
+    const pack = buildPack(frames(bytes));
+    await device.sendPack(pack);
+    const here = [{ ...runs[0]!, pack: pack.id }];
     for (const blocks of [[0], [0, 1, 2], [1]]) {
-      const list = { ...commitOf(Buffer.concat([bytes, bytes]), null, runs, blocks), size: 100_000 };
+      const list = { ...commitOf(Buffer.concat([bytes, bytes]), null, here, blocks), size: 100_000 };
       const reply = await device.putVersion(randomUUID(), list);
       expect(reply.json.code).toBe('malformed');
     }
