@@ -1,7 +1,8 @@
 // Tells apart what a disk or database can do to us: full is for the device to wait for, a failed fsync ends the server.
 import { asFailure, Failure } from '../shared/failure.ts';
 
-const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL']);
+/** The last: the index of the write-ahead log could not grow, which SQLite calls an error of the disk (its result code 4874). */
+const FULL = new Set(['ENOSPC', 'EDQUOT', 'SQLITE_FULL', 'SQLITE_IOERR_SHMSIZE']);
 
 /** The Failure that stands for `error` at the edge; a full disk is `server_full`, anything unknown `internal`. */
 export function serverFailure(error: unknown): Failure {
@@ -25,6 +26,7 @@ export function isFatal(error: unknown): boolean {
   return causes.some((cause) => {
     const syscall = (cause as { syscall?: unknown } | undefined)?.syscall;
     const syncFailed = (syscall === 'fsync' || syscall === 'fdatasync') && !FULL.has(codeOf(cause));
+    if (isFull(cause)) return false;
     return syncFailed || codeOf(cause).startsWith('SQLITE_IOERR') || codeOf(cause) === 'SQLITE_CORRUPT';
   });
 }
