@@ -164,6 +164,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .option('--server <url>', 'address of the server')
       .option('--token <token>', 'enrolment token; better in MAILFERRY_TOKEN, where no process list shows it')
       .option('--name <name>', 'what the operator sees')
+      .option('--ca-file <file>', 'certificate authorities (PEM) to trust beside those of the system')
       .option('--renew', 'a new credential for the device that is enrolled, by a token made for it'),
     async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
   );

@@ -7,6 +7,7 @@ import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
 import { HttpClient } from './http/http-client.ts';
 import { ServerClient } from './http/server-client.ts';
+import type { Way } from './http/way.ts';
 import { Line } from './line/line.ts';
 import type { Interfaces } from './line/network-watch.ts';
 import type { Progress } from './progress.ts';
@@ -76,6 +77,8 @@ export interface OpenOptions {
   readonly progress: Progress;
   /** Bytes. */
   readonly quota: number;
+  /** How the server is reached; as nobody says otherwise. */
+  readonly way?: Way;
 }
 
 /** How long a probe of the line may take. */
@@ -83,7 +86,7 @@ const PROBE_MS = 2_000;
 
 /** Opens the device's state for this process alone, hands it to `use`, and closes it. */
 export async function withDevice<T>(options: OpenOptions, use: (device: Device) => Promise<T>): Promise<T> {
-  const { paths, surroundings, progress, quota } = options;
+  const { paths, surroundings, progress, quota, way } = options;
   keepHeapSmall();
   const identity = await loadIdentity(paths);
   const unlock = lockState(paths);
@@ -97,7 +100,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
     closing.push(() => db.close());
     const line: Line = new Line({ ...surroundings, probe: () => server.probe(PROBE_MS) });
     closing.push(() => line.close());
-    const http: HttpClient = new HttpClient({ line });
+    const http: HttpClient = new HttpClient({ line, ...(way ? { way } : {}) });
     closing.push(() => http.close());
     const codecs = new ServerCodecs(db, identity.server);
     const server: ServerClient = new ServerClient(

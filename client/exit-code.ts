@@ -24,6 +24,8 @@ const BY_CODE: Partial<Record<FailureCode, number>> = {
   unauthorized: EXIT.refused,
   token_refused: EXIT.refused,
   unreachable: EXIT.unreachable,
+  tls_untrusted: EXIT.unreachable,
+  tls_failed: EXIT.unreachable,
   stalled: EXIT.unreachable,
   busy: EXIT.unreachable,
   too_many: EXIT.unreachable,

@@ -49,7 +49,15 @@ export const FAILURES = {
   // The line and the machines on it.
   unreachable: {
     retry: 'later',
-    hint: 'Check the network or VPN; everything waits in the queue and goes on by itself.',
+    hint: 'Everything waits in the queue and goes on by itself; `mailferry doctor` tries the way step by step.',
+  },
+  tls_untrusted: {
+    retry: 'later',
+    hint: 'Mend the certificate on the server, or have this system or the setting `caFile` trust its authority.',
+  },
+  tls_failed: {
+    retry: 'later',
+    hint: 'Check the address, and the TLS settings of the server or of the proxy in front of it.',
   },
   stalled: { retry: 'now', hint: 'The connection was silent; it is opened again.' },
   offset_differs: { retry: 'now', hint: 'Ask for the offset of the upload and go on from there.' },

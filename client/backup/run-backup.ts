@@ -69,6 +69,8 @@ const SETTLE_MS = [4_000, 15_000];
 /** Failures of the line: waited for, however long it takes. */
 const LINE_CODES: ReadonlySet<FailureCode> = new Set([
   'unreachable',
+  'tls_untrusted',
+  'tls_failed',
   'stalled',
   'busy',
   'too_many',

@@ -12,6 +12,7 @@ import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
+import { deviceWay } from '../open-way.ts';
 import { pause } from '../pause.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -52,7 +53,8 @@ export async function agent(context: Context, given: string[], options: AgentOpt
   const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   while (!surroundings.stop.aborted) {
     try {
-      const open = { paths: context.paths, surroundings, progress: terminal, quota };
+      const way = await deviceWay(context, settings);
+      const open = { paths: context.paths, surroundings, progress: terminal, quota, way };
       await withDevice(open, (device) =>
         attend(context, { device, paths, typed: given.length > 0, settings, host: options.host ?? false }),
       );

@@ -10,6 +10,7 @@ import { withDevice } from '../device.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
 import { clockTold } from '../line/clock-told.ts';
+import { deviceWay } from '../open-way.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { excluder } from '../sources/exclude.ts';
@@ -33,7 +34,9 @@ export async function backup(context: Context, given: string[], options: BackupO
   const { settings } = await loadSettings(machine, { snapshot: options.snapshot, caches: options.caches });
   const paths = given.length > 0 ? given : settings.paths;
   const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
-  return withDevice({ paths: context.paths, surroundings, progress: terminal, quota }, async (device) => {
+  const way = await deviceWay(context, settings);
+  const open = { paths: context.paths, surroundings, progress: terminal, quota, way };
+  return withDevice(open, async (device) => {
     const { caches, snapshot, goneDays } = settings;
     const typed = given.length > 0;
     await learnLostVault(device);

@@ -13,6 +13,7 @@ import { snapshotFindings } from '../doctor/snapshot-check.ts';
 import { stagingFinding } from '../doctor/staging-check.ts';
 import { powershellFindings, rightsFinding } from '../doctor/windows-check.ts';
 import { EXIT } from '../exit-code.ts';
+import { openWay } from '../open-way.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { chooseService, type ServiceOptions } from '../service/choose-service.ts';
@@ -34,7 +35,7 @@ export async function doctor(context: Context): Promise<number> {
   const { powershell, now } = machine.surroundings;
   const findings: Finding[] = [];
   const settings = await settingsOf(context, findings);
-  findings.push(...(await identityFindings(context, now)));
+  findings.push(...(await identityFindings(context, settings, now)));
   if (powershell) {
     findings.push(await rightsFinding(runProgram, machine.env.SystemRoot));
     findings.push(...(await powershellFindings(powershell)));
@@ -69,8 +70,15 @@ async function settingsOf({ machine }: Context, findings: Finding[]): Promise<Se
   }
 }
 
-async function identityFindings({ paths }: Context, now: () => number): Promise<readonly Finding[]> {
-  return guarded('device', async () => serverFindings(await loadIdentity(paths), now));
+async function identityFindings(
+  { machine, paths }: Context,
+  settings: Settings,
+  now: () => number,
+): Promise<readonly Finding[]> {
+  return guarded('device', async () => {
+    const identity = await loadIdentity(paths);
+    return serverFindings(identity, await openWay(machine, settings, identity), now);
+  });
 }
 
 /** What is found, and a round trip of a snapshot for each volume that holds some of it. */

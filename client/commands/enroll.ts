@@ -1,7 +1,7 @@
 // mailferry enroll: trades a token for a credential and keeps it where only its owner can read it.
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { CODECS, type Codec } from '../../shared/pack.ts';
 import type { EnrolResponse } from '../../shared/protocol.ts';
@@ -11,6 +11,8 @@ import { makeDirectory, removeAllThatCanBe } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
+import type { Way } from '../http/way.ts';
+import { openWay, type WaySettings } from '../open-way.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
 import { ServerCodecs } from '../state/server-codecs.ts';
@@ -28,6 +30,7 @@ export interface EnrollOptions {
   readonly token?: string;
   readonly name?: string;
   readonly renew?: boolean;
+  readonly caFile?: string;
 }
 
 /**
@@ -41,22 +44,38 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
   const { settings } = await loadSettings(context.machine, {
     server: options.server,
     enrolmentToken: options.token,
+    caFile: options.caFile === undefined ? undefined : resolve(context.machine.cwd, options.caFile),
   });
   const { server, enrolmentToken: token } = settings;
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
   if (options.renew) {
     if (options.server !== undefined || options.name !== undefined)
       throw new Failure('usage', '--renew keeps server and name: leave --server and --name out.');
-    return renew(context, token);
+    return renew(context, token, settings);
   }
   if (!server)
     throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
-  return become(context, { server: server.replace(/\/+$/, ''), token, name: options.name });
+  return become(context, {
+    server: server.replace(/\/+$/, ''),
+    token,
+    name: options.name,
+    way: await openWay(context.machine, settings),
+    caFile: options.caFile === undefined ? undefined : settings.caFile,
+  });
+}
+
+interface Becoming {
+  readonly server: string;
+  readonly token: string;
+  readonly name: string | undefined;
+  readonly way: Way;
+  /** What the command line names, to be kept. */
+  readonly caFile: string | undefined;
 }
 
 async function become(
   { machine, terminal, paths }: Context,
-  { server, token, name }: { server: string; token: string; name: string | undefined },
+  { server, token, name, way, caFile }: Becoming,
 ): Promise<number> {
   if (await isReadable(paths)) {
     throw new Failure(
@@ -65,23 +84,29 @@ async function become(
     );
   }
   await keepable(paths, () => rehearse(paths));
-  const { answer, codecs } = await spend(server, token, name ?? machine.hostname);
+  const { answer, codecs } = await spend(way, { server, token, name: name ?? machine.hostname });
   const { device, credential, receiptKey, renewed } = answer;
   const secret = randomBytes(32).toString('hex');
   const now = machine.surroundings.now();
   // One that can't be read, such as one that another machine sealed, is kept.
   if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
   newDatabase(paths.db, now, renewed ? null : { server, codecs });
-  await saveIdentity(paths, { server, device, credential, receiptKey, secret });
+  const kept = caFile === undefined ? {} : { caFile };
+  await saveIdentity(paths, { server, device, credential, receiptKey, secret, ...kept });
   terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
   return EXIT.ok;
 }
 
-async function renew({ terminal, paths }: Context, token: string): Promise<number> {
+async function renew(
+  { machine, terminal, paths }: Context,
+  token: string,
+  settings: WaySettings,
+): Promise<number> {
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
+  const way = await openWay(machine, settings, identity);
   await keepable(paths, () => saveIdentity(paths, identity));
-  const { answer } = await spend(server, token, 'renewed', device);
+  const { answer } = await spend(way, { server, token, name: 'renewed', device });
   // A server that does not know what was asked for would have made a new device of it.
   if (answer.device !== device || answer.receiptKey !== identity.receiptKey)
     throw new Failure('receipt_invalid', `${server} answered for another device, or is another server.`);
@@ -144,12 +169,10 @@ async function isReadable(paths: StatePaths): Promise<boolean> {
 }
 
 async function spend(
-  server: string,
-  token: string,
-  name: string,
-  device?: string,
+  way: Way,
+  { server, token, name, device }: { server: string; token: string; name: string; device?: string },
 ): Promise<{ answer: EnrolResponse; codecs: ReadonlySet<Codec> }> {
-  const http = new HttpClient();
+  const http = new HttpClient({ way });
   let codecs: ReadonlySet<Codec> = new Set();
   const client = new ServerClient(http, server, null, undefined, undefined, (readable) => {
     codecs = readable;

@@ -45,7 +45,7 @@ export async function restore(context: Context, words: string[], options: Restor
   if ((word === undefined) === (options.kind === undefined))
     throw new Failure('usage', 'Say what to restore: either a path, or --kind.');
   const { surroundings } = machine;
-  return withServer(state, surroundings.now, async (server) => {
+  return withServer(context, async (server) => {
     const restoring = {
       server,
       progress: terminal,

@@ -11,6 +11,7 @@ import { EXIT } from '../exit-code.ts';
 import { clockTold } from '../line/clock-told.ts';
 import { DEFAULTS } from '../settings/defaults.ts';
 import { loadSettings } from '../settings/load-settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { openDeviceDb } from '../state/device-db.ts';
 import { Queue } from '../state/queue.ts';
 import { type Source, SourceRegistry } from '../state/source-registry.ts';
@@ -28,49 +29,62 @@ function failureOf({ lastFailure }: Source): { message?: string; hint?: string }
   return { message, hint: isFailureCode(code) ? FAILURES[code].hint : '' };
 }
 
-export async function status({ machine, terminal, paths }: Context): Promise<number> {
+export async function status(context: Context): Promise<number> {
+  const { machine, terminal, paths } = context;
   // What is wrong with settings keeps nobody from seeing what is protected.
-  const settings = await loadSettings(machine).then(
+  const settings: Settings = await loadSettings(machine).then(
     (resolved) => resolved.settings,
     (error: unknown) => {
       terminal.say(asFailure(error).message);
       return DEFAULTS;
     },
   );
-  return withServer(paths, machine.surroundings.now, async (server, identity) => {
-    const reachable = await server
-      .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
-      .then(({ body }) => {
-        body.resume();
-        return true;
-      })
-      .catch(() => false);
-    const asleep =
-      ownServerData(paths) === null
-        ? 'does not answer; everything waits in the queue'
-        : 'is that of `mailferry up`, which does not run now';
-    const { queue, sources } = await localState(paths.db, { settings, machine, now: machine.now() });
-    const search = await lastSearch(paths);
-    const { unread } = search;
-    const clock = clockTold(server.clockAheadMs);
-    const lines = [
-      `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
-      ...(clock === null ? [] : [clock]),
-      `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
-      searchLine(search, machine.now()),
-      ...sources.flatMap((source) => linesOf(source)),
-      ...unread.map((one) => printable(unreadLine(one))),
-    ];
-    terminal.result(lines.join('\n'), {
-      queue,
-      sources,
-      unread,
-      search: { searchedAt: search.searchedAt, completeAt: search.completeAt },
-      server: { url: identity.server, reachable },
-      clock: { differenceMs: server.clockAheadMs },
-    });
-    return EXIT.ok;
-  });
+  return withServer(
+    context,
+    async (server, identity) => {
+      const failure = await server
+        .request('GET', '/healthz', { signal: AbortSignal.timeout(PATIENCE_MS) })
+        .then(({ body }) => {
+          body.resume();
+          return null;
+        })
+        .catch(asFailure);
+      const reachable = failure === null;
+      const asleep =
+        ownServerData(paths) === null
+          ? 'does not answer; everything waits in the queue'
+          : 'is that of `mailferry up`, which does not run now';
+      const { queue, sources } = await localState(paths.db, { settings, machine, now: machine.now() });
+      const search = await lastSearch(paths);
+      const { unread } = search;
+      const clock = clockTold(server.clockAheadMs);
+      const lines = [
+        `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
+        ...(failure === null ? [] : [`  ${printable(`${failure.message} ${failure.hint}`)}`]),
+        ...(clock === null ? [] : [clock]),
+        `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
+        searchLine(search, machine.now()),
+        ...sources.flatMap((source) => linesOf(source)),
+        ...unread.map((one) => printable(unreadLine(one))),
+      ];
+      terminal.result(lines.join('\n'), {
+        queue,
+        sources,
+        unread,
+        search: { searchedAt: search.searchedAt, completeAt: search.completeAt },
+        server: {
+          url: identity.server,
+          reachable,
+          ...(failure === null
+            ? {}
+            : { code: failure.code, message: failure.message, hint: failure.hint, ...failure.detail }),
+        },
+        clock: { differenceMs: server.clockAheadMs },
+      });
+      return EXIT.ok;
+    },
+    settings,
+  );
 }
 
 interface SourceTold {

@@ -28,6 +28,8 @@ const DAMAGE: ReadonlySet<FailureCode> = new Set(['restore_differs', 'pack_damag
 /** What fails for every version alike: the server could not be asked, or did not want to be. */
 const UNANSWERED: ReadonlySet<FailureCode> = new Set([
   'unreachable',
+  'tls_untrusted',
+  'tls_failed',
   'stalled',
   'busy',
   'too_many',
@@ -42,12 +44,13 @@ interface Failed {
 }
 
 export async function verify(
-  { machine, terminal, paths: state }: Context,
+  context: Context,
   words: string[],
   { all = false }: VerifyOptions,
 ): Promise<number> {
-  const { stop, chance, now } = machine.surroundings;
-  return withServer(state, now, async (server, identity) => {
+  const { machine, terminal, paths: state } = context;
+  const { stop, chance } = machine.surroundings;
+  return withServer(context, async (server, identity) => {
     const context = { server, progress: terminal, stop, chance };
     const here = { server, platform: machine.platform, db: state.db };
     const failed: Failed[] = [];

@@ -10,12 +10,10 @@ import { namesOf } from '../restoring/source-name.ts';
 import { bytesText } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
 
-export async function versions(
-  { machine, terminal, paths: state }: Context,
-  words: string[],
-): Promise<number> {
+export async function versions(context: Context, words: string[]): Promise<number> {
+  const { machine, terminal, paths: state } = context;
   const [word] = words;
-  return withServer(state, machine.surroundings.now, async (server) => {
+  return withServer(context, async (server) => {
     const here = { server, platform: machine.platform, db: state.db };
     const found =
       word === undefined

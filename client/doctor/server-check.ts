@@ -2,6 +2,7 @@
 import { asFailure } from '../../shared/failure.ts';
 import { HttpClient } from '../http/http-client.ts';
 import { ServerClient } from '../http/server-client.ts';
+import type { Way } from '../http/way.ts';
 import type { Identity } from '../state/state-directory.ts';
 import type { Finding } from './finding.ts';
 
@@ -11,8 +12,8 @@ const PATIENCE_MS = 10_000;
 const CLOCK_MS = 120_000;
 
 /** Three findings: `server`, `device`, `clock`. `now`: ms since 1970. */
-export async function serverFindings(identity: Identity, now: () => number): Promise<Finding[]> {
-  const http = new HttpClient();
+export async function serverFindings(identity: Identity, way: Way, now: () => number): Promise<Finding[]> {
+  const http = new HttpClient({ way });
   try {
     const server = new ServerClient(http, identity.server, identity.credential);
     const signal = AbortSignal.timeout(PATIENCE_MS);

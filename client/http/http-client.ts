@@ -2,8 +2,11 @@
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Failure } from '../../shared/failure.ts';
+import { watchConnection } from './connection-failure.ts';
 import { type BodySource, bytesBody, sendBody, type WindowOptions } from './send-body.ts';
+import { trustedContext } from './trusted-certificates.ts';
 import { type LineObserver, Watchdog } from './watchdog.ts';
+import { PLAIN_WAY, type Way } from './way.ts';
 
 /**
  * A request without a sign of life for this long is over. Shorter than the 30 s in which a frozen line has to be noticed,
@@ -50,11 +53,18 @@ export class HttpClient {
   #secure = new https.Agent(AGENT);
   readonly #stallMs: number;
   readonly #line: LineObserver | undefined;
+  readonly #way: Way;
   readonly #silent = new Set<string>();
 
-  constructor(options: { readonly stallMs?: number; readonly line?: LineObserver } = {}) {
+  constructor(options: { readonly stallMs?: number; readonly line?: LineObserver; readonly way?: Way } = {}) {
     this.#stallMs = options.stallMs ?? STALL_MS;
     this.#line = options.line;
+    this.#way = options.way ?? PLAIN_WAY;
+  }
+
+  /** Another client that goes the same way, with connections of its own, which bears silence for `stallMs`. */
+  apart(stallMs: number): HttpClient {
+    return new HttpClient({ stallMs, way: this.#way });
   }
 
   /** Breaks every connection, idle ones too, which may be dead without knowing: the next request makes its own. */
@@ -85,7 +95,7 @@ export class HttpClient {
     if (!given) this.#silent.add(new URL(request.url).origin);
   }
 
-  /** Sends one request. Failures: `unreachable` (with the cause), `stalled`. Every status is an answer, not a failure. */
+  /** Sends one request. Failures: `unreachable` (with the cause), `tls_untrusted`, `tls_failed`, `stalled`. Every status is an answer, not a failure. */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const url = new URL(request.url);
     const secure = url.protocol === 'https:';
@@ -95,14 +105,16 @@ export class HttpClient {
       method: request.method,
       headers,
       agent: secure ? this.#secure : this.#plain,
+      ...(secure ? { secureContext: trustedContext(this.#way.caCertificates) } : {}),
       ...(request.signal ? { signal: request.signal } : {}),
     });
     // A request waits for nobody's next one: without this the last bytes of a body may wait for an acknowledgement.
     outgoing.setNoDelay(true);
+    const failureFrom = watchConnection(outgoing, url, this.#way.now);
     limitConnecting(outgoing, url);
     const watchdog = new Watchdog(this.#stallMs, this.#line, () => outgoing.destroy(stalled(url)));
     try {
-      const answered = answerTo(outgoing, watchdog, url);
+      const answered = answerTo(outgoing, watchdog, url, failureFrom);
       answered.catch(() => {});
       // A server may refuse before it has read everything: its answer counts, not that the rest could not be sent.
       if (body) await Promise.race([answered, this.#sendBody(outgoing, body, request, watchdog)]);
@@ -144,21 +156,18 @@ function stalled(url: URL): Failure {
   return new Failure('stalled', `${url.origin} was silent for too long.`);
 }
 
-function answerTo(outgoing: ClientRequest, watchdog: Watchdog, url: URL): Promise<IncomingMessage> {
+function answerTo(
+  outgoing: ClientRequest,
+  watchdog: Watchdog,
+  url: URL,
+  failureFrom: (cause: Error) => Failure,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', (response) => {
       watchdog.alive(true);
       resolve(response);
     });
-    outgoing.once('error', (cause) => {
-      if (cause instanceof Failure) reject(cause);
-      else
-        reject(
-          new Failure('unreachable', `${url.origin} can't be reached: ${cause.message || cause.name}.`, {
-            cause,
-          }),
-        );
-    });
+    outgoing.once('error', (cause) => reject(failureFrom(cause)));
     outgoing.once('close', () => {
       reject(new Failure('unreachable', `${url.origin} closed the connection without an answer.`));
     });

@@ -6,7 +6,7 @@ import type { EnrolResponse, SourceKind, VersionSummary } from '../../shared/pro
 import type { Receipt } from '../../shared/receipt.ts';
 import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import type * as z from '../../shared/schema.ts';
-import { HttpClient, type HttpResponse, readText } from './http-client.ts';
+import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
 
 type Schemas = typeof import('../../shared/protocol.ts');
 
@@ -73,7 +73,7 @@ export class ServerClient {
 
   /** Whether the server answers in `ms`, on a connection of its own, so that a dead one does not speak for the line. */
   async probe(ms: number): Promise<boolean> {
-    const http = new HttpClient({ stallMs: ms });
+    const http = this.#http.apart(ms);
     try {
       const response = await http.send({ method: 'GET', url: this.url('/healthz') });
       response.body.resume();

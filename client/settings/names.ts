@@ -28,6 +28,7 @@ export const NAMES: Readonly<
   protectedDays: { environment: 'MAILFERRY_PROTECTED_DAYS', policy: 'ProtectedDays', kind: 'number' },
   goneDays: { environment: 'MAILFERRY_GONE_DAYS', policy: 'GoneDays', kind: 'number' },
   networkStores: { environment: 'MAILFERRY_NETWORK_STORES', policy: 'NetworkStores', kind: 'text' },
+  caFile: { environment: 'MAILFERRY_CA_FILE', policy: 'CaFile', kind: 'text' },
 };
 
 /** Where Group Policy writes: below it only administrators can. */

@@ -40,6 +40,10 @@ const shape = {
   goneDays: z.int(days(0)).min(0, days(0)).max(MOST_DAYS, days(0)),
   /** Stores that Outlook opens from a network drive or a share: reported, or read live from there. */
   networkStores: z.enum(['off', 'live'], { error: 'must be off or live' }),
+  /** Certificates of authorities (PEM) that are trusted beside those of the system. */
+  caFile: z
+    .string('must be the absolute path of a file')
+    .refine((path) => /^(\/|%|[A-Za-z]:[\\/]|\\\\)/.test(path), 'must be the absolute path of a file'),
 };
 
 function days(least: number): string {
@@ -74,7 +78,7 @@ export interface ResolvedSettings {
 /**
  * The settings out of their places, the one that wins first: policy of the machine, command line, environment, files. Every
  * mistake in every place is told at once, in one sentence: a Failure `settings_invalid`. `variables`: on Windows, the environment
- * that %NAMES% in `paths` and `exclude` are expanded from.
+ * that %NAMES% in `paths`, `exclude` and `caFile` are expanded from.
  */
 export function resolveSettings(
   places: readonly SettingsPlace[],
@@ -91,7 +95,11 @@ export function resolveSettings(
       for (const [name, value] of Object.entries(parsed.data)) {
         const unknown: string[] = [];
         settings[name] =
-          variables && Array.isArray(value) ? expandAll(name, value, variables, unknown) : value;
+          variables && Array.isArray(value)
+            ? expandAll(name, value, variables, unknown)
+            : variables && name === 'caFile'
+              ? expandAll(name, [String(value)], variables, unknown)[0]
+              : value;
         origins[name as SettingName] = where;
         if (unknown.length > 0) mistakes.unshift(`${where}: ${unknown.join(', ')}`);
       }

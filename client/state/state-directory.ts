@@ -83,6 +83,8 @@ export interface Identity {
   readonly receiptKey: string;
   /** 32 bytes in hexadecimal that never leave this machine: keys of the fingerprint. */
   readonly secret: string;
+  /** The file of certificate authorities that it was enrolled with; of use where no setting names one. */
+  readonly caFile?: string;
 }
 
 export async function saveIdentity(paths: StatePaths, identity: Identity): Promise<void> {
@@ -133,6 +135,8 @@ async function unsealed(kept: unknown, keeper: SecretKeeper | undefined): Promis
 function isIdentity(value: unknown): value is Identity {
   if (typeof value !== 'object' || value === null) return false;
   const { server, device, credential, receiptKey, secret } = value as Record<string, unknown>;
+  const { caFile } = value as Record<string, unknown>;
+  if (caFile !== undefined && typeof caFile !== 'string') return false;
   const texts = [server, device, credential, receiptKey, secret].every((text) => typeof text === 'string');
   return texts && URL.canParse(String(server)) && /^[0-9a-f]{64}$/.test(String(secret));
 }

@@ -36,6 +36,8 @@ export const STATUS: Record<FailureCode, number> = {
   state_damaged: 500,
   staging_full: 500,
   unreachable: 500,
+  tls_untrusted: 500,
+  tls_failed: 500,
   stalled: 500,
   source_missing: 500,
   source_unreadable: 500,

@@ -32,6 +32,8 @@ test.each([
   ['unauthorized', 12],
   ['token_refused', 12],
   ['unreachable', 13],
+  ['tls_untrusted', 13],
+  ['tls_failed', 13],
   ['stalled', 13],
   ['busy', 13],
   ['restore_differs', 1],

@@ -13,6 +13,7 @@ describe('the list', () => {
         ...['unauthorized', 'token_refused', 'not_found', 'not_enrolled', 'state_locked', 'state_unusable'],
         ...['too_large', 'server_full', 'staging_full'],
         ...['unreachable', 'stalled', 'upload_gone', 'busy', 'internal'],
+        ...['tls_untrusted', 'tls_failed'],
         ...[
           'source_missing',
           'source_unreadable',
@@ -32,7 +33,15 @@ describe('the list', () => {
   });
 
   it('does not give up on what passes by itself', () => {
-    for (const code of ['unreachable', 'stalled', 'busy', 'server_full', 'internal'] as const) {
+    for (const code of [
+      'unreachable',
+      'tls_untrusted',
+      'tls_failed',
+      'stalled',
+      'busy',
+      'server_full',
+      'internal',
+    ] as const) {
       expect(FAILURES[code].retry).not.toBe('never');
     }
   });

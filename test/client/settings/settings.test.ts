@@ -56,6 +56,8 @@ test.each([
   [{ protectedDays: 0 }, 'protectedDays must be a whole number of days from 1 to 3650'],
   [{ goneDays: -1 }, 'goneDays must be a whole number of days from 0 to 3650'],
   [{ networkStores: true }, 'networkStores must be off or live'],
+  [{ caFile: 'ca.pem' }, 'caFile must be the absolute path of a file'],
+  [{ caFile: 1 }, 'caFile must be the absolute path of a file'],
   [{ evryMinutes: 15 }, 'there is no setting evryMinutes'],
 ])('%j is refused', (values, mistake) => {
   expect(() => resolveSettings([place('settings.json', values)])).toThrow(
