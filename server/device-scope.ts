@@ -1,5 +1,5 @@
 // Everything that serves one device, made once for it: what is reached through a scope can only be that device's.
-import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { Server as TusServer } from '@tus/server';
 import type { Logger } from 'pino';
 import { toHex } from '../shared/byte-codec.ts';
@@ -124,7 +124,7 @@ export class DeviceScopes {
       isWriting: (id) => store.isWriting(id),
       now: capabilities.now,
     };
-    const locker = new UploadLocker<Readable>(LOCK_WAIT_MS);
+    const locker = new UploadLocker<IncomingMessage>(LOCK_WAIT_MS);
     const store: DurableStore = new DurableStore({
       directory: staging,
       uploads: catalogue.uploads,
@@ -132,6 +132,7 @@ export class DeviceScopes {
       admit: (metadata, length) => admit(admission, metadata, length),
       oneAtATime: (work) => this.#turns.take(`admit ${device}`, work),
       finish: (id) => finisher.finish(id),
+      lifeMs: this.#ports.limits.uploadLifeMs,
       now: capabilities.now,
     });
     const tusErrors = new WeakMap<object, unknown>();
@@ -161,7 +162,7 @@ export class DeviceScopes {
 
 interface Upload {
   readonly store: DurableStore;
-  readonly locker: UploadLocker<Readable>;
+  readonly locker: UploadLocker<IncomingMessage>;
   readonly finisher: UploadFinisher;
 }
 
@@ -173,10 +174,11 @@ function tusServer(
   return new TusServer({
     path: ROUTES.uploads,
     datastore: store,
-    locker: (request) => locker.of(request.runtime!.node!.req!),
+    locker: (request) => locker.of(request.runtime!.node!.req as IncomingMessage),
     lockDrainTimeout: LOCK_DRAIN_MS,
     relativeLocation: true,
     allowedOrigins: [],
+    disableTerminationForFinishedUploads: true,
     // Never from what the client says: an id is a file's name.
     namingFunction: () => toHex(randomBytes(16)),
     onUploadFinish: async (_request, upload) => {

@@ -1,5 +1,15 @@
 // Every limit that an operator may set, in one place, with what it is when nobody does.
 
+/** Most bytes of a request's line and headers together; beyond it 431 (http/unparsed.ts). Node's own default, said so that it stays. */
+export const MAX_HEADER_BYTES = 16_384;
+/**
+ * Most bytes of a header Upload-Metadata; beyond it 431. Twice a path of the longest kind (shared/stored-path.ts) in base64, as path and
+ * as the file name that stock clients add, and some more.
+ */
+export const MAX_METADATA_BYTES = 12_288;
+/** Most bytes of a body that asks for versions: a path of the longest kind that 0.1 took, in JSON. */
+export const MAX_QUERY_BYTES = 131_072;
+
 export interface Limits {
   /** Most bytes that a device's packs, its change lists and its uploads under way may take on the disk. */
   readonly quotaBytes: number;

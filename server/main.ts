@@ -38,6 +38,20 @@ export async function main(argv: string[]): Promise<number> {
       new Option('--log-level <level>', 'what is logged on standard error').choices(LEVELS).default('info'),
     )
     .option('--log-file <file>', 'where the log is appended to instead; SIGHUP opens it anew')
+    .option(
+      '--base-path <path>',
+      'path that a proxy puts it under, such as /mailferry; requests may carry it or not',
+    )
+    .option(
+      '--trusted-proxy <address>',
+      'address or network of a proxy whose X-Forwarded-For and X-Forwarded-Prefix count; may be repeated',
+      collect,
+    )
+    .option(
+      '--allow-origin <origin>',
+      'origin whose web pages may send and read, such as https://mail.example.org; may be repeated',
+      collect,
+    )
     .addHelpText(
       'after',
       '\nSIGHUP opens the log file anew, as log rotation needs it, and the server goes on: no upload is cut. SIGTERM and SIGINT end it.',
@@ -138,6 +152,11 @@ export async function main(argv: string[]): Promise<number> {
       throw new Failure('usage', error.message.replace(/^error: /, ''), { cause: error });
   }
   return code;
+}
+
+/** What an option was given so far, and once more. */
+function collect(value: string, before: string[] = []): string[] {
+  return [...before, value];
 }
 
 interface CommandOptions {

@@ -9,6 +9,7 @@ import { CATALOGUE, Catalogue } from './catalogue/catalogue.ts';
 import { makeDataDirectory } from './data-directory.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { codeOf } from './disk-failure.ts';
+import { frontOf } from './front.ts';
 import { type BackgroundPorts, expireAll, finishAll, lookForAll, recountAll } from './healing/background.ts';
 import { catchUp } from './healing/catch-up.ts';
 import { markMissing } from './healing/missing-packs.ts';
@@ -66,6 +67,7 @@ export async function openServer(options: ServerOptions, readOnly: boolean): Pro
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       log,
       fatal: options.fatal,
+      front: options.front ?? frontOf({}),
       room: new Room(directory, vault),
       readOnly,
     });

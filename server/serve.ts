@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Failure } from '../shared/failure.ts';
 import type { Capabilities } from './capabilities.ts';
 import { type LimitOptions, limitsOf } from './commands/limit-options.ts';
+import { frontOf } from './front.ts';
 
 export const DEFAULT_LISTEN = '127.0.0.1:8787';
 /**
@@ -19,6 +20,9 @@ export interface ServeOptions extends LimitOptions {
   readonly json?: boolean;
   readonly logLevel: string;
   readonly logFile?: string;
+  readonly basePath?: string;
+  readonly trustedProxy?: string[];
+  readonly allowOrigin?: string[];
 }
 
 /** V8 sets the growth of young generations back to two with every thread that starts, so this is called again then. */
@@ -34,6 +38,11 @@ export async function serve(options: ServeOptions, capabilities: Capabilities): 
   const directory = resolve(options.data);
   const { host, port } = parseListen(options.listen);
   const limits = limitsOf(options);
+  const front = frontOf({
+    basePath: options.basePath,
+    proxies: options.trustedProxy,
+    origins: options.allowOrigin,
+  });
   // Before most of the program is loaded: what loading leaves in a young generation that has grown stays for good.
   keepHeapSmall();
   const [{ openLog }, { startServer }] = await Promise.all([import('./log.ts'), import('./start-server.ts')]);
@@ -66,6 +75,7 @@ export async function serve(options: ServeOptions, capabilities: Capabilities): 
       port,
       capabilities,
       limits,
+      front,
       log,
       fatal,
     });

@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import { codeOf, isFull } from './disk-failure.ts';
+import type { Front } from './front.ts';
 import type { Limits } from './limits.ts';
 import { hasCatalogue, openServer } from './open-server.ts';
 import { Room } from './room.ts';
@@ -20,6 +21,8 @@ export interface ServerOptions {
   readonly log: Logger;
   /** What differs from DEFAULT_LIMITS. */
   readonly limits?: Partial<Limits>;
+  /** What lies in front of it; nothing where it is not given. */
+  readonly front?: Front;
   /** check-worker.js, to check packs in a thread of its own; without it they are checked where they are received. */
   readonly checkWorker?: URL;
   /** Called whenever a thread has come up. */

@@ -6,6 +6,8 @@ export const ROUTES = {
   uploads: '/v1/uploads',
   packs: '/v1/packs',
   versions: '/v1/versions',
+  /** The questions of `versions` in a body: a path may be longer than a URL can be. Servers of 0.1 have it not. */
+  searchVersions: '/v1/versions/search',
   receipts: '/v1/receipts',
   pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
   version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,

@@ -10,6 +10,9 @@ import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
 
 type Schemas = typeof import('../../shared/protocol.ts');
 
+/** Most characters of a URL's path and query: what every proxy takes, the smallest buffers of which hold 4 KiB with all headers. */
+const LONGEST_QUERY = 2_000;
+
 interface Stoppable {
   readonly signal?: AbortSignal;
 }
@@ -33,6 +36,8 @@ export class ServerClient {
   readonly #now: (() => number) | undefined;
   readonly #codecsHeard: (codecs: ReadonlySet<Codec>) => void;
   #clockAheadMs: number | null = null;
+  /** Whether the server takes questions in a body; believed until it did not. */
+  #searches = true;
 
   /**
    * `newCredential`: asked where the server refuses the one in use; one that was put in its place since, or null. `now`: ms since
@@ -61,6 +66,23 @@ export class ServerClient {
 
   url(route: string): string {
     return this.#server + route;
+  }
+
+  /**
+   * The route that url() makes `url` of: what is kept of an upload, so that the server may move. A Failure `unreachable` where it leads to
+   * another server, or out of the path that this one lies under: the credential goes nowhere else.
+   */
+  routeOf(url: string): string {
+    const server = new URL(this.#server);
+    const { origin, pathname, search } = new URL(url, server);
+    const base = server.pathname.replace(/\/+$/, '');
+    if (origin !== server.origin || !pathname.startsWith(`${base}/`)) {
+      throw new Failure(
+        'unreachable',
+        `${this.#server} names ${origin}${pathname} for an upload, which is not below it; the server's --base-path may be missing.`,
+      );
+    }
+    return pathname.slice(base.length) + search;
   }
 
   /** Takes up a credential that was put in place of the one in use; whether there was one. */
@@ -214,7 +236,7 @@ export class ServerClient {
     cursor = 'cursor',
   ): AsyncGenerator<T> {
     for (;;) {
-      const page = await this.#json(await this.request('GET', `${route}?${words}`, options), schema);
+      const page = await this.#json(await this.#ask(route, words, options), schema);
       yield page;
       if (page.next === undefined) return;
       // A list that comes back to where it was would never end.
@@ -222,6 +244,24 @@ export class ServerClient {
         throw new Failure('unreachable', 'The server repeats a page of a list.');
       words.set(cursor, page.next);
     }
+  }
+
+  /** One page of a list; in a body where the words are too long for a URL and the server takes them so. */
+  async #ask(route: string, words: URLSearchParams, options: Stoppable): Promise<HttpResponse> {
+    const asked = `${route}?${words}`;
+    if (asked.length > LONGEST_QUERY && route === ROUTES.versions && this.#searches) {
+      try {
+        return await this.request('POST', ROUTES.searchVersions, {
+          ...options,
+          body: Object.fromEntries(words),
+        });
+      } catch (error) {
+        if (!(error instanceof Failure) || error.detail.status !== 404) throw error;
+        // A server of 0.1, which takes headers of 16 KiB.
+        this.#searches = false;
+      }
+    }
+    return this.request('GET', asked, options);
   }
 
   /** The coarse hashes of a version, 32 bytes each, as a stream; `headers`: Range and If-Range. */

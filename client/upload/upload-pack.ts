@@ -50,7 +50,7 @@ function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
       metadata: { kind: upload.kind ?? 'pack', id: pack.id },
       fileReader,
       httpStack: tusHttpStack(http, { onWritten: upload.onWritten, signal }),
-      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(new URL(url).pathname), reject),
+      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(server.routeOf(url)), reject),
       fingerprint: async () => pack.id,
       storeFingerprintForResuming: pack.url === null,
       // Where the other side does not say what it has written, only the end of a request does: then they are short.

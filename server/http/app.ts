@@ -7,8 +7,10 @@ import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
+import type { Front } from '../front.ts';
 import { exchangeTus } from '../upload/tus-exchange.ts';
 import { authenticate } from './authenticate.ts';
+import { beforeRouting, isOfEveryAnswer, prefixOf } from './before-routing.ts';
 import { DEVICE_ROUTES } from './device-routes.ts';
 import { createHttpServer } from './http-server.ts';
 import { InFlight } from './in-flight.ts';
@@ -18,6 +20,7 @@ import { parseRequest } from './parse-request.ts';
 import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
 
 export interface AppPorts extends ScopePorts {
+  readonly front: Front;
   /** Called where going on would be a lie, such as after a failed fsync. */
   readonly fatal: (error: unknown) => void;
 }
@@ -47,7 +50,12 @@ export function createApp(ports: AppPorts): App {
   const inFlight = new InFlight(ports.limits.requestsPerDevice);
   const exchanges = new Set<Promise<void>>();
   const app = fastify({
-    serverFactory: (handler) => createHttpServer(handler, ports.limits),
+    serverFactory: (handler) =>
+      createHttpServer((request, response) => {
+        if (!beforeRouting(ports.front, request, response)) handler(request, response);
+      }, ports.limits),
+    // http-server.ts answers what the parser gives up.
+    clientErrorHandler: () => undefined,
     bodyLimit: SMALL_BODY,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 200 },
@@ -78,8 +86,8 @@ export function createApp(ports: AppPorts): App {
     }
   });
   if (ports.readOnly) {
-    app.addHook('onRequest', async ({ method }) => {
-      if (READING.has(method)) return;
+    app.addHook('onRequest', async ({ method, routeOptions }) => {
+      if (READING.has(method) || routeOptions.url === ROUTES.searchVersions) return;
       throw new Failure('server_full', 'The server has no room left, and only reads until it has.');
     });
   }
@@ -102,7 +110,7 @@ export function createApp(ports: AppPorts): App {
   app.post(ROUTES.devices, async (request, reply) => {
     const body = parseRequest(EnrolRequest, request.body);
     const { catalogue, capabilities } = ports;
-    reply.code(201).headers({ 'cache-control': 'no-store', [CODECS_HEADER]: CODECS_SAID });
+    reply.code(201).header(CODECS_HEADER, CODECS_SAID);
     return enrolDevice(catalogue.enrolment, capabilities, ports, body);
   });
   app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
@@ -147,7 +155,8 @@ interface Bodies {
 /** Room for a large body, by the length it states: bodies are held in memory, one of the largest size for each device at most. */
 function takeBody(device: string, request: FastifyRequest, reply: FastifyReply, bodies: Bodies): void {
   const length = request.headers['content-length'];
-  if (length === undefined) throw new Failure('malformed', 'A commit states the Content-Length of its body.');
+  if (length === undefined)
+    throw new Failure('malformed', 'This request states the Content-Length of its body.');
   const bytes = Math.min(Number(length), MAX_COMMIT_BYTES);
   bodies.ofDevice.take(device, bytes, reply.raw);
   bodies.ofAll.take('all', bytes, reply.raw);
@@ -168,14 +177,17 @@ async function registerUploads(
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     reply.hijack();
     const { id } = request.params as { id?: string };
-    const exchange = exchangeTus(scopeOf(request), id, request.raw, reply.raw, (failure) =>
-      failed(request, failure),
+    const exchange = exchangeTus(
+      { scope: scopeOf(request), id, prefix: prefixOf(ports.front, request.raw), limits: ports.limits },
+      request.raw,
+      reply.raw,
+      (failure) => failed(request, failure),
     );
     exchanges.add(exchange);
     await exchange.finally(() => exchanges.delete(exchange));
   };
   plugin.route({ method: ['POST', 'OPTIONS'], url: ROUTES.uploads, handler });
-  plugin.route({ method: ['HEAD', 'PATCH', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
+  plugin.route({ method: ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
 }
 
 /** Lets only devices in; the function returned gives the scope of the device that sent a request. */
@@ -227,6 +239,6 @@ function edgeFailure(error: unknown): Failure {
 function sendProblem(reply: FastifyReply, failure: Failure): FastifyReply {
   const { status, headers, body } = problemOf(failure);
   // What was said of the thing itself (its length, its tag) is not true of the problem.
-  for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+  for (const name of Object.keys(reply.getHeaders())) if (!isOfEveryAnswer(name)) reply.removeHeader(name);
   return reply.code(status).headers(headers).type(PROBLEM_TYPE).send(body);
 }

@@ -26,7 +26,6 @@ export async function sendContent(
     etag: validators.etag,
     'last-modified': validators.lastModified,
     'accept-ranges': 'bytes',
-    'cache-control': 'private, no-cache',
     'content-type': 'application/octet-stream',
     'content-disposition': attachment(version.path),
     'x-content-type-options': 'nosniff',

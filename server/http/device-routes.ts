@@ -9,10 +9,11 @@ import {
   VersionQuery,
   type VersionSummary,
 } from '../../shared/protocol.ts';
-import { RECEIPTS_HEADER } from '../../shared/routes.ts';
+import { RECEIPTS_HEADER, ROUTES } from '../../shared/routes.ts';
 import { suspectReason } from '../../shared/suspect.ts';
 import type { Page } from '../catalogue/version-pages.ts';
 import type { DeviceScope } from '../device-scope.ts';
+import { MAX_QUERY_BYTES } from '../limits.ts';
 import { commitVersion } from '../version/commit.ts';
 import { sendContent } from './content.ts';
 import { sendFingerprint } from './fingerprint.ts';
@@ -20,7 +21,7 @@ import { packIdIn, parseRequest, versionIdIn } from './parse-request.ts';
 import { notFound } from './problem.ts';
 
 export interface DeviceRoute {
-  readonly method: 'GET' | 'HEAD' | 'PUT';
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST';
   readonly url: string;
   /** Most bytes of a body; the server's default where it is not given. */
   readonly bodyLimit?: number;
@@ -31,6 +32,12 @@ export const DEVICE_ROUTES: readonly DeviceRoute[] = [
   { method: 'GET', url: '/v1/packs/:id', handle: getPack },
   { method: 'HEAD', url: '/v1/packs/:id', handle: getPack },
   { method: 'GET', url: '/v1/versions', handle: listVersions },
+  {
+    method: 'POST',
+    url: ROUTES.searchVersions,
+    bodyLimit: MAX_QUERY_BYTES,
+    handle: listVersions,
+  },
   { method: 'GET', url: '/v1/receipts', handle: listReceipts },
   { method: 'PUT', url: '/v1/versions/:id', bodyLimit: MAX_COMMIT_BYTES, handle: putVersion },
   { method: 'GET', url: '/v1/versions/:id', handle: getVersion },
@@ -54,7 +61,7 @@ async function listVersions(
 ): Promise<unknown> {
   const { path, kind, partial, damaged, at, newest, id, cursor, limit } = parseRequest(
     VersionQuery,
-    request.query,
+    request.method === 'POST' ? request.body : request.query,
   );
   const { lists, versions } = scope.catalogue;
   const last = await versions.lastReceipt();

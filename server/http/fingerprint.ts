@@ -32,7 +32,6 @@ export async function sendFingerprint(
   reply.headers({
     etag: validators.etag,
     'accept-ranges': 'bytes',
-    'cache-control': 'private, no-cache',
     'content-type': 'application/octet-stream',
     'mailferry-size': version.size,
     'mailferry-root': version.root,

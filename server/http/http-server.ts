@@ -7,7 +7,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Limits } from '../limits.ts';
+import { type Limits, MAX_HEADER_BYTES } from '../limits.ts';
+import { refuseUnparsed } from './unparsed.ts';
 
 /** Time for a request's headers: an honest client sends them at once. */
 const HEADERS_MS = 15_000;
@@ -44,6 +45,7 @@ export function createHttpServer(listener: RequestListener, limits: ServerLimits
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(HEADERS_LOOK_MS, Math.ceil(headersMs / 3)),
       noDelay: true,
+      maxHeaderSize: MAX_HEADER_BYTES,
     },
     listener,
   );
@@ -55,6 +57,10 @@ export function createHttpServer(listener: RequestListener, limits: ServerLimits
     response.once('close', () => {
       if (exchanges.get(socket)?.response === response) exchanges.delete(socket);
     });
+  });
+  server.on('clientError', (error: Error, socket) => {
+    const exchange = exchanges.get(socket as Socket);
+    refuseUnparsed(error, socket as Socket, exchange?.response.headersSent !== true);
   });
   limitConnections(server, limits, exchanges);
   server.setTimeout(limits.stallMs, (socket: Socket) => {

@@ -114,12 +114,21 @@ export function uploadGone(): Failure {
 const TUS_CODES: Readonly<Record<number, FailureCode>> = {
   409: 'offset_differs',
   413: 'too_large',
+  431: 'too_large',
 };
 
 /** The answer for a refusal of the upload protocol: `status` as tus has it, `text` what was wrong. */
-export function problemOfTus(status: number, text: string): Answer {
+export function problemOfTus(
+  status: number,
+  text: string,
+  detail: Readonly<Record<string, unknown>> = {},
+): Answer {
   if (status === 404 || status === 410) return problemOf(uploadGone());
   const code = TUS_CODES[status] ?? (status < 500 || status === 501 ? 'malformed' : 'internal');
-  const answer = problemOf(new Failure(code, text));
+  return withStatus(status, problemOf(new Failure(code, text, { detail })));
+}
+
+/** The same answer under a status that says more than the one of its code. */
+export function withStatus(status: number, answer: Answer): Answer {
   return { ...answer, status, body: { ...answer.body, status } };
 }

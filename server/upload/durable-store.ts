@@ -1,15 +1,16 @@
 // The tus store of one device: refuses before it writes, keeps what arrived before a cut, and calls nothing done unpublished.
 import { open, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { FileStore } from '@tus/file-store';
 import { ERRORS, Upload } from '@tus/server';
 import type { UploadRow, UploadRows } from '../catalogue/upload-rows.ts';
 import { codeOf } from '../disk-failure.ts';
 import { syncDirectory } from '../durable-file.ts';
 import { uploadGone } from '../http/problem.ts';
+import { checksumIn, writeCheckedBody } from './checksum.ts';
 import type { UploadMetadata, UploadPlan } from './upload-plan.ts';
-import { writeBody } from './write-body.ts';
+import { type BodyPlace, writeBody } from './write-body.ts';
 
 export interface DurableStoreOptions {
   readonly directory: string;
@@ -19,15 +20,17 @@ export interface DurableStoreOptions {
   /** Runs what lets an upload in and records it, alone for this device: what two would take together may be too much. */
   oneAtATime<Result>(work: () => Promise<Result>): Promise<Result>;
   /** The body of the request that holds the lock of an upload, and what tells it to end. */
-  bodyOf(id: string): { readonly owner: Readable; readonly signal: AbortSignal };
+  bodyOf(id: string): { readonly owner: IncomingMessage; readonly signal: AbortSignal };
   /** Makes a complete upload what it is to become; idempotent, one run at a time for each upload. */
   finish(id: string): Promise<void>;
+  /** How long an upload rests before it is forgotten, in milliseconds. */
+  readonly lifeMs: number;
   now(): number;
 }
 
 /**
  * FileStore with the catalogue as its configstore. An offset is the length of the file, or the whole length once the
- * upload was published. No expiry, no termination, no deferred length: nothing here can take anything away.
+ * upload was published. No deferred length. What is finished can't be taken away by anything here.
  */
 export class DurableStore extends FileStore {
   readonly #options: DurableStoreOptions;
@@ -38,7 +41,7 @@ export class DurableStore extends FileStore {
 
   constructor(options: DurableStoreOptions) {
     super({ directory: options.directory, configstore: configstoreOf(options.uploads) });
-    this.extensions = ['creation', 'creation-with-upload'];
+    this.extensions = ['creation', 'creation-with-upload', 'expiration', 'termination', 'checksum'];
     this.#options = options;
   }
 
@@ -90,7 +93,9 @@ export class DurableStore extends FileStore {
     if (!row) throw uploadGone();
     const written = (reached: number): void => this.#watchers.get(id)?.(reached);
     const path = join(this.directory, id);
-    const writing = writeBody(body, { path, offset, end: row.length, signal, written });
+    const place: BodyPlace = { path, offset, end: row.length, signal, written };
+    const checksum = checksumIn(String(body.headers['upload-checksum'] ?? ''));
+    const writing = checksum ? writeCheckedBody(body, place, checksum) : writeBody(body, place);
     const settled = writing.catch(() => undefined);
     this.#writing.set(id, settled);
     try {
@@ -127,8 +132,25 @@ export class DurableStore extends FileStore {
     }
   }
 
-  override async remove(): Promise<never> {
-    throw uploadGone();
+  /** When an upload that is not finished will be forgotten, if nothing is added to it, in ms since 1970; undefined: never. */
+  async expiresAt(id: string): Promise<number | undefined> {
+    const { uploads, lifeMs } = this.#options;
+    const row = await uploads.get(id);
+    if (!row || row.finished) return undefined;
+    const { mtimeMs } = await stat(join(this.directory, id)).catch(() => ({ mtimeMs: undefined }));
+    return mtimeMs === undefined ? undefined : mtimeMs + lifeMs;
+  }
+
+  /** Forgets an upload that is not finished, and nothing else: what is published stays. Under its lock. */
+  override async remove(id: string): Promise<void> {
+    const { uploads, oneAtATime } = this.#options;
+    await oneAtATime(async () => {
+      const row = await uploads.get(id);
+      if (!row) throw uploadGone();
+      if (row.finished) throw ERRORS.INVALID_TERMINATION;
+      await uploads.remove(id);
+      await rm(join(this.directory, id), { force: true });
+    });
   }
 
   override async declareUploadLength(): Promise<never> {

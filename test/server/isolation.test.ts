@@ -58,6 +58,7 @@ const REQUESTS: { name: string; send: (ids: typeof own) => Promise<Reply> }[] = 
     name: `PATCH upload at ${offset}`,
     send: (ids: typeof own) => other.patch(`/v1/uploads/${ids.upload}`, offset, Buffer.alloc(10)),
   })),
+  { name: 'DELETE upload', send: (ids) => other.send('DELETE', `/v1/uploads/${ids.upload}`, TUS) },
   {
     name: 'empty PATCH of an upload',
     send: (ids) => other.send('PATCH', `/v1/uploads/${ids.upload}`, { ...CHUNK, 'upload-offset': '500' }),
@@ -142,18 +143,15 @@ describe('another device', () => {
     expect(head.headers.get('upload-offset')).toBe('500');
   });
 
-  it('finds no route that deletes or overwrites', async () => {
-    for (const path of [
-      `/v1/versions/${own.version}`,
-      `/v1/packs/${own.pack}`,
-      `/v1/uploads/${own.upload}`,
-    ]) {
-      for (const method of ['DELETE', 'POST']) {
+  it('finds no route that deletes or overwrites what is stored', async () => {
+    for (const path of [`/v1/versions/${own.version}`, `/v1/packs/${own.pack}`, '/v1/uploads']) {
+      for (const method of path === '/v1/uploads' ? ['DELETE'] : ['DELETE', 'POST']) {
         const reply = await owner.send(method, path, TUS);
         expect([method, path, reply.status]).toEqual([method, path, 404]);
       }
     }
-    expect((await owner.send('GET', `/v1/uploads/${own.upload}`)).status).toBe(404);
+    for (const method of ['GET', 'POST'])
+      expect((await owner.send(method, `/v1/uploads/${own.upload}`, TUS)).status).toBe(404);
     expect((await owner.get(`/v1/versions/${own.version}/content`)).bytes).toHaveLength(100_000);
   });
 });
