@@ -102,3 +102,46 @@ test('A1: a list is asked for page by page until it ends, and one that repeats a
   repeats = true;
   await expect(Array.fromAsync(client.receiptsAfter(5))).rejects.toMatchObject({ code: 'unreachable' });
 });
+
+test('F10: a path too long for a URL is asked for in a body, and by its URL where the server is old', async () => {
+  const ask = async (path: string, searches: boolean) => {
+    const asked: string[] = [];
+    const http = {
+      send: async ({ method, url, body }: { method: string; url: string; body?: Uint8Array }) => {
+        const { pathname, searchParams } = new URL(url);
+        const said = body ? JSON.parse(Buffer.from(body).toString()).path : searchParams.get('path');
+        asked.push(`${method} ${pathname} ${said === path}`);
+        const status = method === 'POST' && !searches ? 404 : 200;
+        const problem = { type: 'about:blank', title: 'No.', status, code: 'not_found' };
+        return {
+          status,
+          headers: { 'content-type': status === 200 ? 'application/json' : 'application/problem+json' },
+          body: Readable.from([Buffer.from(JSON.stringify(status === 200 ? { versions: [] } : problem))]),
+        };
+      },
+    } as unknown as HttpClient;
+    const client = new ServerClient(http, 'http://s/below', 'old');
+    for (let turn = 0; turn < 2; turn++) for await (const _ of client.versions({ path })) expect.fail();
+    return asked;
+  };
+  const long = `/${'信'.repeat(1_365)}`;
+  const search = 'POST /below/v1/versions/search true';
+  const list = 'GET /below/v1/versions true';
+  expect(await ask(long, true)).toEqual([search, search]);
+  expect(await ask(long, false)).toEqual([search, list, list]);
+  expect(await ask('/short', true)).toEqual([list, list]);
+});
+
+test('F7: of an upload its place below the server is kept, and none elsewhere is taken', () => {
+  const client = new ServerClient({} as HttpClient, 'https://h/a/b/', null);
+  expect(client.routeOf('https://h/a/b/v1/uploads/x')).toBe('/v1/uploads/x');
+  expect(client.url(client.routeOf('/a/b/v1/uploads/x'))).toBe('https://h/a/b/v1/uploads/x');
+  for (const url of [
+    'https://h/v1/uploads/x',
+    'https://h/a/bc/x',
+    'http://h/a/b/x',
+    'https://g/a/b/x',
+    '/a/b/../x',
+  ])
+    expect(() => client.routeOf(url)).toThrow(/not below it/);
+});
