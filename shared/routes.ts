@@ -9,6 +9,7 @@ export const ROUTES = {
   /** The questions of `versions` in a body: a path may be longer than a URL can be. Servers of 0.1 have it not. */
   searchVersions: '/v1/versions/search',
   receipts: '/v1/receipts',
+  interim: '/v1/interim',
   pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
   version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
   content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,
@@ -16,16 +17,26 @@ export const ROUTES = {
 } as const;
 
 /**
- * Interim responses (103, RFC 8297) by which the server says during a PATCH how much of the upload has been written, in
- * the header Upload-Offset: every ACK_BYTES at the latest, on a slow line ACK_MS after a byte that was not told yet, the last byte
- * at once, and then again and again while the pack waits for its check. A client that keeps at most a window unacknowledged sends at
- * most that much again after a cut, and one that waits for a sign of life gets it. A client or proxy that knows nothing of them loses
- * nothing.
+ * The request header by which a client asks for interim responses (103, RFC 8297) to a PATCH, as it does where its way was seen to carry
+ * them: ROUTES.interim answers with one and then with 204 and this header. Each says in the header Upload-Offset how much of the upload
+ * has been written. At most INTERIM_MOST of them, since clients and proxies in wide use take more than five for an attack: each third of
+ * the body, on a slow line what was not told for INTERIM_SLOW_MS, the last byte at once, and every ACK_MS what is left of them while the
+ * upload waits for its check.
+ */
+export const INTERIM_HEADER = 'mailferry-interim';
+export const INTERIM_MOST = 4;
+/** Less than the time for which a device bears silence (client/http/http-client.ts). */
+export const INTERIM_SLOW_MS = 15_000;
+
+/**
+ * The same for devices of version 0.1, which ask with ACK_HEADER and send a whole pack in one request: as many as it takes. Every
+ * ACK_BYTES at the latest, on a slow line ACK_MS after a byte that was not told yet, the last byte at once, and then again and again
+ * while the pack waits for its check.
  */
 export const ACK_BYTES = 262_144;
 /** A fourth of the time for which a device bears silence (client/http/http-client.ts). */
 export const ACK_MS = 5_000;
-/** The request header by which a client asks for them. */
+/** The request header by which a client of version 0.1 asks for them. */
 export const ACK_HEADER = 'mailferry-acks';
 
 /**

@@ -20,6 +20,11 @@ const OUR_CODES: Readonly<Record<number, FailureCode>> = {
   410: 'upload_gone',
 };
 
+/** Whether an answer with an error status is the server's own. */
+export function isOurs(headers: HttpResponse['headers']): boolean {
+  return String(headers['content-type']).startsWith('application/problem+json');
+}
+
 /**
  * The Failure that an answer with an error status stands for; `detail.retryAfterMs` where the server said how long, `detail.ours` false
  * where it was not the server that answered.
@@ -36,7 +41,7 @@ export function failureOf(status: number, headers: HttpResponse['headers'], text
     // Not a problem of ours: the status has to do.
   }
   // Whoever answers so is not a server of ours, or not now: nothing is given up for its word.
-  const ours = String(headers['content-type']).startsWith('application/problem+json');
+  const ours = isOurs(headers);
   const code = (ours ? OUR_CODES[status] : undefined) ?? STATUS_CODES[status] ?? 'unreachable';
   const who = ours ? 'The server' : 'Something between here and the server';
   return new Failure(code, `${who} answered ${status}.`, { detail: { ...wait, status, ours } });

@@ -3,6 +3,7 @@ import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessag
 import https from 'node:https';
 import { Failure } from '../../shared/failure.ts';
 import { watchConnection } from './connection-failure.ts';
+import { InterimWays } from './interim-ways.ts';
 import { type BodySource, bytesBody, sendBody, type WindowOptions } from './send-body.ts';
 import { trustedContext } from './trusted-certificates.ts';
 import { type LineObserver, Watchdog } from './watchdog.ts';
@@ -47,6 +48,10 @@ export interface HttpResponse {
 }
 
 const AGENT = { keepAlive: true, maxSockets: 8 };
+/** Requests that get a connection of their own after one broke that was used again. */
+const FRESH_REQUESTS = 64;
+/** Sent again at once where that happens: what they do twice they do once. A PATCH asks first where it goes on. */
+const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT']);
 
 export class HttpClient {
   #plain = new http.Agent(AGENT);
@@ -54,7 +59,12 @@ export class HttpClient {
   readonly #stallMs: number;
   readonly #line: LineObserver | undefined;
   readonly #way: Way;
-  readonly #silent = new Set<string>();
+  /** Whether interim answers may be asked for. */
+  readonly interim: InterimWays = new InterimWays((stallMs) => this.apart(stallMs));
+  /** How many of the next requests use no connection again, by origin. */
+  readonly #fresh = new Map<string, number>();
+  /** How often every connection was broken from here. */
+  #closings = 0;
 
   constructor(options: { readonly stallMs?: number; readonly line?: LineObserver; readonly way?: Way } = {}) {
     this.#stallMs = options.stallMs ?? STALL_MS;
@@ -76,27 +86,31 @@ export class HttpClient {
 
   /** Closes idle connections and breaks the others: what is under way fails and is resumed by whoever wants it. */
   close(): void {
+    this.#closings++;
     this.#plain.destroy();
     this.#secure.destroy();
   }
 
-  /** Whether a server acknowledges what it has written while a body is on its way; believed until it did not. */
-  acknowledges(url: string): boolean {
-    return !this.#silent.has(new URL(url).origin);
-  }
-
-  async #sendBody(
-    outgoing: ClientRequest,
-    body: BodySource,
-    request: HttpRequest,
-    watchdog: Watchdog,
-  ): Promise<void> {
-    const given = await sendBody(outgoing, body, request, watchdog);
-    if (!given) this.#silent.add(new URL(request.url).origin);
-  }
-
   /** Sends one request. Failures: `unreachable` (with the cause), `tls_untrusted`, `tls_failed`, `stalled`. Every status is an answer, not a failure. */
   async send(request: HttpRequest): Promise<HttpResponse> {
+    const { origin } = new URL(request.url);
+    const fresh = this.#fresh.get(origin) ?? 0;
+    if (fresh > 0) this.#fresh.set(origin, fresh - 1);
+    const use = { reused: false };
+    const closings = this.#closings;
+    try {
+      return await this.#send(request, fresh > 0, use);
+    } catch (error) {
+      if (!use.reused || request.signal?.aborted || closings !== this.#closings) throw error;
+      // The connection, not the server: what takes no second request on one gets none for a while.
+      this.#fresh.set(origin, FRESH_REQUESTS);
+      if (!isReset(error) || !REPEATABLE.has(request.method)) throw error;
+      return this.#send(request, true, use);
+    }
+  }
+
+  /** `fresh`: on a connection that nothing was sent on before; `use.reused`: whether it was another one. */
+  async #send(request: HttpRequest, fresh: boolean, use: { reused: boolean }): Promise<HttpResponse> {
     const url = new URL(request.url);
     const secure = url.protocol === 'https:';
     const body = request.body instanceof Uint8Array ? bytesBody(request.body) : request.body;
@@ -104,7 +118,7 @@ export class HttpClient {
     const outgoing = (secure ? https : http).request(url, {
       method: request.method,
       headers,
-      agent: secure ? this.#secure : this.#plain,
+      agent: fresh ? false : secure ? this.#secure : this.#plain,
       ...(secure ? { secureContext: trustedContext(this.#way.caCertificates) } : {}),
       ...(request.signal ? { signal: request.signal } : {}),
     });
@@ -117,12 +131,13 @@ export class HttpClient {
       const answered = answerTo(outgoing, watchdog, url, failureFrom);
       answered.catch(() => {});
       // A server may refuse before it has read everything: its answer counts, not that the rest could not be sent.
-      if (body) await Promise.race([answered, this.#sendBody(outgoing, body, request, watchdog)]);
-      else outgoing.end();
+      if (body) await Promise.race([answered, sendBody(outgoing, body, request, watchdog)]);
+      else outgoing.on('information', ({ headers }) => request.onInterim?.(headers)).end();
       const response = await answered;
       response.setTimeout(this.#stallMs, () => response.destroy(stalled(url)));
       return { status: response.statusCode ?? 0, headers: response.headers, body: response };
     } catch (error) {
+      use.reused = outgoing.reusedSocket;
       if (isNoLine(error)) this.#line?.suspect(true);
       throw error;
     } finally {
@@ -136,6 +151,12 @@ function isNoLine(error: unknown): boolean {
   if (!(error instanceof Failure)) return false;
   const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
   return error.code === 'stalled' || NO_LINE.has(code ?? '');
+}
+
+/** Whether the other side ended the connection. */
+function isReset(error: unknown): boolean {
+  const { code } = ((error as Failure).cause ?? {}) as NodeJS.ErrnoException;
+  return code === 'ECONNRESET' || code === 'EPIPE';
 }
 
 /** Ends a request whose connection is not made in time. */

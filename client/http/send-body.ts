@@ -19,6 +19,9 @@ export interface WindowOptions {
 
 /** Bytes handed to the socket at a time. */
 const PIECE = 262_144;
+/** The same of a small body, whose line may be slow: that a piece was taken is the sign of life of its request. */
+const SMALL_PIECE = 65_536;
+const SMALL_BODY = 1_048_576;
 
 export function bytesBody(bytes: Uint8Array): BodySource {
   return {
@@ -31,18 +34,12 @@ export function bytesBody(bytes: Uint8Array): BodySource {
   };
 }
 
-/**
- * How long a full window waits for the first acknowledgement before it takes the other side for one that gives none. A server of
- * ours gives one as soon as it reads the request.
- */
-const FIRST_ACK_MS = 5_000;
-
 export async function sendBody(
   outgoing: ClientRequest,
   body: BodySource,
   { window, onInterim }: WindowOptions,
   watchdog: Watchdog,
-): Promise<boolean> {
+): Promise<void> {
   const acks = window === undefined ? null : new Acknowledgements(outgoing, onInterim, watchdog);
   let over = false;
   outgoing.once('close', () => {
@@ -53,21 +50,21 @@ export async function sendBody(
   });
   try {
     // Two buffers take turns: one is read into while the socket has the other, and nothing is left to be collected.
-    const buffers = [Buffer.allocUnsafeSlow(PIECE), Buffer.allocUnsafeSlow(PIECE)];
+    const piece = body.length > SMALL_BODY ? PIECE : SMALL_PIECE;
+    const buffers = [Buffer.allocUnsafeSlow(piece), Buffer.allocUnsafeSlow(piece)];
     const written: Promise<void>[] = [Promise.resolve(), Promise.resolve()];
     for (let at = 0, turn = 0; at < body.length && !over; turn = 1 - turn) {
-      if (acks) await acks.room(at, window!);
+      if (acks) await acks.room(at, window! - piece);
       await written[turn];
       const length = await body.read(at, buffers[turn]!);
       if (over) break;
       at += length;
       written[turn] = writePiece(outgoing, buffers[turn]!.subarray(0, length));
-      // With acknowledgements only the server's own word counts as life: what a socket takes may never arrive.
-      if (!acks?.given) watchdog.alive(false);
+      // What a socket takes may never arrive: of a line that is frozen it takes no more than fits into its buffers.
+      watchdog.alive(false);
     }
     await Promise.all(written);
     if (!over) outgoing.end();
-    return acks === null || acks.given;
   } catch (error) {
     outgoing.destroy(error as Error);
     throw error;
@@ -77,8 +74,6 @@ export async function sendBody(
 /** What the server said it has written of the body that is being sent. */
 class Acknowledgements {
   #bytes = 0;
-  /** Whether the other side gives any; believed until it has not for FIRST_ACK_MS. */
-  #given: boolean | undefined;
   #wake: () => void = () => {};
   #closed = false;
 
@@ -88,7 +83,6 @@ class Acknowledgements {
       watchdog.alive(true);
       const offset = Number(headers['upload-offset'] ?? Number.NaN);
       if (!Number.isSafeInteger(offset)) return;
-      this.#given = true;
       this.#bytes = Math.max(this.#bytes, offset - start);
       onInterim?.(headers);
       this.#wake();
@@ -101,24 +95,13 @@ class Acknowledgements {
     }
   }
 
-  get given(): boolean {
-    return this.#given !== false;
-  }
-
-  /** Waits until fewer than `window` of the `sent` bytes are unacknowledged. */
+  /** Waits until at most `window` of the `sent` bytes are unacknowledged. */
   async room(sent: number, window: number): Promise<void> {
-    while (this.given && !this.#closed && sent - this.#bytes > window - PIECE) {
-      const first = this.#given === undefined ? setTimeout(() => this.#giveUp(), FIRST_ACK_MS) : undefined;
+    while (!this.#closed && sent - this.#bytes > window) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      clearTimeout(first);
     }
-  }
-
-  #giveUp(): void {
-    this.#given ??= false;
-    this.#wake();
   }
 }
 

@@ -1,19 +1,28 @@
-// tus-js-client's requests over our HttpClient: watched, their bodies let go, and at most a window of bytes unacknowledged.
-import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client';
-import { ACK_HEADER } from '../../shared/routes.ts';
-import { type HttpClient, readText } from '../http/http-client.ts';
+// tus-js-client's requests over our HttpClient: watched, their bodies let go, their time taken; with interim answers at most a window is on its way.
+import type { HttpStack, HttpRequest as TusRequest, HttpResponse as TusResponse } from 'tus-js-client';
+import type { Failure } from '../../shared/failure.ts';
+import { INTERIM_HEADER } from '../../shared/routes.ts';
+import { isOurs } from '../http/failure-of-answer.ts';
+import { type HttpClient, type HttpRequest, type HttpResponse, readText } from '../http/http-client.ts';
+import type { LearntSize } from './learnt-size.ts';
 import { isBody } from './staged-file.ts';
 
 /**
- * Most bytes on the way without the server's word that they are written: what a cut connection can cost. Three
- * acknowledgement steps; on a line with 50 ms there and back it allows 15 MB/s.
+ * Most bytes of a request with interim answers, and most that are on the way without the server's word that they are written: what a
+ * cut connection can cost. The server says it at each third of the request: the window is larger than that and a piece of a body.
  */
-export const WINDOW_BYTES = 786_432;
+export const INTERIM_REQUEST_BYTES = 2_097_152;
+const WINDOW_BYTES = 1_048_576;
 
 /** Called when the server says that it has written this many bytes of the upload. */
 export type UploadProgress = (offset: number) => void;
 
 interface StackOptions {
+  readonly size: LearntSize;
+  /** The way was seen to carry interim answers. */
+  readonly interim: boolean;
+  /** A request that relied on that broke. */
+  readonly doubtInterim: () => void;
   readonly onWritten: UploadProgress;
   /** Ends every request of this stack. */
   readonly signal: AbortSignal;
@@ -26,7 +35,12 @@ export function tusHttpStack(http: HttpClient, options: StackOptions): HttpStack
   };
 }
 
-class StackRequest implements HttpRequest {
+/** Whether something on the way gave a request up that the server may have been at. */
+function isGatewayFailure(status: number, headers: HttpResponse['headers']): boolean {
+  return !isOurs(headers) && (status === 408 || status >= 500);
+}
+
+class StackRequest implements TusRequest {
   readonly #http: HttpClient;
   readonly #method: string;
   readonly #url: string;
@@ -60,23 +74,21 @@ class StackRequest implements HttpRequest {
   /** Progress comes from the server's own word (onWritten), not from what the socket took. */
   setProgressHandler(): void {}
 
-  async send(body: unknown): Promise<HttpResponse> {
+  async send(body: unknown): Promise<TusResponse> {
     const slice = isBody(body) ? body : undefined;
-    const window = this.#http.acknowledges(this.#url) ? { window: WINDOW_BYTES } : {};
-    const response = await this.#http.send({
+    const { interim, onWritten } = this.#options;
+    const asked = slice !== undefined && interim;
+    const request: HttpRequest = {
       method: this.#method,
       url: this.#url,
-      headers: { ...this.#headers, ...(slice ? { [ACK_HEADER]: '1' } : {}) },
+      headers: { ...this.#headers, ...(asked ? { [INTERIM_HEADER]: '1' } : {}) },
       signal: AbortSignal.any([this.#abort.signal, this.#options.signal]),
-      ...(slice
-        ? {
-            body: slice,
-            ...window,
-            onInterim: (headers) => this.#options.onWritten(Number(headers['upload-offset'])),
-          }
+      ...(slice ? { body: slice } : {}),
+      ...(asked
+        ? { window: WINDOW_BYTES, onInterim: (headers) => onWritten(Number(headers['upload-offset'])) }
         : {}),
-    });
-    const text = await readText(response, 1_048_576);
+    };
+    const { response, text } = await (slice ? this.#timed(request, slice.length) : this.#exchange(request));
     const header = (name: string) => response.headers[name.toLowerCase()];
     return {
       getStatus: () => response.status,
@@ -86,7 +98,35 @@ class StackRequest implements HttpRequest {
       },
       getBody: () => text,
       getUnderlyingObject: () => response,
-    } as HttpResponse;
+    } as TusResponse;
+  }
+
+  async #exchange(request: HttpRequest): Promise<{ response: HttpResponse; text: string }> {
+    const response = await this.#http.send(request);
+    return { response, text: await readText(response, 1_048_576) };
+  }
+
+  /** The same for a request with a body of `bytes`: what the next one may have follows from it. */
+  async #timed(request: HttpRequest, bytes: number): Promise<{ response: HttpResponse; text: string }> {
+    const { size, signal } = this.#options;
+    const began = performance.now();
+    try {
+      const answer = await this.#exchange(request);
+      const { status, headers } = answer.response;
+      if (status < 300) size.answered(bytes, performance.now() - began);
+      else if (isGatewayFailure(status, headers)) this.#broke(false);
+      return answer;
+    } catch (error) {
+      const { code } = error as Failure;
+      if (!signal.aborted && (code === 'stalled' || code === 'unreachable')) this.#broke(code === 'stalled');
+      throw error;
+    }
+  }
+
+  #broke(stalled: boolean): void {
+    const { size, interim, doubtInterim } = this.#options;
+    size.broke(stalled);
+    if (interim) doubtInterim();
   }
 
   async abort(): Promise<void> {

@@ -6,12 +6,10 @@ import { failureOf } from '../http/failure-of-answer.ts';
 import type { HttpClient } from '../http/http-client.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import type { QueuedPack } from '../state/queue-rows.ts';
+import { type LearntSize, learntSize } from './learnt-size.ts';
 import { queueUrlStorage } from './queue-url-storage.ts';
 import { StagedFileReader, type StagedPack } from './staged-file.ts';
-import { tusHttpStack, type UploadProgress } from './tus-http-stack.ts';
-
-/** Bytes in a request to a server, or through a proxy, that gives no interim acknowledgements. */
-const CHUNK_WITHOUT_ACKS = 1_048_576;
+import { INTERIM_REQUEST_BYTES, tusHttpStack, type UploadProgress } from './tus-http-stack.ts';
 
 export interface PackUpload {
   /** What it is to become; a pack unless it says otherwise. */
@@ -28,42 +26,101 @@ export interface PackUpload {
 }
 
 /**
- * Sends the rest of a pack; resolves when the server has checked and published it. One attempt: every failure is thrown as a
- * Failure, and whoever called decides when to try again. `upload_gone` only where the URL itself is answered 404 or 410.
+ * Sends the rest of a pack, in requests as large as the way takes; resolves when the server has checked and published it. One attempt:
+ * every failure is thrown as a Failure, and whoever called decides when to try again. `upload_gone` only where the URL itself is
+ * answered 404 or 410. Where something on the way takes no request of this size, it goes on at once with smaller ones.
  */
 export async function uploadPack(upload: PackUpload): Promise<void> {
-  const reader = new StagedFileReader();
-  try {
-    await run(upload, reader);
-  } finally {
-    await reader.close();
+  const { http, server } = upload;
+  const size = learntSize(http, server.url('/'));
+  const interim = await http.interim.carries(server.url(''), server.headers);
+  let { pack } = upload;
+  const onUrl = (url: string): void => {
+    upload.onUrl(url);
+    pack = { id: pack.id, url };
+  };
+  for (;;) {
+    const run = new Run({ ...upload, pack, onUrl }, size, interim);
+    try {
+      return await run.ended();
+    } catch (error) {
+      if (!isTooLargeOnTheWay(error) || !size.refused(run.requestBytes)) throw error;
+    }
   }
 }
 
-function run(upload: PackUpload, fileReader: StagedFileReader): Promise<void> {
-  const { pack, http, server, signal } = upload;
-  return new Promise((resolve, reject) => {
-    const options: UploadOptions = {
-      // Never both: with an endpoint at hand the library answers a failed resume by starting from byte 0.
-      ...(pack.url ? { uploadUrl: server.url(pack.url) } : { endpoint: server.url(ROUTES.uploads) }),
-      headers: server.headers,
-      metadata: { kind: upload.kind ?? 'pack', id: pack.id },
-      fileReader,
-      httpStack: tusHttpStack(http, { onWritten: upload.onWritten, signal }),
-      urlStorage: queueUrlStorage(pack, (url) => upload.onUrl(server.routeOf(url)), reject),
-      fingerprint: async () => pack.id,
-      storeFingerprintForResuming: pack.url === null,
-      // Where the other side does not say what it has written, only the end of a request does: then they are short.
-      chunkSize: http.acknowledges(server.url('/')) ? Number.POSITIVE_INFINITY : CHUNK_WITHOUT_ACKS,
-      retryDelays: null,
-      // The one word on how far it is where nobody gives interim acknowledgements.
-      onChunkComplete: (_bytes, offset) => upload.onWritten(offset),
-      onSuccess: () => resolve(),
-      onError: (error) => reject(uploadFailure(error)),
-    };
-    // The reader takes what it is given: a description of the file, not its bytes.
-    new Upload(upload.file as unknown as Buffer, options).start();
-  });
+/** Whether it was not the server that found a request too large: it takes every request up to the size of the upload. */
+function isTooLargeOnTheWay(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'too_large' && error.detail.ours === false;
+}
+
+/** One life of tus-js-client's upload. */
+class Run {
+  readonly #upload: PackUpload;
+  readonly #size: LearntSize;
+  readonly #interim: boolean;
+  /** Most bytes of the request that is under way. */
+  requestBytes: number;
+
+  constructor(upload: PackUpload, size: LearntSize, interim: boolean) {
+    this.#upload = upload;
+    this.#size = size;
+    this.#interim = interim;
+    this.requestBytes = this.#nextBytes();
+  }
+
+  async ended(): Promise<void> {
+    const reader = new StagedFileReader();
+    try {
+      await this.#run(reader);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  #nextBytes(): number {
+    this.requestBytes = Math.min(
+      this.#size.bytes,
+      this.#interim ? INTERIM_REQUEST_BYTES : Number.POSITIVE_INFINITY,
+    );
+    return this.requestBytes;
+  }
+
+  #run(fileReader: StagedFileReader): Promise<void> {
+    const { pack, kind, file, http, server, signal, onUrl, onWritten } = this.#upload;
+    const doubtInterim = () => http.interim.doubt(server.url(''));
+    return new Promise((resolve, reject) => {
+      const options: UploadOptions = {
+        // Never both: with an endpoint at hand the library answers a failed resume by starting from byte 0.
+        ...(pack.url ? { uploadUrl: server.url(pack.url) } : { endpoint: server.url(ROUTES.uploads) }),
+        headers: server.headers,
+        metadata: { kind: kind ?? 'pack', id: pack.id },
+        fileReader,
+        httpStack: tusHttpStack(http, {
+          size: this.#size,
+          interim: this.#interim,
+          doubtInterim,
+          onWritten,
+          signal,
+        }),
+        urlStorage: queueUrlStorage(pack, (url) => onUrl(server.routeOf(url)), reject),
+        fingerprint: async () => pack.id,
+        storeFingerprintForResuming: pack.url === null,
+        chunkSize: this.requestBytes,
+        retryDelays: null,
+        onChunkComplete: (_bytes, offset) => {
+          onWritten(offset);
+          // The library reads it for each request.
+          tus.options.chunkSize = this.#nextBytes();
+        },
+        onSuccess: () => resolve(),
+        onError: (error) => reject(uploadFailure(error)),
+      };
+      // The reader takes what it is given: a description of the file, not its bytes.
+      const tus = new Upload(file as unknown as Buffer, options);
+      tus.start();
+    });
+  }
 }
 
 /** What an error of tus-js-client means to us. */

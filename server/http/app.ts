@@ -8,6 +8,7 @@ import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
 import type { Front } from '../front.ts';
+import { showInterim } from '../upload/interim-answers.ts';
 import { exchangeTus } from '../upload/tus-exchange.ts';
 import { authenticate } from './authenticate.ts';
 import { beforeRouting, isOfEveryAnswer, prefixOf } from './before-routing.ts';
@@ -186,6 +187,7 @@ async function registerUploads(
     exchanges.add(exchange);
     await exchange.finally(() => exchanges.delete(exchange));
   };
+  plugin.get(ROUTES.interim, showInterim);
   plugin.route({ method: ['POST', 'OPTIONS'], url: ROUTES.uploads, handler });
   plugin.route({ method: ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
 }

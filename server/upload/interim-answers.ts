@@ -1,18 +1,63 @@
 // What a request on an upload hears before its answer: 103 answers, so that a client knows what is safe and that it is not forgotten.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { ACK_BYTES, ACK_HEADER, ACK_MS, ROUTES } from '../../shared/routes.ts';
+import type { FastifyReply } from 'fastify';
+import {
+  ACK_BYTES,
+  ACK_HEADER,
+  ACK_MS,
+  INTERIM_HEADER,
+  INTERIM_MOST,
+  INTERIM_SLOW_MS,
+  ROUTES,
+} from '../../shared/routes.ts';
 import type { DurableStore } from './durable-store.ts';
 
 /** Interim answers that nobody reads are not piled up. */
 const MOST_UNREAD_BYTES = 16_384;
 
-/** While a pack waits for its check: sooner than a device begins to ask whether there still is a line (client/http/watchdog.ts). */
+/** When a request hears something. */
+interface Rhythm {
+  /** Bytes that are told at once. */
+  readonly step: number;
+  /** Fewer are told after so long. */
+  readonly slowMs: number;
+  /** While a pack waits for its check. */
+  readonly waitingMs: number;
+  /** Answers, and those of them that come while the pack waits. */
+  readonly most: number;
+  readonly mostWaiting: number;
+}
+
+/** For a device of 0.1 that waits: sooner than it begins to ask whether there still is a line. */
 const WAITING_MS = ACK_MS / 2;
 /**
  * So long at most: twice as long as a row of a thousand devices with four packs each takes. A disk that hangs is silent then, and the
  * device says so.
  */
 const LONGEST_MS = 900_000;
+
+const OLD_RHYTHM: Rhythm = {
+  step: ACK_BYTES,
+  slowMs: ACK_MS,
+  waitingMs: WAITING_MS,
+  most: Number.POSITIVE_INFINITY,
+  mostWaiting: LONGEST_MS / WAITING_MS,
+};
+
+/** What a request with these headers asks for; `bytes` of its body. */
+function rhythmOf(headers: IncomingMessage['headers'], bytes: number): Rhythm | null {
+  if (headers[INTERIM_HEADER] !== undefined) {
+    const step = Math.max(ACK_BYTES, Math.ceil(bytes / (INTERIM_MOST - 1)));
+    return {
+      step,
+      slowMs: INTERIM_SLOW_MS,
+      waitingMs: ACK_MS,
+      most: INTERIM_MOST,
+      mostWaiting: INTERIM_MOST,
+    };
+  }
+  return headers[ACK_HEADER] === undefined ? null : OLD_RHYTHM;
+}
 
 /**
  * Sends the interim answers of a PATCH of upload `id` (shared/routes.ts says when), to a client that asks for them and to no other.
@@ -24,28 +69,46 @@ export function answerMeanwhile(
   raw: IncomingMessage,
   response: ServerResponse,
 ): () => void {
-  if (raw.headers[ACK_HEADER] === undefined || raw.method !== 'PATCH') return () => undefined;
+  const bytes = Number(raw.headers['content-length']);
+  const rhythm = raw.method === 'PATCH' ? rhythmOf(raw.headers, bytes) : null;
+  if (!rhythm) return () => undefined;
   let told = Number(raw.headers['upload-offset']);
   let written = told;
-  const end = told + Number(raw.headers['content-length']);
-  let left = LONGEST_MS / WAITING_MS;
+  const end = told + bytes;
+  let left = rhythm.most;
+  let leftWaiting = rhythm.mostWaiting;
   /** Runs while there is something to tell that is too little to be told at once, and while the check is waited for. */
   let timer: NodeJS.Timeout | undefined;
   const tell = (): void => {
     clearTimeout(timer);
-    timer = written === end && left-- > 0 ? setTimeout(tell, WAITING_MS) : undefined;
-    if (send(response, written)) told = written;
+    timer = undefined;
+    // The last one is kept for the last byte.
+    if (left <= 0 || (left === 1 && written < end)) return;
+    if (written === end && leftWaiting-- > 0) timer = setTimeout(tell, rhythm.waitingMs);
+    if (!send(response, written)) return;
+    told = written;
+    left--;
   };
   const unwatch = store.watch(id, (offset) => {
     written = offset;
     // The last byte is told at once: what follows is the check, and the client may send something else meanwhile.
-    if (written - told >= ACK_BYTES || written === end) tell();
-    else timer ??= setTimeout(tell, ACK_MS);
+    if (written - told >= rhythm.step || written === end) tell();
+    else timer ??= setTimeout(tell, rhythm.slowMs);
   });
   return () => {
     unwatch();
     clearTimeout(timer);
   };
+}
+
+/** Shows a client whether interim answers reach it: one, and then the answer. */
+export async function showInterim(_request: unknown, reply: FastifyReply): Promise<FastifyReply> {
+  send(reply.raw, 0);
+  return reply
+    .code(204)
+    .header(INTERIM_HEADER, String(INTERIM_MOST))
+    .header('cache-control', 'no-store')
+    .send();
 }
 
 /** Whether it could be sent. */

@@ -56,7 +56,7 @@ export class Network {
     const open = new Set<() => void>();
     const client = {
       send: (request: HttpRequest) => this.#send(request, life, open),
-      acknowledges: () => true,
+      interim: { carries: async () => true, doubt: () => {} },
       reset: () => {
         for (const end of [...open]) end();
       },

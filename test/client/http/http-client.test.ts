@@ -1,6 +1,6 @@
 // Requests that can't hang: silence is noticed, refusals are answers, and no more than a window is on its way.
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { failureOf } from '../../../client/http/failure-of-answer.ts';
 import { HttpClient, readText } from '../../../client/http/http-client.ts';
@@ -101,17 +101,60 @@ test('no more than the window is sent beyond what was acknowledged', async () =>
   expect(acknowledged).toBe(6_000_000);
 });
 
-test('a server that acknowledges nothing gets its body too, and is remembered', async () => {
-  const url = await serve((request, response) => {
-    request.resume();
-    request.on('end', () => response.end('done'));
+describe('F11: where every connection that is used again is reset', () => {
+  /** Resets (or ends) each connection at its second request; the requests that it answered. */
+  async function resetting(end: (socket: Socket) => void): Promise<{ url: string; answered: string[] }> {
+    const used = new WeakSet<Socket>();
+    const answered: string[] = [];
+    const url = await serve((request, response) => {
+      if (used.has(request.socket)) return end(request.socket);
+      used.add(request.socket);
+      request.resume().on('end', () => {
+        answered.push(request.method!);
+        response.end('done');
+      });
+    });
+    return { url, answered };
+  }
+
+  test.each([
+    ['reset', (socket: Socket) => void socket.resetAndDestroy()],
+    ['closed', (socket: Socket) => void socket.destroy()],
+  ])('%s: what can be repeated is, at once, and what follows has connections of its own', async (_, end) => {
+    const { url, answered } = await resetting(end);
+    const http = client(5_000);
+    for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'GET']) {
+      const body = method === 'PUT' || method === 'PATCH' ? { body: zeros(300_000) } : {};
+      await readText(await http.send({ method, url, ...body }));
+    }
+    expect(answered).toEqual(['GET', 'HEAD', 'PUT', 'PATCH', 'POST', 'GET']);
   });
-  const http = client(20_000);
-  expect(http.acknowledges(url)).toBe(true);
-  const response = await http.send({ method: 'PATCH', url, body: zeros(3_000_000), window: 786_432 });
-  expect(await readText(response)).toBe('done');
-  expect(http.acknowledges(url)).toBe(false);
-}, 20_000);
+
+  test('a PATCH is not repeated of itself, but the next request gets a fresh connection', async () => {
+    const { url, answered } = await resetting((socket) => void socket.resetAndDestroy());
+    const http = client(5_000);
+    await readText(await http.send({ method: 'GET', url }));
+    const patch = () => http.send({ method: 'PATCH', url, body: zeros(300_000) });
+    await expect(patch()).rejects.toMatchObject({ code: 'unreachable' });
+    await readText(await patch());
+    expect(answered).toEqual(['GET', 'PATCH']);
+  });
+
+  test('a client that is closed repeats nothing', async () => {
+    const asked: string[] = [];
+    const url = await serve((request, response) => {
+      asked.push(request.url!);
+      if (asked.length === 1) response.end('done');
+    });
+    const http = client(5_000);
+    await readText(await http.send({ method: 'GET', url }));
+    const silent = http.send({ method: 'GET', url });
+    await expect.poll(() => asked.length).toBe(2);
+    http.close();
+    await expect(silent).rejects.toMatchObject({ code: 'unreachable' });
+    expect(asked).toHaveLength(2);
+  });
+});
 
 test.each([
   [401, {}, 'unreachable'],

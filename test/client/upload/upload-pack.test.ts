@@ -1,7 +1,7 @@
 // Uploads by tus against the stock server: created once, resumed by their URL, never restarted behind our back, nothing left open.
 import { readdirSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { FileStore } from '@tus/file-store';
 import { Server } from '@tus/server';
@@ -9,8 +9,11 @@ import { expect, onTestFinished, test } from 'vitest';
 import { HttpClient } from '../../../client/http/http-client.ts';
 import { ServerClient } from '../../../client/http/server-client.ts';
 import { uploadPack } from '../../../client/upload/upload-pack.ts';
+import { ROUTES } from '../../../shared/routes.ts';
 import { randomBytes, seededRandom } from '../../support/random.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+
+const MIB = 1_048_576;
 
 interface Bench {
   readonly methods: string[];
@@ -23,11 +26,11 @@ interface Bench {
   send(pack: { url: string | null }, bytes?: number): Promise<string | null>;
 }
 
-async function bench(): Promise<Bench> {
+async function bench(size = 2_000_000): Promise<Bench> {
   const root = tempDir();
   const vault = join(root, 'vault');
   const path = join(root, 'a.pack');
-  writeFileSync(path, randomBytes(seededRandom(5), 2_000_000));
+  writeFileSync(path, randomBytes(seededRandom(5), size));
   const tus = new Server({
     path: '/v1/uploads',
     datastore: new FileStore({ directory: vault }),
@@ -35,7 +38,7 @@ async function bench(): Promise<Bench> {
   });
   const methods: string[] = [];
   const server = http.createServer((request, response) => {
-    methods.push(request.method!);
+    if (request.url !== ROUTES.interim) methods.push(request.method!);
     if (!result.meddle(request, response)) void tus.handle(request, response);
   });
   await new Promise<void>((resolve) => {
@@ -54,7 +57,7 @@ async function bench(): Promise<Bench> {
     vault,
     meddle: () => false,
     keeping: () => {},
-    send: async (pack, bytes = 2_000_000) => {
+    send: async (pack, bytes = size) => {
       let kept = pack.url;
       try {
         await uploadPack({
@@ -122,6 +125,132 @@ test('goes on where it was cut', async () => {
   await b.send(pack);
   expect(b.methods.filter((method) => method === 'POST')).toHaveLength(1);
   expect(b.methods).toContain('HEAD');
+}, 30_000);
+
+/** The bytes of each PATCH; `meddle` may answer it in the server's place. */
+function bodies(b: Bench, meddle: Bench['meddle'] = () => false): number[] {
+  const sizes: number[] = [];
+  b.meddle = (request, response) => {
+    if (request.method === 'PATCH') sizes.push(Number(request.headers['content-length']));
+    return meddle(request, response);
+  };
+  return sizes;
+}
+
+test('F3: a pack goes in requests of 1 to 8 MiB, which ask for no interim answers where none were seen', async () => {
+  const b = await bench(24 * MIB);
+  let asking = 0;
+  const sizes = bodies(b, ({ headers }) => {
+    if ('mailferry-interim' in headers || 'mailferry-acks' in headers) asking++;
+    return false;
+  });
+  await b.send({ url: null });
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(24 * MIB);
+  expect(sizes[0]).toBe(MIB);
+  expect(Math.max(...sizes)).toBeGreaterThan(MIB);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(8 * MIB);
+  expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThanOrEqual(MIB);
+  expect(asking).toBe(0);
+}, 30_000);
+
+test.each([
+  ['1 MiB, as nginx has it', MIB, '<html>413 Request Entity Too Large</html>'],
+  ['2,000,000 bytes', 2_000_000, ''],
+  ['100 kB', 100_000, '<html>'],
+  ['20 kB', 20_000, '<html>'],
+])(
+  'F1: something on the way that takes no more than %s: one attempt is enough, and it is remembered',
+  async (_, most, page) => {
+    const size = most < MIB ? 1_200_000 : 6 * MIB;
+    const b = await bench(size);
+    let refused = 0;
+    const sizes = bodies(b, (request, response) => {
+      if (Number(request.headers['content-length'] ?? 0) <= most) return false;
+      refused++;
+      response.writeHead(413, { 'content-type': 'text/html', connection: 'close' }).end(page);
+      return true;
+    });
+    await b.send({ url: null });
+    expect(sizes.filter((bytes) => bytes <= most).reduce((sum, bytes) => sum + bytes, 0)).toBe(size);
+    expect(b.methods.filter((method) => method === 'POST')).toHaveLength(1);
+    expect(refused).toBeLessThanOrEqual(6);
+    const before = refused;
+    await b.send({ url: null });
+    expect(refused).toBe(before);
+  },
+  30_000,
+);
+
+test('F1: a proxy that takes no request at all is a failure, not a loop', async () => {
+  const b = await bench();
+  const sizes = bodies(b, (request, response) => {
+    if (request.method === 'PATCH') response.writeHead(413, { connection: 'close' }).end();
+    return request.method === 'PATCH';
+  });
+  await expect(b.send({ url: null })).rejects.toMatchObject({ code: 'too_large' });
+  expect(sizes.length).toBeLessThan(10);
+}, 30_000);
+
+test('F1: a 413 of the server itself is its word', async () => {
+  const b = await bench();
+  const sizes = bodies(b, (request, response) => {
+    const problem = { type: 'about:blank', title: 'Too large.', status: 413, code: 'too_large' };
+    if (request.method === 'PATCH')
+      response
+        .writeHead(413, { 'content-type': 'application/problem+json', connection: 'close' })
+        .end(JSON.stringify(problem));
+    return request.method === 'PATCH';
+  });
+  await expect(b.send({ url: null })).rejects.toMatchObject({ code: 'too_large' });
+  expect(sizes).toHaveLength(1);
+}, 30_000);
+
+test('F3: requests that break get smaller, and none is asked for more than once what was written', async () => {
+  const b = await bench(30 * MIB);
+  const pack = { url: null as string | null };
+  let broken = 0;
+  const sizes = bodies(b, (request) => {
+    if (request.method !== 'PATCH' || Number(request.headers['content-length']) <= MIB) return false;
+    let seen = 0;
+    request.on('data', (bytes: Buffer) => {
+      seen += bytes.length;
+      if (seen <= 700_000) return;
+      broken++;
+      request.socket.resetAndDestroy();
+    });
+    return false;
+  });
+  for (let attempt = 0; ; attempt++) {
+    expect(attempt).toBeLessThan(30);
+    if (
+      await b.send(pack).then(
+        () => true,
+        () => false,
+      )
+    )
+      break;
+  }
+  expect(broken).toBeGreaterThan(0);
+  // A break, then four answers of 1 MiB before anything larger is tried.
+  expect(sizes.filter((size) => size === MIB).length).toBeGreaterThanOrEqual(4 * (broken - 1));
+}, 60_000);
+
+test('F11: where every connection that is used again is reset, two attempts are enough', async () => {
+  const b = await bench(12 * MIB);
+  const used = new WeakSet<Socket>();
+  const sizes = bodies(b, (request) => {
+    const { socket } = request;
+    if (!used.has(socket)) {
+      used.add(socket);
+      return false;
+    }
+    socket.resetAndDestroy();
+    return true;
+  });
+  const pack = { url: null as string | null };
+  await expect(b.send(pack)).rejects.toMatchObject({ code: 'unreachable' });
+  await b.send(pack);
+  expect(sizes.slice(1).reduce((sum, size) => sum + size, 0)).toBe(12 * MIB);
 }, 30_000);
 
 test.each([401, 403, 404, 410, 413, 423, 429, 500, 503, 507])(

@@ -1,0 +1,60 @@
+// How many bytes go into one request of an upload: it follows the line, gets less where the line breaks, and fits what a proxy takes.
+
+const MIB = 1_048_576;
+/** A request has at least so many bytes where nobody takes less: each costs the server some milliseconds and the line a round trip. */
+const LEAST = MIB;
+/** At most: what a proxy that passes only whole requests on may lose with a cut connection. */
+const MOST = 8 * MIB;
+/** A proxy that takes no request of this size lets nothing through. */
+const LEAST_TAKEN = 16_384;
+/** Below LEAST after time-outs: with 20 s of patience, a line of 6.5 kB/s. */
+const LEAST_SLOW = 131_072;
+/** A request is to take about so long, ms: a cut costs half of that on average behind a proxy that buffers requests. */
+const AIM_MS = 3_000;
+/** Full requests in a row that have to be answered after a broken one before requests grow again. */
+const ANSWERS_AFTER_BREAK = 4;
+
+export interface RequestSize {
+  /** Bytes of the next request. */
+  readonly bytes: number;
+  /** Never more: a proxy refused what was larger. */
+  readonly most: number;
+  /** Full requests that have to be answered before `bytes` grows. */
+  readonly wait: number;
+  /** Time-outs since the last answer. */
+  readonly stalls: number;
+}
+
+export const FIRST_SIZE: RequestSize = { bytes: LEAST, most: MOST, wait: 0, stalls: 0 };
+
+/** A request of `bytes` was answered after `ms`: the next one has what the line carries in AIM_MS, at most twice and at least half as much. */
+export function afterAnswer(size: RequestSize, bytes: number, ms: number): RequestSize {
+  const steady = { ...size, stalls: 0 };
+  // One that was cut short by the end of its upload says nothing of a full one.
+  if (bytes < size.bytes) return steady;
+  const carried = (bytes / Math.max(1, ms)) * AIM_MS;
+  if (carried >= size.bytes && size.wait > 0) return { ...steady, wait: size.wait - 1 };
+  const floor = Math.min(LEAST, Math.max(size.bytes, LEAST_SLOW));
+  const next = Math.min(2 * size.bytes, Math.max(carried, size.bytes / 2, floor));
+  return { ...steady, bytes: Math.floor(Math.min(next, size.most)) };
+}
+
+/** A request broke, or (`stalled`) was silent for too long: half as much, but less than LEAST only after two time-outs in a row. */
+export function afterBreak(size: RequestSize, stalled: boolean): RequestSize {
+  const stalls = stalled ? size.stalls + 1 : size.stalls;
+  const floor = Math.min(size.bytes, stalls > 1 ? LEAST_SLOW : LEAST);
+  const bytes = Math.floor(Math.max(floor, size.bytes / 2));
+  return { ...size, bytes, wait: ANSWERS_AFTER_BREAK, stalls };
+}
+
+/** Something on the way takes no request of `bytes`: half as much from now on, for good; null where nothing would be left. */
+export function afterRefusal(size: RequestSize, bytes: number): RequestSize | null {
+  const most = Math.min(size.most, Math.max(LEAST_TAKEN, roundDown(bytes / 2)));
+  if (bytes <= LEAST_TAKEN) return null;
+  return { ...size, most, bytes: Math.min(size.bytes, most) };
+}
+
+/** A half of what was refused may lie above a limit that is a power of two only by little: whole powers meet it. */
+function roundDown(bytes: number): number {
+  return 2 ** Math.floor(Math.log2(bytes));
+}
