@@ -7,6 +7,7 @@ import { ROUTES } from '../shared/routes.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Catalogue } from './catalogue/catalogue.ts';
 import type { DeviceCatalogue } from './catalogue/device-catalogue.ts';
+import { FairTurns } from './fair-turns.ts';
 import { DamageWatch } from './healing/damage-watch.ts';
 import type { Limits } from './limits.ts';
 import type { CheckStagedPack } from './pack/check-staged-pack.ts';
@@ -66,7 +67,7 @@ export interface DeviceScope {
 export class DeviceScopes {
   readonly #ports: ScopePorts;
   readonly #packs: PackReader;
-  readonly #checks = new Turns();
+  readonly #checks = new FairTurns();
   readonly #checked: CheckedPacks;
   readonly #turns = new Turns();
   readonly #scopes = new Map<string, Promise<DeviceScope>>();

@@ -23,6 +23,9 @@ const MAGIC = Uint8Array.of(0x4d, 0x46, 0x43, 0x4c, 1);
 /** Most runs in a list: what scattered changes all over 2 GiB come to at worst. A device with more commits them in two parts. */
 export const MAX_RUNS = 1_048_576;
 
+/** Most packs that a list names: of a first backup of 256 GiB at once in packs of 2 MiB, the smallest that a device makes for bulk. */
+const MAX_PACKS = 131_072;
+
 /**
  * Bytes of the longest list that travels inside the commit itself. A day's list has a few kilobytes to some 30 KB, and goes so with one
  * request less; what a broken line costs of such a commit is 90 KB at most. A longer list is an upload of its own, which is resumed.
@@ -131,7 +134,14 @@ export function decodeChangeList(bytes: Uint8Array, sha256: Sha256): ChangeList 
 }
 
 function readRuns(reader: ByteReader): PlacedExtent[] {
-  const packs = Array.from({ length: reader.count(32) }, () => ({ id: toHex(reader.bytes(32)), next: 0 }));
+  const named = reader.count(32);
+  // Before a single one is looked at: each becomes a text.
+  if (named > MAX_PACKS)
+    throw new Failure(
+      'malformed',
+      `The change list names ${named} packs, more than the ${MAX_PACKS} allowed.`,
+    );
+  const packs = Array.from({ length: named }, () => ({ id: toHex(reader.bytes(32)), next: 0 }));
   if (new Set(packs.map((pack) => pack.id)).size !== packs.length) {
     throw new Failure('malformed', 'The change list names a pack twice.');
   }

@@ -81,10 +81,14 @@ export class PackRows {
     return this.#all().where('lost', '=', 0).orderBy('row', 'desc').limit(limit).execute();
   }
 
-  /** Those of `ids` that are known and there, by their id. Raw packs don't count: no commit can name one. */
-  async known(ids: readonly string[]): Promise<Map<string, PackRow>> {
+  /**
+   * Those of `ids` that are known and there, by their id. Raw packs don't count: no commit can name one. Others are served between the
+   * portions. Ends where more than `mostMissing` of those looked at are not there.
+   */
+  async known(ids: readonly string[], mostMissing = Number.POSITIVE_INFINITY): Promise<Map<string, PackRow>> {
     const found = new Map<string, PackRow>();
-    for (let at = 0; at < ids.length; at += AT_ONCE) {
+    for (let at = 0; at < ids.length && at - found.size <= mostMissing; at += AT_ONCE) {
+      if (at > 0) await new Promise(setImmediate);
       const rows = await this.#all()
         .where('kind', '=', 'pack')
         .where('lost', '=', 0)

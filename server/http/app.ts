@@ -8,14 +8,17 @@ import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
 import type { Front } from '../front.ts';
+import { LoopWatch } from '../loop-delay.ts';
 import { showInterim } from '../upload/interim-answers.ts';
 import { exchangeTus } from '../upload/tus-exchange.ts';
 import { authenticate } from './authenticate.ts';
 import { beforeRouting, isOfEveryAnswer, prefixOf } from './before-routing.ts';
+import { clientBehindProxy } from './client-network.ts';
 import { DEVICE_ROUTES } from './device-routes.ts';
 import { createHttpServer } from './http-server.ts';
 import { InFlight } from './in-flight.ts';
 import { parseJson } from './json-body.ts';
+import { noteKnown } from './known-requests.ts';
 import { lingerThenCut } from './linger.ts';
 import { parseRequest } from './parse-request.ts';
 import { notFound, PROBLEM_TYPE, problemOf } from './problem.ts';
@@ -38,6 +41,9 @@ const LARGE_BODIES = 4;
 /** Most bytes of a body other than a commit's. */
 const SMALL_BODY = 16_384;
 
+/** Requests without a credential that one client behind a proxy may have under way. */
+const STRANGERS_PER_CLIENT = 32;
+
 /** The methods that a server answers whose disk is full. */
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -50,11 +56,15 @@ export function createApp(ports: AppPorts): App {
   const scopes = new DeviceScopes(ports);
   const inFlight = new InFlight(ports.limits.requestsPerDevice);
   const exchanges = new Set<Promise<void>>();
+  const loop = new LoopWatch(ports.log);
   const app = fastify({
     serverFactory: (handler) =>
-      createHttpServer((request, response) => {
-        if (!beforeRouting(ports.front, request, response)) handler(request, response);
-      }, ports.limits),
+      createHttpServer(
+        (request, response) => {
+          if (!beforeRouting(ports.front, request, response)) handler(request, response);
+        },
+        { ...ports.limits, isProxy: ports.front.isProxy },
+      ),
     // http-server.ts answers what the parser gives up.
     clientErrorHandler: () => undefined,
     bodyLimit: SMALL_BODY,
@@ -102,13 +112,20 @@ export function createApp(ports: AppPorts): App {
       ms,
     });
   });
+  app.addHook('onClose', async () => loop.close());
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (_request, reply) => {
     const reason = await unready(ports);
-    if (reason === null) return { status: 'ready' };
-    return reply.code(503).header('retry-after', '10').send({ status: 'unready', reason });
+    const eventLoop = loop.delay;
+    if (reason === null) return { status: 'ready', eventLoop };
+    return reply.code(503).header('retry-after', '10').send({ status: 'unready', reason, eventLoop });
   });
-  app.post(ROUTES.devices, async (request, reply) => {
+  const strangers = new InFlight(STRANGERS_PER_CLIENT);
+  const countStranger = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const client = clientBehindProxy(ports.front, request.raw);
+    if (client !== undefined) strangers.take(client, 1, reply.raw);
+  };
+  app.post(ROUTES.devices, { onRequest: countStranger }, async (request, reply) => {
     const body = parseRequest(EnrolRequest, request.body);
     const { catalogue, capabilities } = ports;
     reply.code(201).header(CODECS_HEADER, CODECS_SAID);
@@ -203,6 +220,7 @@ function requireDevice(
   plugin.addHook('onRequest', async (request, reply) => {
     const device = await authenticate(request.headers, catalogue.enrolment);
     inFlight.take(device.id, 1, reply.raw);
+    noteKnown(request.raw);
     asking.set(request, await scopes.of(device.id));
   });
   return (request) => {

@@ -6,7 +6,6 @@ import { toHex } from '../../shared/byte-codec.ts';
 import type { DeviceScope } from '../device-scope.ts';
 import { sha256 } from '../sha256.ts';
 import { PAGE_BLOCKS } from '../version/version-map.ts';
-import { openMap } from '../version/version-reader.ts';
 import { notFound } from './problem.ts';
 import { isKnown, rangeHolds, wantedRange } from './range.ts';
 
@@ -48,7 +47,7 @@ export async function sendFingerprint(
   reply.header('content-length', to - from);
   if (request.method === 'HEAD' || from === to) return reply.send();
   const first = Math.floor(from / PAGE_HASHES);
-  const entries = openMap(version).slice(first, Math.ceil(to / PAGE_HASHES));
+  const entries = (await scope.reader.open(version)).slice(first, Math.ceil(to / PAGE_HASHES));
   const bytes = partOf(scope.reader.hashes(entries, lost), from - first * PAGE_HASHES, to - from);
   return reply.send(Readable.from(bytes, { objectMode: false, highWaterMark: 65_536 }));
 }

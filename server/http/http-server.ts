@@ -7,7 +7,10 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { Socket } from 'node:net';
+import { ROUTES } from '../../shared/routes.ts';
 import { type Limits, MAX_HEADER_BYTES } from '../limits.ts';
+import { clientNetwork } from './client-network.ts';
+import { isKnown } from './known-requests.ts';
 import { refuseUnparsed } from './unparsed.ts';
 
 /** Time for a request's headers: an honest client sends them at once. */
@@ -16,6 +19,8 @@ const HEADERS_MS = 15_000;
 const HEADERS_LOOK_MS = 5_000;
 /** Above the idle time of the clients and proxies in use, so that it is not the server that closes first. */
 const KEEP_ALIVE_MS = 65_000;
+/** Time for a small body, in all: what is trickled takes room that others need. */
+const SMALL_BODY_MS = 10_000;
 /** Looks at each exchange in the time that it may be slow: late by a quarter at most. */
 const LOOKS = 4;
 
@@ -25,6 +30,10 @@ export type ServerLimits = Pick<
 > & {
   /** Time for a request's headers, in milliseconds; 15 s where nothing is said. */
   readonly headersMs?: number;
+  /** Time for a body that is no upload and no commit, in milliseconds; 10 s where nothing is said. */
+  readonly smallBodyMs?: number;
+  /** Whether an address is that of a proxy, which stands for many clients; none but this machine's own where nothing is said. */
+  readonly isProxy?: (address: string) => boolean;
 };
 
 interface Exchange {
@@ -37,7 +46,7 @@ interface Exchange {
 
 /** A server for `listener`. Node's limit on the whole request is off: it cuts uploads on slow lines. */
 export function createHttpServer(listener: RequestListener, limits: ServerLimits): Server {
-  const { headersMs = HEADERS_MS } = limits;
+  const { headersMs = HEADERS_MS, smallBodyMs = SMALL_BODY_MS } = limits;
   const server = createServer(
     {
       requestTimeout: 0,
@@ -54,6 +63,7 @@ export function createHttpServer(listener: RequestListener, limits: ServerLimits
   server.on('request', (request, response) => {
     const { socket } = request;
     exchanges.set(socket, { request, response, received: socket.bytesRead, look });
+    if (!isLarge(request)) limitTime(request, response, smallBodyMs);
     response.once('close', () => {
       if (exchanges.get(socket)?.response === response) exchanges.delete(socket);
     });
@@ -92,30 +102,46 @@ function clientIsToSend({ request }: Exchange): boolean {
   return !request.complete && request.readableLength === 0;
 }
 
+/** Whether the body may be so large that it takes what time it takes: an upload's, or a commit's, both of which only devices send. */
+function isLarge({ method, url = '' }: IncomingMessage): boolean {
+  return (method === 'PUT' && url.startsWith(ROUTES.versions)) || url.startsWith(ROUTES.uploads);
+}
+
+/** Cuts a request whose body is not there after `ms`. */
+function limitTime(request: IncomingMessage, response: ServerResponse, ms: number): void {
+  if (request.complete) return;
+  const timer = setTimeout(() => {
+    if (!request.complete) request.socket.destroy();
+  }, ms);
+  timer.unref();
+  response.once('close', () => clearTimeout(timer));
+}
+
 /** Where a proxy on this machine connects from: it stands for many clients, and has limits of its own. */
 const OWN = new Set(['127.0.0.1', '::1', '::ffff:127.0.0.1']);
 
 /** Keeps the number of connections in bounds, so that those who only hold them shut nobody out. */
 function limitConnections(
   server: Server,
-  { connections, connectionsPerAddress }: ServerLimits,
+  { connections, connectionsPerAddress, isProxy = () => false }: ServerLimits,
   exchanges: ReadonlyMap<Socket, Exchange>,
 ): void {
   /** In the order they came. */
   const open = new Set<Socket>();
   const byAddress = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
-    const address = socket.remoteAddress ?? '';
+    const peer = socket.remoteAddress ?? '';
+    const address = clientNetwork(peer);
     const same = byAddress.get(address) ?? 0;
-    if (same >= connectionsPerAddress && !OWN.has(address)) {
+    if (same >= connectionsPerAddress && !OWN.has(peer) && !isProxy(peer)) {
       socket.destroy();
       return;
     }
     if (open.size >= connections) {
-      const idle = [...open].find((other) => !exchanges.has(other));
-      (idle ?? socket).destroy();
-      if (!idle) return;
-      open.delete(idle);
+      const victim = firstToGo(open, exchanges);
+      (victim ?? socket).destroy();
+      if (!victim) return;
+      open.delete(victim);
     }
     open.add(socket);
     byAddress.set(address, same + 1);
@@ -126,4 +152,18 @@ function limitConnections(
       else byAddress.delete(address);
     });
   });
+}
+
+/**
+ * Which connection makes room for another: the oldest that works for no device and never did, else the oldest of a device on which no
+ * request is. Undefined where all are at work for devices.
+ */
+function firstToGo(open: ReadonlySet<Socket>, exchanges: ReadonlyMap<Socket, Exchange>): Socket | undefined {
+  let idle: Socket | undefined;
+  for (const socket of open) {
+    const exchange = exchanges.get(socket);
+    if (!isKnown(exchange?.request ?? socket)) return socket;
+    if (!exchange) idle ??= socket;
+  }
+  return idle;
 }

@@ -4,25 +4,41 @@ import { asFailure, Failure } from '../../shared/failure.ts';
 import { frameHash, PACK_HEADER_BYTES } from '../../shared/pack.ts';
 import { sha256, startSha256 } from '../sha256.ts';
 import { decodeFrame } from './decode-frame.ts';
+import type { PackIndex } from './pack-index.ts';
 import { type ReadPack, readPackIndex } from './pack-reader.ts';
 import { hashOfPieces, unfoldFrame } from './unfold-frame.ts';
 
 /**
  * The raw length of a pack of `stored` bytes, where its SHA-256 is `id` and every frame unfolds to
- * what its hash says. A Failure `pack_refused` otherwise. Holds a window in memory, whatever the size; reads each byte once.
+ * what its hash says. A Failure `pack_refused` otherwise. `isNew`: it comes from a
+ * device just now, and not from the disk, where packs of any frames may be. Holds a window in memory, whatever the size; reads each byte once.
  * Whoever asks while another pack is checked waits: both would use the same buffers.
  */
-export function checkPack(read: ReadPack, stored: number, id: string): Promise<number> {
-  const checked = turn.then(() => checkAlone(read, stored, id));
+export function checkPack(read: ReadPack, stored: number, id: string, isNew = false): Promise<number> {
+  const checked = turn.then(() => checkAlone(read, stored, id, isNew));
   turn = checked.catch(() => undefined);
   return checked;
 }
 
+/** Frames that may be of any size: a device cuts one short at the end of what it packs, mostly one in a pack. */
+const FREE_FRAMES = 256;
+/** Least raw bytes of the others, on average: the smallest frames of a device have 32 times as much. */
+const LEAST_FRAME_BYTES = 4_096;
+
+/** Each frame costs a read and a decoder whatever it holds, so a pack of crumbs would cost a thousand times what its bytes do. */
+function boundFrames({ count, raw }: PackIndex): void {
+  if (raw >= (count - FREE_FRAMES) * LEAST_FRAME_BYTES) return;
+  throw new Failure(
+    'malformed',
+    `The pack has ${count} frames of ${Math.floor(raw / count)} bytes on average, fewer than the ${LEAST_FRAME_BYTES} allowed.`,
+  );
+}
+
 let turn: Promise<unknown> = Promise.resolve();
 
-async function checkAlone(read: ReadPack, stored: number, id: string): Promise<number> {
+async function checkAlone(read: ReadPack, stored: number, id: string, isNew: boolean): Promise<number> {
   try {
-    return await check(read, stored, id);
+    return await check(read, stored, id, isNew);
   } catch (cause) {
     const failure = asFailure(cause);
     if (failure.code !== 'malformed') throw cause;
@@ -30,8 +46,9 @@ async function checkAlone(read: ReadPack, stored: number, id: string): Promise<n
   }
 }
 
-async function check(read: ReadPack, stored: number, id: string): Promise<number> {
+async function check(read: ReadPack, stored: number, id: string, isNew: boolean): Promise<number> {
   const { index, offset } = await readPackIndex(read, stored);
+  if (isNew) boundFrames(index);
   const whole = startSha256();
   const bytesOf = inSequence(read, stored, (bytes) => whole.update(bytes));
   await bytesOf(0, PACK_HEADER_BYTES);

@@ -19,7 +19,7 @@ export type CheckStagedPack = (pack: StagedPack) => Promise<number>;
 export const checkHere: CheckStagedPack = async ({ path, stored, id }) => {
   const file = await open(path, 'r');
   try {
-    return await checkPack(readFully(file), stored, id);
+    return await checkPack(readFully(file), stored, id, true);
   } finally {
     await file.close();
   }

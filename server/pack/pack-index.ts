@@ -25,6 +25,11 @@ export class PackIndex {
     }
   }
 
+  /** Raw bytes of all frames. */
+  get raw(): number {
+    return this.#raw[this.count] ?? 0;
+  }
+
   frame(index: number): PlacedFrame {
     const rawOffset = this.#raw[index]!;
     const storedOffset = this.#stored[index]!;

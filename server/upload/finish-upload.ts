@@ -4,8 +4,10 @@ import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '../../shared/byte-codec.ts';
 import { Failure, type FailureCode } from '../../shared/failure.ts';
+import { MAX_PACK_RAW } from '../../shared/pack.ts';
 import type { UploadRow } from '../catalogue/upload-rows.ts';
 import { codeOf } from '../disk-failure.ts';
+import type { FairTurns } from '../fair-turns.ts';
 import { uploadGone } from '../http/problem.ts';
 import { checkPack } from '../pack/check-pack.ts';
 import { type CheckStagedPack, readFully } from '../pack/check-staged-pack.ts';
@@ -23,8 +25,11 @@ export interface FinishPorts extends AcceptPorts {
   readonly staging: string;
   readonly lists: ChangeLists;
   readonly checkStaged: CheckStagedPack;
-  /** Turns shared by all devices: packs are checked one after another, so that memory does not follow their number. */
-  readonly checks: Turns;
+  /**
+   * Turns shared by all devices: packs are checked one after another, so that memory does not follow their number, and no device waits
+   * for all that another has sent. Weights are bytes: stored ones before a check, unfolded ones after it.
+   */
+  readonly checks: FairTurns;
   /** Told of every pack that was checked and published. */
   readonly checked: CheckedPacks;
   /** Told, in a turn of the device, that a pack is there again that was lost. */
@@ -83,7 +88,16 @@ export class UploadFinisher {
   async #finishPack({ id, length }: UploadRow, pack: string): Promise<void> {
     const { catalogue, vault, checks, checked, turns, cameBack } = this.#ports;
     // The next is checked while the disk takes this one.
-    const raw = await checks.take('pack', () => this.#checkedRaw(id, length, pack));
+    const raw = await checks.take(catalogue.device, length, async (cost) => {
+      // What is refused may have unfolded to anything before it was.
+      let unfolded = MAX_PACK_RAW;
+      try {
+        unfolded = await this.#checkedRaw(id, length, pack);
+        return unfolded;
+      } finally {
+        cost(unfolded);
+      }
+    });
     const wasLost = (await catalogue.packs.get(pack, 'pack'))?.lost === 1;
     await vault.publish(catalogue.device, id, pack);
     await catalogue.transaction(async (rows) => {
@@ -96,13 +110,13 @@ export class UploadFinisher {
 
   /** Its bytes are compared with its id; what they say is read by the commit that names it. */
   async #finishList({ id, length }: UploadRow, list: string): Promise<void> {
-    const { lists, staging, checks } = this.#ports;
+    const { catalogue, lists, staging, checks } = this.#ports;
     const path = join(staging, id);
     const size = await sizeIfThere(path);
     // Where it is not there, a crash came after the move and before the row.
     if (size === undefined && !(await lists.isPublished(list))) throw uploadGone();
     if (size !== undefined) {
-      const digest = await checks.take('list', () => digestOf(path));
+      const digest = await checks.take(catalogue.device, length, () => digestOf(path));
       if (size !== length || digest !== list)
         throw new Failure('change_list_refused', 'The bytes of the change list do not match its id.');
     }

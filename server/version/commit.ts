@@ -12,7 +12,7 @@ import { layChanges } from './lay-changes.ts';
 import type { PageEntry } from './page-codec.ts';
 import { assemble } from './plan-version.ts';
 import { type VerifyPorts, verifyBlocks } from './verify-blocks.ts';
-import { checkHashesGiven, type MapPage, touchedBlocks } from './version-map.ts';
+import { checkHashesGiven, type MapPage, PAGE_BYTES, touchedBlocks } from './version-map.ts';
 import type { ListedChanges } from './version-object.ts';
 import type { DamagedMap, VersionReader } from './version-reader.ts';
 
@@ -62,6 +62,7 @@ export async function commitVersion(
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
   checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
 
+  boundRuns(list.runs);
   const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
   if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);
   await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports);
@@ -75,6 +76,27 @@ export async function commitVersion(
   // What it brought may be what other versions lack.
   if (await catalogue.versions.anyDamaged()) await recountDamage(catalogue);
   return { isNew: true, summary };
+}
+
+/**
+ * Most runs that a commit lays in one page: sixteen times what a device makes of fine blocks of 1 KiB. A page is opened whole by every
+ * read of a byte in it.
+ */
+const MAX_PAGE_RUNS = 16_384;
+
+/** A Failure `malformed` where a page would be in more pieces than any device makes. */
+function boundRuns(runs: ChangeList['runs']): void {
+  let page = -1;
+  let count = 0;
+  for (const { at } of runs) {
+    const here = Math.floor(at / PAGE_BYTES);
+    count = here === page ? count + 1 : 1;
+    page = here;
+    if (count <= MAX_PAGE_RUNS) continue;
+    throw new Failure('malformed', `More than ${MAX_PAGE_RUNS} runs lie in 1 MiB of the version.`, {
+      detail: { limit: MAX_PAGE_RUNS },
+    });
+  }
 }
 
 /** A list that came as an upload. */
@@ -128,11 +150,14 @@ async function assertWhole(
   }
 }
 
-/** The runs with each pack's row for its id. Failures: `packs_missing` names all unknown, `malformed` a run past a pack's end. */
+/** Most packs that `packs_missing` names, which a device reads in an answer of 1 MiB; it is told of the others when it has sent these. */
+const MOST_MISSING = 10_000;
+
+/** The runs with each pack's row for its id. Failures: `packs_missing` names those unknown, `malformed` a run past a pack's end. */
 async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Promise<ChangeList['runs']> {
   const ids = [...new Set(list.runs.map((run) => run.pack))];
-  const known = await catalogue.packs.known(ids);
-  const missing = ids.filter((id) => !known.has(id));
+  const known = await catalogue.packs.known(ids, MOST_MISSING);
+  const missing = ids.filter((id) => !known.has(id)).slice(0, MOST_MISSING);
   if (missing.length > 0) {
     throw new Failure('packs_missing', `${missing.length} packs of this commit are not here.`, {
       detail: { missing },

@@ -4,6 +4,7 @@ import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
 import { collectSoon } from '../../shared/collect-soon.ts';
 import { type Extent, slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import { BoundedCache } from '../bounded-cache.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import type { PackRow } from '../catalogue/pack-rows.ts';
 import { lostBlocks } from '../healing/damage.ts';
@@ -47,6 +48,9 @@ export class VersionReader {
   /** Rows of packs seen so far: they change only where a lost one comes back. */
   readonly #rows = new Map<string, PackRow>();
   readonly #ahead = new ReadAhead(BLOCKS_AHEAD);
+  /** By the hashes that end them: what has the same hash says the same. */
+  readonly #maps = new BoundedCache<PageEntry[]>(MAPS_KEPT, (entries) => entries.length);
+  readonly #pages = new BoundedCache<MapPage>(PAGES_KEPT, (page) => page.extents.length + PAGE_BLOCKS);
 
   constructor(catalogue: DeviceCatalogue, packs: PackReader) {
     this.#catalogue = catalogue;
@@ -56,14 +60,21 @@ export class VersionReader {
   /** The pages asked for, each checked against the root its version has for it, in the order asked. */
   async pages(entries: readonly PageEntry[]): Promise<MapPage[]> {
     const stored = await this.#catalogue.pages.get(entries.map((entry) => entry.row));
-    return entries.map(({ row, root }) => {
+    const pages: MapPage[] = [];
+    for (const { row, root } of entries) {
       const bytes = stored.get(row);
-      const page = bytes && decodePage(bytes, sha256);
+      const page = bytes && (await this.#pages.get(endOf(bytes), async () => decodePage(bytes, sha256)));
       if (!page || !sameBytes(pageRoot(page, sha256), root)) {
         throw new Failure('pack_damaged', 'A part of the map of a version is missing or another one.');
       }
-      return page;
-    });
+      pages.push(page);
+    }
+    return pages;
+  }
+
+  /** As openMap(), which of a version that is read piece by piece is done once. */
+  open(map: StoredMap): Promise<PageEntry[]> {
+    return this.#maps.get(`${map.root} ${map.size} ${endOf(map.pages)}`, async () => openMap(map));
   }
 
   /** Fills `into` with the bytes that `extents` name, in order. Nothing is compared here. */
@@ -126,7 +137,7 @@ export class VersionReader {
     if (lost.size === 0 || from >= to) return;
     const first = Math.floor(from / COARSE);
     const last = Math.floor((to - 1) / COARSE);
-    const entries = openMap(map);
+    const entries = await this.open(map);
     for (let index = Math.floor(first / PAGE_BLOCKS); index <= Math.floor(last / PAGE_BLOCKS); index++) {
       const [page] = await this.pages([entries[index]!]);
       for (const block of lostBlocks(page!, lost)) {
@@ -156,7 +167,7 @@ export class VersionReader {
 
   /** What reads the coarse blocks `first` (inclusive) to `end` (exclusive) of a version, one after another. */
   async *#blocks(map: StoredMap, first: number, end: number): AsyncGenerator<() => Promise<Uint8Array>> {
-    const entries = openMap(map);
+    const entries = await this.open(map);
     let page: MapPage | undefined;
     for (let block = first; block < end; block++) {
       const index = block % PAGE_BLOCKS;
@@ -178,6 +189,16 @@ export class VersionReader {
     }
     return bytes;
   }
+}
+
+/** Pages of opened maps that are kept for a device, at some 100 bytes each: of 64 GiB. */
+const MAPS_KEPT = 65_536;
+/** Extents of pages that are kept for a device, at some 100 bytes each. */
+const PAGES_KEPT = 32_768;
+
+/** The hash that ends a page or a list of pages (page-codec.ts). */
+function endOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.subarray(Math.max(0, bytes.length - 32))).toString('latin1');
 }
 
 const PAGES_AT_ONCE = 64;
