@@ -8,7 +8,7 @@ const LOOK_MS = 10_000;
 const LIMIT_MS = 200;
 const RESOLUTION_MS = 20;
 
-export interface LoopDelay {
+interface LoopDelay {
   /** Milliseconds in the last whole look: of 99 of 100 measurements at most, and of all. */
   readonly p99: number;
   readonly max: number;
