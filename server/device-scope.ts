@@ -16,8 +16,9 @@ import type { FrameScratch } from './pack/frame-scratch.ts';
 import { PackReader } from './pack/pack-reader.ts';
 import type { ReceiptSigner } from './receipt-key.ts';
 import type { Room } from './room.ts';
+import { StoredBytes } from './stored-bytes.ts';
 import { Turns } from './turns.ts';
-import { type AdmissionPorts, admit, dropIdle } from './upload/admission.ts';
+import { type AdmissionPorts, admit, admitVersion, dropIdle } from './upload/admission.ts';
 import { ChangeLists } from './upload/change-lists.ts';
 import { DurableStore } from './upload/durable-store.ts';
 import { UploadFinisher } from './upload/finish-upload.ts';
@@ -117,9 +118,11 @@ export class DeviceScopes {
       },
       turns: this.#turns,
     });
+    const stored = new StoredBytes(catalogue, vault);
     const admission: AdmissionPorts = {
       catalogue,
       room: this.#ports.room,
+      stored,
       limits: this.#ports.limits,
       staging,
       isWriting: (id) => store.isWriting(id),
@@ -142,7 +145,15 @@ export class DeviceScopes {
       device,
       catalogue,
       reader,
-      commits: { ...accept, lists, packs: this.#packs, reader, checked: this.#checked },
+      commits: {
+        ...accept,
+        lists,
+        packs: this.#packs,
+        reader,
+        checked: this.#checked,
+        admit: (bytes) => admitVersion(admission, bytes),
+        stored,
+      },
       turns: this.#turns,
       store,
       tus: tusServer({ store, locker, finisher }, capabilities, tusErrors),

@@ -11,7 +11,7 @@ export const MAX_METADATA_BYTES = 12_288;
 export const MAX_QUERY_BYTES = 131_072;
 
 export interface Limits {
-  /** Most bytes that a device's packs, its change lists and its uploads under way may take on the disk. */
+  /** Most bytes that a device's packs, its change lists, its uploads under way and all that its versions take may have on the disk. */
   readonly quotaBytes: number;
   /** Most unfinished uploads of a device. Its oldest idle one makes room for a new one. */
   readonly openUploads: number;

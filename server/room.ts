@@ -16,6 +16,12 @@ export class Room {
     this.#vault = vault;
   }
 
+  /** Whether the reserve is left on each disk when `bytes` more are written: for what follows an upload that was let in. */
+  async keepsReserve(bytes: number): Promise<boolean> {
+    const { bavail, bsize } = await statfs(this.#directory);
+    return Math.min(bavail * bsize, await this.#vault.freeBytes()) >= RESERVE_BYTES + bytes;
+  }
+
   /**
    * Whether there is room for an upload of `bytes` besides the reserve. Whatever is smaller than the largest pack needs as much as that
    * one, so that a server that is ready takes every pack, and one that is not takes none.

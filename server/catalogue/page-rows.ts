@@ -1,5 +1,6 @@
 // A device's map pages: the parts that versions are put together from. Written once, shared by versions; what they say stays.
 import type { Insertable, Kysely } from 'kysely';
+import { sql } from './query-builder.ts';
 import type { Schema } from './schema.ts';
 
 const AT_ONCE = 200;
@@ -49,6 +50,16 @@ export class PageRows {
     }
     if (some.length > 0) await this.#insert(some);
     return first;
+  }
+
+  /** Bytes of all of them. */
+  async bytes(): Promise<number> {
+    const { sum } = await this.#db
+      .selectFrom('map_pages')
+      .select(sql<number | null>`sum(length(bytes) + 32)`.as('sum'))
+      .where('device', '=', this.#device)
+      .executeTakeFirstOrThrow();
+    return Number(sum ?? 0);
   }
 
   /** Pages in the order of their rows, from the one after row `after` on. */

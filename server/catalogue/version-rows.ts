@@ -1,6 +1,7 @@
 // A device's versions and their receipts: a version is here only with its receipt, and what is here is restorable.
 import type { Kysely, Selectable } from 'kysely';
 import type { Receipt } from '../../shared/receipt.ts';
+import { sql } from './query-builder.ts';
 import type { Schema } from './schema.ts';
 
 export type VersionRow = Omit<Selectable<Schema['versions']>, 'device' | 'damaged'>;
@@ -25,6 +26,16 @@ export class VersionRows {
       .where('device', '=', this.#device)
       .where('id', '=', id)
       .executeTakeFirst();
+  }
+
+  /** Bytes of the maps of all of them, and of their rows, which have a kilobyte with receipt and indexes. */
+  async bytes(): Promise<number> {
+    const { sum } = await this.#db
+      .selectFrom('versions')
+      .select(sql<number | null>`sum(length(pages) + 1024)`.as('sum'))
+      .where('device', '=', this.#device)
+      .executeTakeFirstOrThrow();
+    return Number(sum ?? 0);
   }
 
   /** Maps in the order of their sequence, from the one after `sequence` on. */

@@ -6,6 +6,7 @@ import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { codeOf } from '../disk-failure.ts';
 import type { Limits } from '../limits.ts';
 import type { Room } from '../room.ts';
+import type { StoredBytes } from '../stored-bytes.ts';
 import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
 
 /** An unfinished upload on which nothing happened for so long gives way to a new one. */
@@ -14,6 +15,7 @@ const IDLE_MS = 3_600_000;
 export interface AdmissionPorts {
   readonly catalogue: DeviceCatalogue;
   readonly room: Room;
+  readonly stored: StoredBytes;
   readonly limits: Limits;
   /** Where the device's uploads lie. */
   readonly staging: string;
@@ -37,18 +39,33 @@ export async function admit(
   if (open.count >= limits.openUploads && !(await dropIdle(ports, IDLE_MS, 1))) {
     throw new Failure('too_many', `This device has ${open.count} unfinished uploads already.`);
   }
-  if (Number.isFinite(limits.quotaBytes)) {
-    const used = (await catalogue.packs.bytes()) + (await catalogue.changeLists.bytes()) + open.bytes;
-    if (used + bytes > limits.quotaBytes) {
-      throw new Failure('quota_full', 'This device has no room left on the server.', {
-        detail: { used, quota: limits.quotaBytes },
-      });
-    }
-  }
+  await assertInQuota(ports, bytes);
   if (!(await room.has(bytes))) {
     throw new Failure('server_full', 'The server has no room for this upload.');
   }
   return plan;
+}
+
+/** A Failure `quota_full` where `bytes` more are too many: packs, change lists, uploads under way and all that versions take are counted. */
+async function assertInQuota({ catalogue, limits, stored }: AdmissionPorts, bytes: number): Promise<void> {
+  if (!Number.isFinite(limits.quotaBytes)) return;
+  const open = await catalogue.uploads.openSum();
+  const used =
+    (await catalogue.packs.bytes()) +
+    (await catalogue.changeLists.bytes()) +
+    open.bytes +
+    (await stored.bytes());
+  if (used + bytes <= limits.quotaBytes) return;
+  throw new Failure('quota_full', 'This device has no room left on the server.', {
+    detail: { used, quota: limits.quotaBytes },
+  });
+}
+
+/** Whether a version that takes `bytes` may be stored: Failures `quota_full`, `server_full`. In a turn of the device. */
+export async function admitVersion(ports: AdmissionPorts, bytes: number): Promise<void> {
+  await assertInQuota(ports, bytes);
+  if (!(await ports.room.keepsReserve(bytes)))
+    throw new Failure('server_full', 'The server has no room for this version.');
 }
 
 /**

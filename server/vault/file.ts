@@ -158,6 +158,16 @@ export class FileVault implements Vault {
     }
   }
 
+  async versionBytes(device: string): Promise<number> {
+    const directory = join(this.#root, device, 'versions');
+    let bytes = 0;
+    for (const name of await namesIn(directory)) {
+      const file = await stat(join(directory, name)).catch(() => undefined);
+      bytes += file?.size ?? 0;
+    }
+    return bytes;
+  }
+
   async devices(): Promise<string[]> {
     return (await namesIn(this.#root)).filter((name) => DEVICE_NAME.test(name)).sort();
   }

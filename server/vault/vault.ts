@@ -63,6 +63,9 @@ export interface Vault {
   /** The names of a device's versions, `sequence-id`, in order of sequence. */
   versions(device: string): Promise<readonly { readonly sequence: number; readonly id: string }[]>;
 
+  /** Bytes of all that putVersion stored for a device. */
+  versionBytes(device: string): Promise<number>;
+
   /** What putVersion stored. A Failure `not_found` where there is none. */
   readVersion(device: string, sequence: number, id: string): Promise<Uint8Array>;
 

@@ -6,6 +6,7 @@ import type { CommitRequest, CommittedVersion, VersionSummary } from '../../shar
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { recountDamage, recountWhereDue } from '../healing/damage.ts';
 import { sha256, startSha256 } from '../sha256.ts';
+import { bytesOfVersion, type StoredBytes } from '../stored-bytes.ts';
 import type { ChangeLists } from '../upload/change-lists.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
 import { layChanges } from './lay-changes.ts';
@@ -18,6 +19,9 @@ import type { DamagedMap, VersionReader } from './version-reader.ts';
 
 export interface CommitPorts extends AcceptPorts, VerifyPorts {
   readonly lists: Pick<ChangeLists, 'read' | 'drop'>;
+  /** Decides, by throwing a Failure, whether a version that takes so many bytes may be stored. */
+  readonly admit: (bytes: number) => Promise<void>;
+  readonly stored: Pick<StoredBytes, 'add'>;
 }
 
 export interface CommitResult {
@@ -29,7 +33,7 @@ export interface CommitResult {
 /**
  * Commits version `id`. Idempotent: the same commit again gets the same receipt. One at a time for a device: the caller
  * sees to that. Failures: `change_list_unknown`, `version_conflict`, `base_unknown`, `packs_missing` (detail.missing), `malformed`,
- * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`.
+ * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`, `quota_full`, `server_full`.
  */
 export async function commitVersion(
   ports: CommitPorts,
@@ -70,8 +74,11 @@ export async function commitVersion(
   if (!sameBytes(root, fromHex(body.root))) {
     throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');
   }
+  const cost = bytesOfVersion(pages, bytes.length);
+  await ports.admit(cost);
   const source: ListedChanges = { changes: inline ?? base64Of(bytes), changeList };
   const summary = await acceptVersion(ports, { id, commit, bodyHash, source, pages });
+  ports.stored.add(cost);
   if (changeList !== undefined) await dropLater(ports, changeList);
   // What it brought may be what other versions lack.
   if (await catalogue.versions.anyDamaged()) await recountDamage(catalogue);
