@@ -118,7 +118,8 @@ export class VersionReader {
     for (let at = 0; at < entries.length; at += PAGES_AT_ONCE) {
       for (const page of await this.pages(entries.slice(at, at + PAGES_AT_ONCE))) {
         const blocks = lost.size > 0 ? lostBlocks(page, lost) : [];
-        const hashes = blocks.length > 0 ? page.hashes.slice() : page.hashes;
+        // A copy, which slice() of a Buffer is not: the page stays in the cache.
+        const hashes = blocks.length > 0 ? new Uint8Array(page.hashes) : page.hashes;
         for (const block of blocks) hashes.fill(0, 32 * block, 32 * block + 32);
         yield hashes;
       }
