@@ -165,6 +165,7 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .option('--token <token>', 'enrolment token; better in MAILFERRY_TOKEN, where no process list shows it')
       .option('--name <name>', 'what the operator sees')
       .option('--ca-file <file>', 'certificate authorities (PEM) to trust beside those of the system')
+      .option('--allow-http', 'take an address that is not encrypted (http) and is not of this machine')
       .option('--renew', 'a new credential for the device that is enrolled, by a token made for it'),
     async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
   );

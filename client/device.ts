@@ -6,6 +6,7 @@ import { isStateDamage } from './device-failure.ts';
 import type { BlockHashes } from './fingerprint/block-hashes.ts';
 import { blockHashes } from './fingerprint/block-hashes.ts';
 import { HttpClient } from './http/http-client.ts';
+import { assertEnrolledAddress, clearTextWarning } from './http/plain-http.ts';
 import { ServerClient } from './http/server-client.ts';
 import type { Way } from './http/way.ts';
 import { Line } from './line/line.ts';
@@ -89,6 +90,9 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
   const { paths, surroundings, progress, quota, way } = options;
   keepHeapSmall();
   const identity = await loadIdentity(paths);
+  assertEnrolledAddress(identity);
+  const warning = clearTextWarning(identity.server);
+  if (warning !== null) progress.say(warning);
   const unlock = lockState(paths);
   const closing: (() => void)[] = [unlock];
   let damaged = false;

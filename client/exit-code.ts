@@ -19,6 +19,7 @@ export const EXIT = {
 const BY_CODE: Partial<Record<FailureCode, number>> = {
   usage: EXIT.usage,
   settings_invalid: EXIT.usage,
+  http_refused: EXIT.usage,
   not_enrolled: EXIT.notEnrolled,
   state_locked: EXIT.locked,
   unauthorized: EXIT.refused,
@@ -26,6 +27,7 @@ const BY_CODE: Partial<Record<FailureCode, number>> = {
   unreachable: EXIT.unreachable,
   tls_untrusted: EXIT.unreachable,
   tls_failed: EXIT.unreachable,
+  answer_refused: EXIT.unreachable,
   stalled: EXIT.unreachable,
   busy: EXIT.unreachable,
   too_many: EXIT.unreachable,

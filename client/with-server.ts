@@ -2,6 +2,7 @@
 import { asFailure } from '../shared/failure.ts';
 import type { Context } from './cli.ts';
 import { HttpClient } from './http/http-client.ts';
+import { assertEnrolledAddress } from './http/plain-http.ts';
 import { ServerClient } from './http/server-client.ts';
 import { openWay, type WaySettings } from './open-way.ts';
 import { loadSettings } from './settings/load-settings.ts';
@@ -17,6 +18,7 @@ export async function withServer<T>(
   keepHeapSmall();
   const { machine, paths } = context;
   const identity = await loadIdentity(paths);
+  assertEnrolledAddress(identity);
   const http = new HttpClient({
     way: await openWay(machine, settings ?? (await settingsHere(context)), identity),
   });

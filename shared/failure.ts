@@ -59,6 +59,14 @@ export const FAILURES = {
     retry: 'later',
     hint: 'Check the address, and the TLS settings of the server or of the proxy in front of it.',
   },
+  answer_refused: {
+    retry: 'later',
+    hint: 'Check what answers at the address of the server, such as a proxy or a page to log in; nothing was sent elsewhere.',
+  },
+  http_refused: {
+    retry: 'never',
+    hint: 'Use an https address, or say --allow-http (the setting allowHttp) where nobody can listen.',
+  },
   stalled: { retry: 'now', hint: 'The connection was silent; it is opened again.' },
   offset_differs: { retry: 'now', hint: 'Ask for the offset of the upload and go on from there.' },
   upload_gone: { retry: 'now', hint: 'The server forgot this upload; the pack starts over.' },

@@ -104,3 +104,41 @@ export function readReceipt(
   }
   return statement.data;
 }
+
+/** What a server says of a version, with the receipt that has to say the same. */
+export interface ReceiptedVersion {
+  readonly id: string;
+  readonly sequence: number;
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string | null;
+  readonly root: string;
+  readonly complete: boolean;
+  readonly receivedAt: string;
+  readonly receipt: Receipt;
+}
+
+/**
+ * The statement of the receipt of `version`, where `verify` accepts its signature and it says of `device` and of this version what the
+ * server says. A Failure `receipt_invalid` otherwise: nothing that an answer says counts before this was called.
+ */
+export function receiptOf(
+  version: ReceiptedVersion,
+  device: string,
+  verify: (statement: string, signature: string) => boolean,
+): ReceiptStatement {
+  const statement = readReceipt(version.receipt, verify);
+  const isOfVersion =
+    statement.device === device &&
+    statement.version === version.id &&
+    statement.sequence === version.sequence &&
+    statement.path === version.path &&
+    statement.size === version.size &&
+    statement.sha256 === (version.sha256 ?? '') &&
+    statement.root === version.root &&
+    statement.complete === version.complete &&
+    statement.committedAt === version.receivedAt;
+  if (!isOfVersion)
+    throw new Failure('receipt_invalid', `The server's receipt for ${version.id} is of something else.`);
+  return statement;
+}

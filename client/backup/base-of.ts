@@ -1,7 +1,5 @@
 // What the server holds of a source: from the fingerprint on this disk, or, where that is gone, from the server.
-import { Failure } from '../../shared/failure.ts';
-import type { VersionSummary } from '../../shared/protocol.ts';
-import { readReceipt } from '../../shared/receipt.ts';
+import { receiptOf } from '../../shared/receipt.ts';
 import { suspectReason } from '../../shared/suspect.ts';
 import type { Device } from '../device.ts';
 import { receiptVerifier } from '../healing/receipts-held.ts';
@@ -21,7 +19,7 @@ export async function baseOf(device: Device, source: Source): Promise<Base | nul
     return null;
   }
   const { id: version, size, root, complete } = newest;
-  assertSigned(device, newest);
+  receiptOf(newest, device.identity.device, receiptVerifier(device.identity.receiptKey));
   const { file, fingerprint } = await fetchFingerprint(device, newest);
   const base = { version, size, root, complete, file, fingerprint };
   sources.promote(source.id, base, null, null);
@@ -31,18 +29,4 @@ export async function baseOf(device: Device, source: Source): Promise<Base | nul
   if (complete) sources.judged(source.id, suspect, suspect === null ? good : null);
   progress.say(`The server already holds a version of ${source.path}; only what differs is sent.`);
   return base;
-}
-
-/** A Failure `receipt_invalid` where the receipt of a version is not the server's, or of something else. */
-function assertSigned({ identity }: Device, version: VersionSummary): void {
-  const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
-  const { id, size, root } = version;
-  if (
-    statement.device === identity.device &&
-    statement.version === id &&
-    statement.size === size &&
-    statement.root === root
-  )
-    return;
-  throw new Failure('receipt_invalid', `The server's receipt for ${id} is of something else.`);
 }

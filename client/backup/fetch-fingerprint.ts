@@ -110,6 +110,12 @@ class Fetch {
     const headers: Record<string, string> =
       from > 0 ? { range: `bytes=${from}-`, 'if-range': this.#tag } : {};
     const response = await server.fingerprint(this.#version.id, { signal: stop, headers });
+    try {
+      assertHashes(response, from, this.#total);
+    } catch (error) {
+      response.body.destroy();
+      throw error;
+    }
     const tag = response.headers.etag;
     if (tag !== undefined) this.isWhole = tag === `"${this.#version.root}"`;
     if (tag !== undefined) this.#tag = tag;
@@ -136,6 +142,21 @@ class Fetch {
       this.done += bytesWritten;
     }
   }
+}
+
+/**
+ * Failure `answer_refused` where an answer is not of `total` bytes of hashes: a page to log in, or a range that was not asked for. The
+ * whole is no such failure where a part was asked for, since the server may have lost something meanwhile.
+ */
+function assertHashes({ status, headers }: HttpResponse, from: number, total: number): void {
+  const isBytes = /^application\/octet-stream\b/i.test(headers['content-type'] ?? 'application/octet-stream');
+  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(headers['content-range'] ?? '');
+  const fits =
+    status === 206
+      ? Number(range?.[1] ?? -1) === from && [String(total), '*'].includes(range?.[2] ?? '')
+      : status === 200 && Number(headers['content-length'] ?? total) === total;
+  if (isBytes && fits) return;
+  throw new Failure('answer_refused', `What answered ${status} did not send the fingerprint of the version.`);
 }
 
 /** Whether an answer begins where what is here ends; otherwise it is the whole. */

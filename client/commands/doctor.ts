@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
 import { type ToldSource, toldSources } from '../backup/told-sources.ts';
 import type { Context } from '../cli.ts';
+import { encryptionFinding } from '../doctor/encryption-check.ts';
 import { type Finding, findingLine } from '../doctor/finding.ts';
 import { protectionFindings } from '../doctor/protection-check.ts';
 import { serverFindings } from '../doctor/server-check.ts';
@@ -77,7 +78,11 @@ async function identityFindings(
 ): Promise<readonly Finding[]> {
   return guarded('device', async () => {
     const identity = await loadIdentity(paths);
-    return serverFindings(identity, await openWay(machine, settings, identity), now);
+    const encryption = encryptionFinding(identity);
+    // Nothing is sent to an address that no command would use.
+    if (encryption?.state === 'failed') return [encryption];
+    const way = await openWay(machine, settings, identity);
+    return [...(encryption ? [encryption] : []), ...(await serverFindings(identity, way, now))];
   });
 }
 

@@ -10,6 +10,7 @@ import { deviceFailure } from '../device-failure.ts';
 import { makeDirectory, removeAllThatCanBe } from '../durable-file.ts';
 import { EXIT } from '../exit-code.ts';
 import { HttpClient } from '../http/http-client.ts';
+import { assertEncrypted, assertEnrolledAddress, clearTextWarning } from '../http/plain-http.ts';
 import { ServerClient } from '../http/server-client.ts';
 import type { Way } from '../http/way.ts';
 import { openWay, type WaySettings } from '../open-way.ts';
@@ -31,13 +32,14 @@ export interface EnrollOptions {
   readonly name?: string;
   readonly renew?: boolean;
   readonly caFile?: string;
+  readonly allowHttp?: boolean;
 }
 
 /**
  * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
  * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
  * `state_unusable` where a device is enrolled already or its state can't be kept, `staging_full` where there is no room for it,
- * `not_enrolled` where none is to be renewed, `token_refused`, those of the network; all that any of these leaves on this machine is
+ * `not_enrolled` where none is to be renewed, `http_refused` where the address is not encrypted and nobody said that it is meant, `token_refused`, those of the network; all that any of these leaves on this machine is
  * the folder of the state. Where the line breaks after the server answered, the token is spent and another one is needed.
  */
 export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
@@ -45,8 +47,9 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
     server: options.server,
     enrolmentToken: options.token,
     caFile: options.caFile === undefined ? undefined : resolve(context.machine.cwd, options.caFile),
+    allowHttp: options.allowHttp,
   });
-  const { server, enrolmentToken: token } = settings;
+  const { server, enrolmentToken: token, allowHttp } = settings;
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
   if (options.renew) {
     if (options.server !== undefined || options.name !== undefined)
@@ -55,7 +58,9 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
   }
   if (!server)
     throw new Failure('usage', 'No server was given, by --server, in MAILFERRY_SERVER or in the settings.');
+  assertEncrypted(server, allowHttp);
   return become(context, {
+    allowHttp,
     server: server.replace(/\/+$/, ''),
     token,
     name: options.name,
@@ -69,13 +74,14 @@ interface Becoming {
   readonly token: string;
   readonly name: string | undefined;
   readonly way: Way;
+  readonly allowHttp: boolean;
   /** What the command line names, to be kept. */
   readonly caFile: string | undefined;
 }
 
 async function become(
   { machine, terminal, paths }: Context,
-  { server, token, name, way, caFile }: Becoming,
+  { server, token, name, way, caFile, allowHttp }: Becoming,
 ): Promise<number> {
   if (await isReadable(paths)) {
     throw new Failure(
@@ -92,7 +98,9 @@ async function become(
   if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
   newDatabase(paths.db, now, renewed ? null : { server, codecs });
   const kept = caFile === undefined ? {} : { caFile };
-  await saveIdentity(paths, { server, device, credential, receiptKey, secret, ...kept });
+  await saveIdentity(paths, { server, device, credential, receiptKey, secret, allowHttp, ...kept });
+  const warning = clearTextWarning(server);
+  if (warning !== null) terminal.say(warning);
   terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
   return EXIT.ok;
 }
@@ -105,6 +113,7 @@ async function renew(
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
   const way = await openWay(machine, settings, identity);
+  assertEnrolledAddress(identity);
   await keepable(paths, () => saveIdentity(paths, identity));
   const { answer } = await spend(way, { server, token, name: 'renewed', device });
   // A server that does not know what was asked for would have made a new device of it.

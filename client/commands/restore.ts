@@ -45,9 +45,10 @@ export async function restore(context: Context, words: string[], options: Restor
   if ((word === undefined) === (options.kind === undefined))
     throw new Failure('usage', 'Say what to restore: either a path, or --kind.');
   const { surroundings } = machine;
-  return withServer(context, async (server) => {
+  return withServer(context, async (server, identity) => {
     const restoring = {
       server,
+      identity,
       progress: terminal,
       stop: surroundings.stop,
       chance: surroundings.chance,
@@ -100,10 +101,18 @@ export async function restore(context: Context, words: string[], options: Restor
       terminal.result(textOf(result, options), { ...result, dryRun: true });
       return EXIT.ok;
     }
-    const { bytes, sha256 } = await restoreVersion(restoring, version, { to, overwrite });
+    const { bytes, sha256, statedSha256 } = await restoreVersion(restoring, version, { to, overwrite });
+    const stated = statedSha256 === null ? {} : { statedSha256 };
     terminal.result(
       `${resolve(to)}: ${bytesText(bytes)} of version ${version.id}, verified\n  sha256 ${sha256}`,
-      { path: resolve(to), version: version.id, bytes, sha256, ...(suspect === null ? {} : { suspect }) },
+      {
+        path: resolve(to),
+        version: version.id,
+        bytes,
+        sha256,
+        ...stated,
+        ...(suspect === null ? {} : { suspect }),
+      },
     );
     return EXIT.ok;
   });

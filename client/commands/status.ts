@@ -8,6 +8,7 @@ import { type Telling, toldSources } from '../backup/told-sources.ts';
 import { lastSearch, searchLine, unreadLine } from '../backup/unread.ts';
 import type { Context } from '../cli.ts';
 import { EXIT } from '../exit-code.ts';
+import { clearTextWarning } from '../http/plain-http.ts';
 import { clockTold } from '../line/clock-told.ts';
 import { DEFAULTS } from '../settings/defaults.ts';
 import { loadSettings } from '../settings/load-settings.ts';
@@ -57,10 +58,12 @@ export async function status(context: Context): Promise<number> {
       const { queue, sources } = await localState(paths.db, { settings, machine, now: machine.now() });
       const search = await lastSearch(paths);
       const { unread } = search;
+      const warning = clearTextWarning(identity.server);
       const clock = clockTold(server.clockAheadMs);
       const lines = [
         `server: ${identity.server} ${reachable ? 'answers' : asleep}`,
         ...(failure === null ? [] : [`  ${printable(`${failure.message} ${failure.hint}`)}`]),
+        ...(warning === null ? [] : [warning]),
         ...(clock === null ? [] : [clock]),
         `queue: ${queue.packs} packs, ${bytesText(queue.bytes)}`,
         searchLine(search, machine.now()),
@@ -75,6 +78,7 @@ export async function status(context: Context): Promise<number> {
         server: {
           url: identity.server,
           reachable,
+          ...(warning === null ? {} : { encrypted: false }),
           ...(failure === null
             ? {}
             : { code: failure.code, message: failure.message, hint: failure.hint, ...failure.detail }),

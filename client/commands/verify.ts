@@ -1,16 +1,17 @@
 // mailferry verify: fetches versions back without writing them, and compares every byte with what their receipts say.
 
-import { createHash } from 'node:crypto';
 import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
 import { printable } from '../../shared/printable.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
-import { readReceipt } from '../../shared/receipt.ts';
+import { receiptOf } from '../../shared/receipt.ts';
 import type { Context } from '../cli.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
 import { receiptVerifier } from '../healing/receipts-held.ts';
 import type { VersionsAsked } from '../http/server-client.ts';
+import { ContentSum, type Sums } from '../restoring/content-sum.ts';
 import { type Fetching, fetchContent } from '../restoring/fetch-content.ts';
 import { findVersion } from '../restoring/find-version.ts';
+import { statedSentence } from '../restoring/restore.ts';
 import { type NamesHere, namesOf } from '../restoring/source-name.ts';
 import type { Terminal } from '../terminal.ts';
 import { withServer } from '../with-server.ts';
@@ -31,6 +32,7 @@ const UNANSWERED: ReadonlySet<FailureCode> = new Set([
   'tls_untrusted',
   'tls_failed',
   'stalled',
+  'answer_refused',
   'busy',
   'too_many',
   'unauthorized',
@@ -41,6 +43,14 @@ interface Failed {
   readonly version: string;
   readonly code: FailureCode;
   readonly message: string;
+}
+
+/** A version whose bytes are what the server proved, and whose device stated another SHA-256 of the whole. */
+interface Misstated {
+  readonly path: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly statedSha256: string;
 }
 
 export async function verify(
@@ -54,19 +64,27 @@ export async function verify(
     const context = { server, progress: terminal, stop, chance };
     const here = { server, platform: machine.platform, db: state.db };
     const failed: Failed[] = [];
+    const misstated: Misstated[] = [];
     let good = 0;
     try {
       for await (const version of chosen(words[0], all, here)) {
         try {
-          const statement = readReceipt(version.receipt, receiptVerifier(identity.receiptKey));
-          const sha256 = await contentDigest(context, version);
-          if (sha256 !== version.sha256 || sha256 !== statement.sha256) {
+          const statement = receiptOf(version, identity.device, receiptVerifier(identity.receiptKey));
+          const { root, sha256 } = await contentSums(context, version);
+          if (root !== statement.root) {
             throw new Failure(
               'restore_differs',
               `Version ${version.id} of ${version.path} is not what its receipt says.`,
             );
           }
           good++;
+          if (sha256 !== statement.sha256)
+            misstated.push({
+              path: version.path,
+              version: version.id,
+              sha256,
+              statedSha256: statement.sha256,
+            });
         } catch (error) {
           if (stop.aborted) return EXIT.stopped;
           const { code, message } = asFailure(error);
@@ -79,30 +97,37 @@ export async function verify(
       if (stop.aborted) return EXIT.stopped;
       if (good + failed.length === 0) throw error;
       // The rest of a long list did not come: what was found before it counts all the same.
-      return report(terminal, { verified: good, failed, cutOff: asFailure(error) });
+      return report(terminal, { verified: good, failed, misstated, cutOff: asFailure(error) });
     }
-    return report(terminal, { verified: good, failed, cutOff: null });
+    return report(terminal, { verified: good, failed, misstated, cutOff: null });
   });
 }
 
 interface Outcome {
   readonly verified: number;
   readonly failed: readonly Failed[];
+  readonly misstated: readonly Misstated[];
   /** Why the list of versions did not come to its end. */
   readonly cutOff: Failure | null;
 }
 
 /** Tells what was verified, what is damaged, and what was not looked at; the exit code. */
-function report(terminal: Terminal, { verified, failed, cutOff }: Outcome): number {
+function report(terminal: Terminal, { verified, failed, misstated, cutOff }: Outcome): number {
   const lines = failed.map(({ path, version, code, message }) =>
     printable(`${DAMAGE.has(code) ? 'damaged' : 'not verified'}: ${path}, version ${version}: ${message}`),
   );
+  for (const { path, statedSha256 } of misstated) lines.push(printable(statedSentence(path, statedSha256)));
   if (cutOff) lines.push(printable(cutOff.message));
   const count = `verified: ${verified} of ${verified + failed.length} versions restore byte for byte`;
   const isWhole = cutOff === null && !failed.some(({ code }) => UNANSWERED.has(code));
   lines.push(isWhole ? count : `${count}; the others were not looked at`);
   const error = cutOff ? { error: { code: cutOff.code, message: cutOff.message } } : {};
-  terminal.result(lines.join('\n'), { verified, failed, ...error });
+  terminal.result(lines.join('\n'), {
+    verified,
+    failed,
+    ...(misstated.length === 0 ? {} : { misstated }),
+    ...error,
+  });
   // What is lost weighs more than what could not be looked at.
   const worst = failed.find(({ code }) => DAMAGE.has(code)) ?? cutOff ?? failed.at(-1);
   return worst ? exitCode(worst.code) : EXIT.ok;
@@ -138,13 +163,13 @@ async function* queriesOf(names: AsyncIterable<readonly string[]>): AsyncGenerat
   for await (const same of names) yield same.map((path) => ({ path }));
 }
 
-async function contentDigest(context: Fetching, version: VersionSummary): Promise<string> {
-  const hash = createHash('sha256');
+async function contentSums(context: Fetching, version: VersionSummary): Promise<Sums> {
+  const sum = new ContentSum();
   await fetchContent(context, version, {
     phase: 'verify',
     from: 0,
     patience: PATIENCE,
-    take: async (bytes) => void hash.update(bytes),
+    take: async (bytes) => sum.update(bytes),
   });
-  return hash.digest('hex');
+  return sum.finish();
 }

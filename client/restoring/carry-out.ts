@@ -1,11 +1,11 @@
 // Carries a plan of a restore out: files to their places, each whole and verified, what is replaced kept aside.
 
-import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { constants, copyFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory, syncDirectory, syncFile } from '../durable-file.ts';
+import { ContentSum } from './content-sum.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
 import type { Placement, There } from './plan.ts';
 import { publish } from './publish.ts';
@@ -17,6 +17,8 @@ export interface Restored {
   readonly version: string;
   readonly bytes: number;
   readonly sha256: string;
+  /** What the device stated where it is another SHA-256 than that of the bytes, which the server proved; absent: the same. */
+  readonly statedSha256?: string;
   /** Where what was there before is now; null: nothing was. */
   readonly kept: string | null;
 }
@@ -26,16 +28,15 @@ export async function lookAtPlace(to: string, version: VersionSummary): Promise<
   const there = await stat(to).catch((error) => error as NodeJS.ErrnoException);
   // Nothing but that it is not there says so: a folder above it may be a file, or not be ours to look into.
   if (there instanceof Error) return there.code === 'ENOENT' ? 'nothing' : 'other';
-  if (!there.isFile() || there.size !== version.size || version.sha256 === null) return 'other';
-  const hash = createHash('sha256');
+  if (!there.isFile() || there.size !== version.size) return 'other';
+  const sum = new ContentSum();
   try {
-    for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 }))
-      hash.update(bytes as Buffer);
+    for await (const bytes of createReadStream(to, { highWaterMark: 1_048_576 })) sum.update(bytes as Buffer);
   } catch {
     // A program holds it open, or it is not ours to read: what is in use is not what is restored.
     return 'other';
   }
-  return hash.digest('hex') === version.sha256 ? 'same' : 'other';
+  return sum.finish().root === version.root ? 'same' : 'other';
 }
 
 /** A placement that writes. */
@@ -51,11 +52,12 @@ export async function carryOut(
   keepIn: string,
 ): Promise<Restored> {
   await makeDirectory(dirname(to));
-  const { part, target, bytes, sha256 } = await fetchVersion(context, version, to);
+  const { part, target, bytes, sha256, statedSha256 } = await fetchVersion(context, version, to);
   const overwrite = action === 'replace';
   const kept = overwrite ? await keepAside(to, keepIn) : null;
   await publish(part, target, overwrite);
-  return { path: version.path, to, version: version.id, bytes, sha256, kept };
+  const stated = statedSha256 === null ? {} : { statedSha256 };
+  return { path: version.path, to, version: version.id, bytes, sha256, ...stated, kept };
 }
 
 /** Copies a file, durably, to a new name in `folder`, which is made; the copy's path. `name`: what it is called there. */

@@ -3,6 +3,7 @@ import { collectSoon } from '../../shared/collect-soon.ts';
 import { asFailure, Failure, type FailureCode } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { ROUTES } from '../../shared/routes.ts';
+import type { HttpResponse } from '../http/http-client.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import { pause } from '../pause.ts';
 import type { Progress } from '../progress.ts';
@@ -33,28 +34,60 @@ const CHUNK_BYTES = 1_048_576;
 const TARGET_CODES: ReadonlySet<FailureCode> = new Set(['target_full', 'target_unwritable']);
 
 /**
- * Hands the bytes of `version` to `fetch.take`, all of them when it resolves. Failures: those of `take`, those of the server that
+ * Hands the bytes of `version` to `fetch.take`, all of them when it resolves, with how many answers brought some. Failures: those of `take`, those of the server that
  * asking again does not mend, and, after `patience`, that of the line.
  */
-export async function fetchContent(context: Fetching, version: VersionSummary, fetch: Fetch): Promise<void> {
+export async function fetchContent(
+  context: Fetching,
+  version: VersionSummary,
+  fetch: Fetch,
+): Promise<number> {
   let done = fetch.from;
+  let answers = 0;
   for (let attempts = 0; done < version.size; ) {
     const before = done;
     try {
       done = await fetchSome(context, version, { ...fetch, from: done });
       // An answer without bytes is no progress, and asking again at once would never end.
       if (done === before) throw new Failure('unreachable', `Nothing of ${version.path} came back.`);
+      answers++;
     } catch (error) {
       const failure = asFailure(error);
       done = Number(failure.detail.done ?? done);
       // What the server has lost does not come back by asking again.
       if (failure.retry === 'never' || failure.code === 'pack_damaged' || context.stop.aborted) throw failure;
+      if (done > before) answers++;
       attempts = done > before ? 0 : attempts + 1;
       if (attempts > fetch.patience) throw failure;
       if (attempts === 1) context.progress.say(`${failure.message} ${failure.hint}`);
       await pause(attempts === 0 ? 0 : backoffMs(attempts - 1, context.chance()), context.stop);
     }
   }
+  return answers;
+}
+
+/**
+ * Whether an answer is the content of `version`, from byte `from` on where its status is 206, from the first on where it is 200.
+ * Failures: `restore_differs` where the server names another content, `answer_refused` where what answers is not the server: a page to
+ * log in is no progress, however often it comes.
+ */
+function assertContent({ status, headers }: HttpResponse, version: VersionSummary, from: number): void {
+  const { size, id, root, path } = version;
+  // A proxy that compresses makes a tag weak, and one that keeps copies may leave it out.
+  const tag = headers.etag?.replace(/^W\//, '');
+  if (/^"[0-9a-f]{64}"$/.test(tag ?? '') && tag !== `"${root}"`)
+    throw new Failure(
+      'restore_differs',
+      `The server has another content for version ${id} than its receipt names.`,
+    );
+  const isBytes = /^application\/octet-stream\b/i.test(headers['content-type'] ?? 'application/octet-stream');
+  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers['content-range'] ?? '');
+  const fits =
+    status === 206
+      ? Number(range?.[1] ?? -1) === from && [String(size), '*'].includes(range?.[3] ?? '')
+      : status === 200 && Number(headers['content-length'] ?? size) === size;
+  if (isBytes && fits) return;
+  throw new Failure('answer_refused', `What answered ${status} for ${path} did not send its bytes.`);
 }
 
 /** One request's worth; where it ended. Throws with `detail.done` where it broke. */
@@ -65,14 +98,15 @@ async function fetchSome(
 ): Promise<number> {
   const headers = from > 0 ? { range: `bytes=${from}-`, 'if-range': `"${version.root}"` } : {};
   const response = await server.request('GET', ROUTES.content(version.id), { headers, signal: stop });
-  if (from > 0 && response.status !== 206) {
+  try {
+    assertContent(response, version, from);
+  } catch (error) {
     response.body.destroy();
-    throw new Failure(
-      'restore_differs',
-      `The server does not go on with version ${version.id} where it was cut.`,
-    );
+    throw error;
   }
   let done = from;
+  // What is on the way knows no ranges, and brings all of it again.
+  let known = response.status === 200 ? from : 0;
   const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   let buffered = 0;
   const flush = async () => {
@@ -82,7 +116,9 @@ async function fetchSome(
     progress.report({ phase, path: version.path, done, total: version.size });
   };
   try {
-    for await (const bytes of response.body as AsyncIterable<Buffer>) {
+    for await (const all of response.body as AsyncIterable<Buffer>) {
+      const bytes = all.subarray(Math.min(known, all.length));
+      known -= all.length - bytes.length;
       if (done + buffered + bytes.length > version.size)
         throw new Failure('restore_differs', `The server sent more than version ${version.id} holds.`);
       for (let at = 0; at < bytes.length; ) {
@@ -92,7 +128,7 @@ async function fetchSome(
         if (buffered === CHUNK_BYTES) await flush();
       }
       // What came over the line is in the buffer, and its own memory free.
-      collectSoon(bytes.length);
+      collectSoon(all.length);
     }
   } catch (cause) {
     if (cause instanceof Failure && TARGET_CODES.has(cause.code)) throw cause;

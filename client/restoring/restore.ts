@@ -1,18 +1,23 @@
 // Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
-import { createHash, type Hash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { chmod, chown, type FileHandle, lstat, open, rm, stat, utimes } from 'node:fs/promises';
 import { platform } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { FileRights, VersionSummary } from '../../shared/protocol.ts';
+import { receiptOf } from '../../shared/receipt.ts';
 import { isDiskFull } from '../device-failure.ts';
+import { receiptVerifier } from '../healing/receipts-held.ts';
+import type { Identity } from '../state/state-directory.ts';
+import { ContentSum, type Sums } from './content-sum.ts';
 import { type Fetching, fetchContent } from './fetch-content.ts';
 import { cutName } from './file-name.ts';
 import { publish } from './publish.ts';
 import { writtenRuns } from './sparse.ts';
 
 export interface Restore extends Fetching {
+  /** Whose versions these are, and the key of the server that it was enrolled with: no receipt of another counts. */
+  readonly identity: Pick<Identity, 'device' | 'receiptKey'>;
   /** False: files get no owner and no permissions but those of a new file that only who restores can read. */
   readonly rights?: boolean;
 }
@@ -27,27 +32,34 @@ export interface Fetched {
   readonly part: string;
   readonly target: string;
   readonly bytes: number;
+  /** Of what is in the file. */
   readonly sha256: string;
+  /** What the device stated when it took the version, where that is not the SHA-256 of what the server proved; else null. */
+  readonly statedSha256: string | null;
 }
+
+/** The outcome of the restore of one version to one file. */
+export type RestoredFile = Pick<Fetched, 'bytes' | 'sha256' | 'statedSha256'>;
 
 /**
  * Restores `version` to the file `to`. Goes on with what an earlier, cut restore of the same version left beside it, and retries
  * for as long as the line is down. Failures: `target_exists` (unless `overwrite`), `target_refused` where a folder is there,
- * `target_full`, `target_unwritable`, `program_running` where a program holds what is there, `restore_differs`, and the server's.
- * Nothing is ever seen under the name `to` but the whole, verified file, with the version's time of last writing.
+ * `target_full`, `target_unwritable`, `program_running` where a program holds what is there, `receipt_invalid` where the receipt is not
+ * one of the server that the device knows for this version, `restore_differs` where the bytes do not lead to the root that the receipt
+ * names, and the server's. Nothing is ever seen under the name `to` but the whole, verified file, with the version's time of last writing.
  */
 export async function restoreVersion(
   context: Restore,
   version: VersionSummary,
   { to, overwrite }: { to: string; overwrite: boolean },
-): Promise<{ bytes: number; sha256: string }> {
+): Promise<RestoredFile> {
   const there = await lstat(to).catch(() => null);
   if (await isFolder(to))
     throw new Failure('target_refused', `${resolve(to)} is a folder; name the file that is to be made.`);
   if (there && !overwrite) throw new Failure('target_exists', `${resolve(to)} exists already.`);
-  const { part, target, bytes, sha256 } = await fetchVersion(context, version, to);
+  const { part, target, bytes, sha256, statedSha256 } = await fetchVersion(context, version, to);
   await publish(part, target, overwrite);
-  return { bytes, sha256 };
+  return { bytes, sha256, statedSha256 };
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -60,11 +72,17 @@ async function isFolder(path: string): Promise<boolean> {
 /** The first half of restoreVersion(): the whole, verified file lies beside `to`, and what is there is not touched. */
 export async function fetchVersion(context: Restore, version: VersionSummary, to: string): Promise<Fetched> {
   const target = resolve(to);
+  // Before anything is written: its size bounds what is written, and its root decides.
+  const stated = receiptOf(version, context.identity.device, receiptVerifier(context.identity.receiptKey));
+  if (!stated.complete)
+    throw new Failure('receipt_invalid', `The receipt for ${version.id} is of a part of ${version.path}.`);
   const part = partPath(target, version.id);
   const sha256 = await fetchVerified(context, version, part);
   await setTime(part, Date.parse(version.mtime));
   if (version.rights && context.rights !== false) await setRights(part, version.rights);
-  return { part, target, bytes: version.size, sha256 };
+  const statedSha256 = sha256 === stated.sha256 ? null : stated.sha256;
+  if (statedSha256 !== null) context.progress.say(statedSentence(version.path, statedSha256));
+  return { part, target, bytes: version.size, sha256, statedSha256 };
 }
 
 /** Sets the time of last writing: `mtime` in ms since 1970, also before. */
@@ -90,42 +108,59 @@ async function setRights(part: string, { mode, uid, gid }: FileRights): Promise<
   }
 }
 
-/** Fetches the rest; what an earlier process left may be damaged, so one mismatch means one more try from nothing. */
-async function fetchVerified(context: Restore, version: VersionSummary, part: string): Promise<string> {
+/** What is said where the root is right and the SHA-256 that the device stated is not. */
+export function statedSentence(path: string, stated: string): string {
+  return `${path} came back as the server proved it, block by block, but the device that took it stated another SHA-256 of the whole (${stated}): tell the operator.`;
+}
+
+/**
+ * Fetches the rest. What an earlier process left may be damaged, and what several answers brought may not be of one server, so that one
+ * mismatch means one more try from nothing.
+ */
+async function fetchVerified(
+  context: Restore,
+  version: VersionSummary,
+  part: string,
+  isLast = false,
+): Promise<string> {
   // A second name of a file that is in its place already: a restore was killed just then, and the file is in use since.
   if (existsSync(part) && (await stat(part)).nlink > 1) await rm(part);
   const continued = existsSync(part);
-  const sha256 = await fetchAll(context, version, part);
-  if (sha256 === version.sha256) return sha256;
+  const { root, sha256, answers } = await fetchAll(context, version, part);
+  if (root === version.root) return sha256;
   await rm(part, { force: true });
-  if (continued) return fetchVerified(context, version, part);
+  if (!isLast && (continued || answers > 1)) return fetchVerified(context, version, part, true);
   throw new Failure(
     'restore_differs',
     `The bytes of ${version.path} that came back are not those of version ${version.id}.`,
   );
 }
 
-async function fetchAll(context: Restore, version: VersionSummary, part: string): Promise<string> {
-  const hash = createHash('sha256');
-  const done = await hashExisting(part, version.size, hash);
+async function fetchAll(
+  context: Restore,
+  version: VersionSummary,
+  part: string,
+): Promise<Sums & { answers: number }> {
+  const sum = new ContentSum();
+  const done = await addExisting(part, version.size, sum);
   const written = writeFailure(part);
   const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600).catch(written);
   try {
     await file.truncate(done).catch(written);
-    await fetchContent(context, version, {
+    const answers = await fetchContent(context, version, {
       phase: 'restore',
       from: done,
       patience: Number.POSITIVE_INFINITY,
       take: async (bytes, at) => {
         await writeSparsely(file, bytes, at).catch(written);
-        hash.update(bytes);
+        sum.update(bytes);
       },
     });
     await file.sync().catch(written);
+    return { ...sum.finish(), answers };
   } finally {
     await file.close();
   }
-  return hash.digest('hex');
 }
 
 /** Writes `bytes` at position `at`, long runs of zeros as holes; the file is as long as it would be with them. */
@@ -142,12 +177,12 @@ async function writeSparsely(file: FileHandle, bytes: Buffer, at: number): Promi
 }
 
 /** Adds up what is there already; returns how many bytes of it are of use. */
-async function hashExisting(part: string, size: number, hash: Hash): Promise<number> {
+async function addExisting(part: string, size: number, sum: ContentSum): Promise<number> {
   const there = existsSync(part) ? (await stat(part)).size : 0;
   const use = Math.min(there, size);
   if (use === 0) return 0;
   for await (const bytes of createReadStream(part, { end: use - 1, highWaterMark: 1_048_576 }))
-    hash.update(bytes as Buffer);
+    sum.update(bytes as Buffer);
   return use;
 }
 

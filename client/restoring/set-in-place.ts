@@ -59,6 +59,7 @@ export async function carryOutSet(
     version: version.id,
     bytes: fetched[at]!.bytes,
     sha256: fetched[at]!.sha256,
+    ...(fetched[at]!.statedSha256 === null ? {} : { statedSha256: fetched[at]!.statedSha256 }),
     kept: kept.get(moved.get(to) ?? '') ?? null,
   }));
   return { restored, kept: [...kept.values()] };

@@ -4,6 +4,7 @@ import type { Values } from './settings.ts';
 
 /** A look at a locked store costs a snapshot: hence the minimum. */
 export const DEFAULTS = {
+  allowHttp: false,
   everyMinutes: 15,
   minimumMinutes: 5,
   snapshot: 'require',

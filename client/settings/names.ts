@@ -13,6 +13,7 @@ export const NAMES: Readonly<
 > = {
   server: { environment: 'MAILFERRY_SERVER', policy: 'Server', kind: 'text' },
   enrolmentToken: { environment: 'MAILFERRY_TOKEN', policy: 'EnrolmentToken', kind: 'text' },
+  allowHttp: { environment: 'MAILFERRY_ALLOW_HTTP', policy: 'AllowHttp', kind: 'yes-no' },
   everyMinutes: { environment: 'MAILFERRY_EVERY_MINUTES', policy: 'EveryMinutes', kind: 'number' },
   minimumMinutes: { environment: 'MAILFERRY_MINIMUM_MINUTES', policy: 'MinimumMinutes', kind: 'number' },
   snapshot: { environment: 'MAILFERRY_SNAPSHOT', policy: 'Snapshot', kind: 'text' },

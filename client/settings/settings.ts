@@ -15,6 +15,8 @@ const shape = {
   server: z.url({ protocol: /^https?$/, error: `must be ${address}` }),
   /** With `server`: enrols by itself when the agent starts. A secret. */
   enrolmentToken: z.string().min(1, 'must not be empty'),
+  /** A server whose address is not encrypted may be enrolled with. */
+  allowHttp: z.boolean('must be true or false'),
   everyMinutes: z.int(minutes(1)).min(1, minutes(1)).max(MINUTES_A_DAY, minutes(1)),
   minimumMinutes: z.int(minutes(0)).min(0, minutes(0)).max(MINUTES_A_DAY, minutes(0)),
   snapshot: z.enum(['require', 'prefer', 'never', 'vss', 'btrfs', 'live'], {

@@ -85,6 +85,8 @@ export interface Identity {
   readonly secret: string;
   /** The file of certificate authorities that it was enrolled with; of use where no setting names one. */
   readonly caFile?: string;
+  /** Whether an address that is not encrypted was meant; absent where 0.1 enrolled, which did not ask. */
+  readonly allowHttp?: boolean;
 }
 
 export async function saveIdentity(paths: StatePaths, identity: Identity): Promise<void> {

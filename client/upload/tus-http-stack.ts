@@ -4,6 +4,7 @@ import type { Failure } from '../../shared/failure.ts';
 import { INTERIM_HEADER } from '../../shared/routes.ts';
 import { isOurs } from '../http/failure-of-answer.ts';
 import { type HttpClient, type HttpRequest, type HttpResponse, readText } from '../http/http-client.ts';
+import { assertOfServer } from '../http/same-server.ts';
 import type { LearntSize } from './learnt-size.ts';
 import { isBody } from './staged-file.ts';
 
@@ -23,6 +24,8 @@ interface StackOptions {
   readonly interim: boolean;
   /** A request that relied on that broke. */
   readonly doubtInterim: () => void;
+  /** The address of the enrolled server: nothing is sent to another. */
+  readonly server: string;
   readonly onWritten: UploadProgress;
   /** Ends every request of this stack. */
   readonly signal: AbortSignal;
@@ -75,6 +78,7 @@ class StackRequest implements TusRequest {
   setProgressHandler(): void {}
 
   async send(body: unknown): Promise<TusResponse> {
+    assertOfServer(this.#options.server, this.#url);
     const slice = isBody(body) ? body : undefined;
     const { interim, onWritten } = this.#options;
     const asked = slice !== undefined && interim;

@@ -4,6 +4,7 @@ import { Failure } from '../../shared/failure.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import { failureOf } from '../http/failure-of-answer.ts';
 import type { HttpClient } from '../http/http-client.ts';
+import { assertOfServer, isOfServer } from '../http/same-server.ts';
 import type { ServerClient } from '../http/server-client.ts';
 import type { QueuedPack } from '../state/queue-rows.ts';
 import { type LearntSize, learntSize } from './learnt-size.ts';
@@ -35,6 +36,9 @@ export async function uploadPack(upload: PackUpload): Promise<void> {
   const size = learntSize(http, server.url('/'));
   const interim = await http.interim.carries(server.url(''), server.headers);
   let { pack } = upload;
+  // Kept by a program that did not look, or changed since: it is made anew.
+  if (pack.url && !isOfServer(server.url(''), server.url(pack.url)))
+    throw new Failure('upload_gone', `The address of an upload is not below ${server.url('')}.`);
   const onUrl = (url: string): void => {
     upload.onUrl(url);
     pack = { id: pack.id, url };
@@ -97,13 +101,14 @@ class Run {
         metadata: { kind: kind ?? 'pack', id: pack.id },
         fileReader,
         httpStack: tusHttpStack(http, {
+          server: server.url(''),
           size: this.#size,
           interim: this.#interim,
           doubtInterim,
           onWritten,
           signal,
         }),
-        urlStorage: queueUrlStorage(pack, (url) => onUrl(server.routeOf(url)), reject),
+        urlStorage: queueUrlStorage(pack, (url) => onUrl(ownRoute(server, url)), reject),
         fingerprint: async () => pack.id,
         storeFingerprintForResuming: pack.url === null,
         chunkSize: this.requestBytes,
@@ -121,6 +126,12 @@ class Run {
       tus.start();
     });
   }
+}
+
+/** What is kept of the URL that the server gave. Failure `answer_refused` where it is not the server's own. */
+function ownRoute(server: ServerClient, url: string): string {
+  assertOfServer(server.url(ROUTES.uploads), url);
+  return server.routeOf(url);
 }
 
 /** What an error of tus-js-client means to us. */

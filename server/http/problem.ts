@@ -38,6 +38,8 @@ export const STATUS: Record<FailureCode, number> = {
   unreachable: 500,
   tls_untrusted: 500,
   tls_failed: 500,
+  answer_refused: 500,
+  http_refused: 500,
   stalled: 500,
   source_missing: 500,
   source_unreadable: 500,

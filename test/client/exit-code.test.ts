@@ -34,6 +34,8 @@ test.each([
   ['unreachable', 13],
   ['tls_untrusted', 13],
   ['tls_failed', 13],
+  ['answer_refused', 13],
+  ['http_refused', 2],
   ['stalled', 13],
   ['busy', 13],
   ['restore_differs', 1],

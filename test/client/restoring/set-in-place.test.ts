@@ -1,11 +1,11 @@
 // A set in place of an older database: cut, stopped and failing at every point, and the older one is as it was until all is there.
-import { createHash } from 'node:crypto';
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path, { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type KindRestore, restoreKind } from '../../../client/restoring/restore-kind.ts';
 import type { VersionSummary } from '../../../shared/protocol.ts';
+import { SIGNED_FOR, signedVersion } from '../../support/client/signed-version.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const NEW = {
@@ -35,23 +35,23 @@ beforeEach(() => {
   asked = [];
 });
 
-const versionOf = (name: keyof typeof NEW): VersionSummary => ({
-  id: `0199a0e0-7b1c-4000-8000-00000000000${Object.keys(NEW).indexOf(name)}`,
-  sequence: 1,
-  path: join(home, name),
-  kind: 'mail-client',
-  size: NEW[name].length,
-  mtime: '2026-11-24T08:00:00.000Z',
-  takenAt: '2026-11-24T08:00:00.000Z',
-  receivedAt: '2026-11-24T08:00:00.000Z',
-  sha256: createHash('sha256').update(NEW[name]).digest('hex'),
-  root: '0'.repeat(64),
-  complete: true,
-  snapshot: 'vss',
-  health: 'not-a-store',
-  healthNotes: [],
-  receipt: { statement: '{}', signature: '' },
-});
+const versionOf = (name: keyof typeof NEW): VersionSummary =>
+  signedVersion(
+    {
+      id: `0199a0e0-7b1c-4000-8000-00000000000${Object.keys(NEW).indexOf(name)}`,
+      sequence: 1,
+      path: join(home, name),
+      kind: 'mail-client',
+      mtime: '2026-11-24T08:00:00.000Z',
+      takenAt: '2026-11-24T08:00:00.000Z',
+      receivedAt: '2026-11-24T08:00:00.000Z',
+      complete: true,
+      snapshot: 'vss',
+      health: 'not-a-store',
+      healthNotes: [],
+    },
+    Buffer.from(NEW[name]),
+  );
 
 interface Chances {
   /** What a server answers that is not well. */
@@ -70,7 +70,10 @@ function restoreSet({ answer, onSay, stop, processes, dryRun = false }: Chances 
     const from = Number(/\d+/.exec(headers.range ?? '0'));
     asked.push(`${name} ${from}`);
     const body = answer?.(name) ?? Readable.from([Buffer.from(NEW[name].slice(from))]);
-    return { status: from > 0 ? 206 : 200, headers: {}, body };
+    const range = `bytes ${from}-${NEW[name].length - 1}/${NEW[name].length}`;
+    return from > 0
+      ? { status: 206, headers: { 'content-range': range }, body }
+      : { status: 200, headers: {}, body };
   };
   const say = (sentence: string) => {
     said.push(sentence);
@@ -79,6 +82,7 @@ function restoreSet({ answer, onSay, stop, processes, dryRun = false }: Chances 
   const user = { name: 'jan', sid: null, key: null, home, roaming: home, local: home, documents: home };
   const context = {
     server: { request },
+    identity: SIGNED_FOR,
     progress: { say, report: () => {}, clear: () => {} },
     stop: (stop ?? new AbortController()).signal,
     chance: () => 0,

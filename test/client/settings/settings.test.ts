@@ -51,6 +51,7 @@ test.each([
   [{ paths: 'C:\\mail' }, 'paths must be a list of paths'],
   [{ paths: [''] }, 'paths.0 must not hold an empty path'],
   [{ caches: 'yes' }, 'caches must be true or false'],
+  [{ allowHttp: 'no' }, 'allowHttp must be true or false'],
   [{ exclude: '*.ost' }, 'exclude must be a list of patterns'],
   [{ exclude: [''] }, 'exclude.0 must not hold an empty pattern'],
   [{ protectedDays: 0 }, 'protectedDays must be a whole number of days from 1 to 3650'],
