@@ -19,6 +19,7 @@ export const FAILURES = {
   },
   blocks_differ: { retry: 'now', hint: 'The blocks named are sent whole with the next backup.' },
   root_differs: { retry: 'now', hint: 'The fingerprint is fetched from the server again.' },
+  packs_lost: { retry: 'later', hint: 'The server lost packs just now; it is asked again.' },
   packs_missing: { retry: 'now', hint: 'Send the packs named, then commit again.' },
   change_list_unknown: { retry: 'now', hint: 'Send the change list again, then commit again.' },
   change_list_refused: { retry: 'now', hint: 'The change list is made again, and sent again.' },

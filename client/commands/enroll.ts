@@ -101,7 +101,11 @@ async function become(
   await saveIdentity(paths, { server, device, credential, receiptKey, secret, allowHttp, ...kept });
   const warning = clearTextWarning(server);
   if (warning !== null) terminal.say(warning);
-  terminal.result(`Enrolled as ${device} with ${server}.`, { device, server });
+  terminal.result(`Enrolled as ${device} with ${server}.`, {
+    device,
+    server,
+    ...(warning === null ? {} : { encrypted: false }),
+  });
   return EXIT.ok;
 }
 

@@ -24,6 +24,8 @@ const STATES = {
   contained: 'was damaged; it was moved aside, and the device is asked for its bytes',
   lost: 'is lost; the device is asked for its bytes with its next backup',
   healed: 'is whole again',
+  unreadable:
+    "is as it was taken, but this program can't unfold it: verify with the version of Node and of Mailferry that the server runs with",
 } as const;
 
 const OBJECT_STATES = {

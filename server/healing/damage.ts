@@ -15,8 +15,26 @@ const READ_BYTES = 1_048_576;
 /** Rows read from the catalogue at a time. */
 const AT_ONCE = 200;
 
-/** Whether a stored pack is, byte for byte, what its id says; every byte is read. */
+/** Whether a stored pack is, byte for byte, what its id says; every byte is read. Also where this program can't unfold it. */
 export async function isWhole(vault: Vault, device: string, pack: PackRow): Promise<boolean> {
+  return (await stateOf(vault, device, pack)) !== 'damaged';
+}
+
+/**
+ * What a stored pack is, by every byte of it. `unreadable`: it is what its id says, so that nothing of it is damaged, but this program
+ * does not unfold it, since the runtime lacks its codec or a newer server wrote it.
+ */
+export async function stateOf(
+  vault: Vault,
+  device: string,
+  pack: PackRow,
+): Promise<'whole' | 'unreadable' | 'damaged'> {
+  if (await unfolds(vault, device, pack)) return 'whole';
+  return pack.kind === 'pack' && (await hasItsHash(vault, device, pack)) ? 'unreadable' : 'damaged';
+}
+
+/** Whether a pack unfolds to what its index says, or a raw one has the hash that is its id. */
+async function unfolds(vault: Vault, device: string, pack: PackRow): Promise<boolean> {
   try {
     if (pack.kind === 'pack') {
       await checkPack(
@@ -26,32 +44,48 @@ export async function isWhole(vault: Vault, device: string, pack: PackRow): Prom
       );
       return true;
     }
-    const hash = startSha256();
-    const buffer = new Uint8Array(Math.min(READ_BYTES, pack.stored));
+    return await hasItsHash(vault, device, pack);
+  } catch (error) {
+    if (isDamage(error)) return false;
+    throw error;
+  }
+}
+
+async function hasItsHash(vault: Vault, device: string, pack: PackRow): Promise<boolean> {
+  const hash = startSha256();
+  const buffer = new Uint8Array(Math.min(READ_BYTES, pack.stored));
+  try {
     for (let at = 0; at < pack.stored; at += READ_BYTES) {
       const piece = buffer.subarray(0, Math.min(READ_BYTES, pack.stored - at));
       await vault.readPack(device, pack.id, at, piece);
       hash.update(piece);
     }
     if (pack.stored === 0 && !(await vault.hasPack(device, pack.id))) return false;
-    return toHex(hash.digest()) === pack.id;
   } catch (error) {
-    if (error instanceof Failure && (error.code === 'pack_damaged' || error.code === 'pack_refused'))
-      return false;
-    // A sector that can't be read is as lost as one that is wrong.
-    if ((error as NodeJS.ErrnoException).code === 'EIO') return false;
+    if (isDamage(error)) return false;
     throw error;
   }
+  return toHex(hash.digest()) === pack.id;
+}
+
+/** A sector that can't be read is as lost as one that is wrong. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof Failure) return error.code === 'pack_damaged' || error.code === 'pack_refused';
+  return (error as NodeJS.ErrnoException).code === 'EIO';
 }
 
 /**
  * Takes a pack that is not whole out of use: the file is moved aside, then its rows say that it is lost. From then on it can be sent
  * again. In this order, so that a crash in between leaves a pack that is missing, and found to be, and never a damaged one that
- * would be taken for what is sent again. Call recountDamage afterwards.
+ * would be taken for what is sent again. Both in one transaction, which is the turn of all processes that work on the catalogue: a commit
+ * of another one ends before it, or sees the loss. Call recountDamage afterwards.
  */
 export async function contain(vault: Vault, catalogue: DeviceCatalogue, id: string): Promise<void> {
-  await vault.setAside(catalogue.device, id);
-  await catalogue.packs.lose(id);
+  await catalogue.transaction(async (rows) => {
+    // First, since a transaction takes its turn with what it writes; nobody sees it before the end.
+    await rows.packs.lose(id);
+    await vault.setAside(catalogue.device, id);
+  });
 }
 
 /** The blocks of a page of a map that reach into a lost pack. */

@@ -17,7 +17,7 @@ import { sha256 } from '../sha256.ts';
 import { FileVault } from '../vault/file.ts';
 import type { Vault } from '../vault/vault.ts';
 import { openMap, VersionReader } from '../version/version-reader.ts';
-import { contain, isWhole, recountDamage, recountWhereDue } from './damage.ts';
+import { contain, recountDamage, recountWhereDue, stateOf } from './damage.ts';
 import { type DamagedObject, REBUILD, verifyObjects } from './verify-objects.ts';
 
 export interface VerifyOptions {
@@ -39,7 +39,8 @@ export interface VerifiedDevice {
   readonly versions: number;
   readonly damagedPacks: readonly {
     readonly id: string;
-    readonly state: 'damaged' | 'contained' | 'lost' | 'healed';
+    /** unreadable: as it was taken, but this program can't unfold it; nothing is done about it. */
+    readonly state: 'damaged' | 'contained' | 'lost' | 'healed' | 'unreadable';
   }[];
   /** Versions that lack blocks, as far as it is known at the end. */
   readonly damagedVersions: readonly {
@@ -133,7 +134,7 @@ async function verifyPacks(
   tell: (done: number, total: number) => void,
 ): Promise<StoredPacks> {
   const total = await rows.packs.bytes();
-  const damagedPacks: { id: string; state: 'damaged' | 'contained' | 'lost' | 'healed' }[] = [];
+  const damagedPacks: VerifiedDevice['damagedPacks'][number][] = [];
   let packs = 0;
   let bytes = 0;
   for (let after = 0; ; ) {
@@ -142,7 +143,9 @@ async function verifyPacks(
       after = pack.row;
       packs++;
       bytes += pack.stored;
-      const whole = (pack.lost === 0 || pack.stored > 0) && (await isWhole(vault, rows.device, pack));
+      const state = pack.lost === 0 || pack.stored > 0 ? await stateOf(vault, rows.device, pack) : 'damaged';
+      const whole = state !== 'damaged';
+      if (state === 'unreadable') damagedPacks.push({ id: pack.id, state });
       if (whole !== (pack.lost === 0)) {
         if (repair && whole) await rows.packs.add(pack);
         else if (repair) await contain(vault, rows, pack.id);

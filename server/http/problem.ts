@@ -13,6 +13,7 @@ export const STATUS: Record<FailureCode, number> = {
   upload_gone: 404,
   offset_differs: 409,
   packs_missing: 409,
+  packs_lost: 503,
   change_list_unknown: 409,
   base_unknown: 409,
   version_conflict: 409,

@@ -1,5 +1,6 @@
 // The last step of every version: place in the chain, receipt, version object on disk, and then, in one transaction, the rows.
 import { toHex } from '../../shared/byte-codec.ts';
+import { Failure } from '../../shared/failure.ts';
 import type { CommittedVersion, VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt } from '../../shared/receipt.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
@@ -21,6 +22,8 @@ export interface CheckedVersion {
   /** What the version object keeps besides the commit, so that the map can be made again from it. */
   readonly source: VersionSource;
   readonly pages: readonly NewPage[];
+  /** Rows of the packs that were lost already when the version was checked; its pages stand on none of them. */
+  readonly lostBefore?: ReadonlySet<number>;
   /** The upload that became this version; it is finished together with it. */
   readonly upload?: string;
 }
@@ -35,11 +38,13 @@ export interface AcceptPorts {
 /**
  * Makes a checked version durable and returns its summary with the receipt. One at a time for a device: the caller sees
  * to that. A crash before the end leaves at most a version object without a row; the same commit replaces it, and where
- * another takes its sequence, the `previous` of the receipt after it tells which of the two counts.
+ * another takes its sequence, the `previous` of the receipt after it tells which of the two counts. A Failure `packs_lost` where a pack
+ * that it may stand on was lost since it was checked, by another process too: it has to be checked again.
  */
 export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion): Promise<VersionSummary> {
   const { catalogue, vault, signer } = ports;
   const { commit, id } = version;
+  await assertNoneLost(catalogue, version);
   const last = await catalogue.versions.lastReceipt();
   const sequence = (last?.sequence ?? 0) + 1;
   const committedAt = new Date(ports.now()).toISOString();
@@ -58,15 +63,16 @@ export async function acceptVersion(ports: AcceptPorts, version: CheckedVersion)
   });
   const object = encodeVersion({ id, commit, source: version.source, receipt });
   await vault.putVersion(catalogue.device, sequence, id, object);
-  await recordVersion(catalogue, version, { sequence, committedAt, receipt });
+  await recordVersion(catalogue, version, { sequence, committedAt, receipt }, true);
   return summaryOf(version, { sequence, receivedAt: committedAt, receipt });
 }
 
-/** The rows of a version that has its receipt, all or none of them. */
+/** The rows of a version that has its receipt, all or none of them. `isChecked`: not where one of its packs was lost meanwhile. */
 export async function recordVersion(
   catalogue: DeviceCatalogue,
   version: CheckedVersion,
   { sequence, committedAt, receipt }: { sequence: number; committedAt: string; receipt: Receipt },
+  isChecked = false,
 ): Promise<void> {
   const { commit, id } = version;
   await catalogue.transaction(async (rows) => {
@@ -94,8 +100,26 @@ export async function recordVersion(
       },
       receipt,
     );
+    // After a write, by which the transaction has its turn: no other process loses a pack until it has ended.
+    if (isChecked) await assertNoneLost(rows, version);
     if (version.upload !== undefined) await rows.uploads.finish(version.upload);
   });
+}
+
+async function assertNoneLost(
+  { packs }: DeviceCatalogue,
+  { pages, lostBefore }: Pick<CheckedVersion, 'pages' | 'lostBefore'>,
+): Promise<void> {
+  const lost = (await packs.lost()).map(({ row }) => row);
+  if (lost.length === 0) return;
+  const names = new Set(lost.map(String));
+  const isInNew = pages.some(
+    (page) => 'page' in page && page.page.extents.some(({ pack }) => names.has(pack)),
+  );
+  // Which packs the pages of the base stand on was looked at when it was checked.
+  const isInBase = lostBefore !== undefined && lost.some((row) => !lostBefore.has(row));
+  if (isInNew || isInBase)
+    throw new Failure('packs_lost', 'A pack was lost while the version was checked; it is checked again.');
 }
 
 async function storePages(

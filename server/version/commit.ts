@@ -33,13 +33,26 @@ export interface CommitResult {
 /**
  * Commits version `id`. Idempotent: the same commit again gets the same receipt. One at a time for a device: the caller
  * sees to that. Failures: `change_list_unknown`, `version_conflict`, `base_unknown`, `packs_missing` (detail.missing), `malformed`,
- * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`, `quota_full`, `server_full`.
+ * `blocks_differ` (detail.blocks), `root_differs`, `pack_damaged`, `packs_lost`, `quota_full`, `server_full`.
  */
 export async function commitVersion(
   ports: CommitPorts,
   id: string,
   body: CommitRequest,
 ): Promise<CommitResult> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await commitOnce(ports, id, body);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== 'packs_lost' || tries === TRIES) throw error;
+    }
+  }
+}
+
+/** How often a commit is checked where packs are lost meanwhile: more would keep a device's turn while a vault falls apart. */
+const TRIES = 3;
+
+async function commitOnce(ports: CommitPorts, id: string, body: CommitRequest): Promise<CommitResult> {
   const { catalogue, reader, lists } = ports;
   const { changes: inline, changeList, ...commit } = body;
   const bodyHash = commitHash(body);
@@ -54,6 +67,7 @@ export async function commitVersion(
   if (body.complete && body.sha256 === null) {
     throw new Failure('malformed', 'A complete version states the SHA-256 of its bytes.');
   }
+  const lostBefore = new Set((await catalogue.packs.lost()).map(({ row }) => row));
   // A base counts as whole only by a count that came after the last loss of a pack.
   await recountWhereDue(catalogue);
   const base = body.base === null ? undefined : await catalogue.versions.map(body.base);
@@ -77,7 +91,7 @@ export async function commitVersion(
   const cost = bytesOfVersion(pages, bytes.length);
   await ports.admit(cost);
   const source: ListedChanges = { changes: inline ?? base64Of(bytes), changeList };
-  const summary = await acceptVersion(ports, { id, commit, bodyHash, source, pages });
+  const summary = await acceptVersion(ports, { id, commit, bodyHash, source, pages, lostBefore });
   ports.stored.add(cost);
   if (changeList !== undefined) await dropLater(ports, changeList);
   // What it brought may be what other versions lack.
