@@ -46,7 +46,8 @@ async function unfolds(vault: Vault, device: string, pack: PackRow): Promise<boo
     }
     return await hasItsHash(vault, device, pack);
   } catch (error) {
-    if (isDamage(error)) return false;
+    // A runtime that lacks a codec fails in its own way; the hash of the file says what that means. A failing disk says nothing of it.
+    if (isDamage(error) || !('syscall' in (error as object))) return false;
     throw error;
   }
 }
