@@ -1,5 +1,5 @@
 // The device's database: opened so that what is committed survives a power cut, brought to the newest schema, one owner.
-import { existsSync, renameSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, openSync, renameSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
 import { deviceFailure } from '../device-failure.ts';
@@ -20,6 +20,7 @@ export function openDeviceDb(path: string, options: { readonly?: boolean } = {})
     new Failure('state_unusable', `The device database ${path} can't be opened.`, { cause });
   let db: DeviceDb;
   try {
+    if (!options.readonly) keepFromOthers(path);
     db = new Database(path, { timeout: 5_000, readonly: options.readonly ?? false });
   } catch (cause) {
     throw unusable(cause);
@@ -36,6 +37,15 @@ export function openDeviceDb(path: string, options: { readonly?: boolean } = {})
     const failure = deviceFailure(cause);
     throw failure.code === 'internal' ? unusable(cause) : failure;
   }
+}
+
+/** Makes a database readable by its owner alone, before anything is in it; SQLite gives its journals the same rights. */
+function keepFromOthers(path: string): void {
+  if (process.platform === 'win32') return;
+  // Never opened where it is there: closing it would let go of the locks that SQLite holds on it in this process.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
+  for (const file of [path, `${path}-wal`, `${path}-shm`])
+    if (existsSync(file) && (statSync(file).mode & 0o077) !== 0) chmodSync(file, 0o600);
 }
 
 /** Puts a damaged database aside, so that a new one can take its place: nothing is deleted that somebody may want to look at. */

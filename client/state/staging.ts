@@ -1,6 +1,7 @@
 // Staging: sealed packs on this disk until the receipt of their backup, in a folder per backup; and fingerprints by version.
-import { readdir, rm, stat, statfs } from 'node:fs/promises';
+import { lstat, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
 import { makeDirectory, removeDurably, syncDirectory } from '../durable-file.ts';
 import { patientlyOrLeft } from '../patiently.ts';
 import type { StatePaths } from './state-directory.ts';
@@ -18,6 +19,22 @@ const PARTIAL = '.fetched';
 /** Such a file is kept for so long after its last byte, in milliseconds, whatever is backed up meanwhile. */
 const PARTIAL_LIFE_MS = 14 * 86_400_000;
 
+async function assertOurs(folder: string): Promise<void> {
+  const there = await lstat(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (there === null) return;
+  const us = process.geteuid?.();
+  const isOthers = us !== undefined && there.uid !== us;
+  if (there.isDirectory() && !isOthers) return;
+  const what = there.isSymbolicLink() ? 'leads elsewhere' : isOthers ? 'is of another user' : 'is no folder';
+  throw new Failure(
+    'state_unusable',
+    `${folder} ${what}, so that nothing is put or removed there; remove it.`,
+  );
+}
+
 export class Staging {
   readonly #paths: StatePaths;
 
@@ -25,7 +42,10 @@ export class Staging {
     this.#paths = paths;
   }
 
+  /** Failure `state_unusable` where somebody else put a link or a folder of theirs in our place: what is swept there would be theirs. */
   async prepare(): Promise<void> {
+    for (const folder of [this.#paths.staging, this.#paths.fingerprints, this.#paths.exports])
+      await assertOurs(folder);
     await makeDirectory(this.#paths.staging);
     await makeDirectory(this.#paths.fingerprints);
   }

@@ -1,4 +1,5 @@
 // Opens a SQLite database so that a commit survives a power cut, and proves it did; brings it to the newest shape.
+import { chmodSync, closeSync, existsSync, openSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { Failure } from '../../shared/failure.ts';
 import { codeOf } from '../disk-failure.ts';
@@ -10,8 +11,18 @@ const OLDEST_SQLITE = [3, 51, 3];
 /** Milliseconds that one process waits for another's write, such as `token create` beside a running server. */
 const BUSY_TIMEOUT_MS = 5_000;
 
+/** Makes a database readable by its owner alone; SQLite gives its journals the same rights. */
+function keepFromOthers(file: string): void {
+  if (process.platform === 'win32' || file === ':memory:') return;
+  // Never opened where it is there: closing it would let go of the locks that SQLite holds on it in this process.
+  if (!existsSync(file)) closeSync(openSync(file, 'a', 0o600));
+  for (const each of [file, `${file}-wal`, `${file}-shm`])
+    if (existsSync(each) && (statSync(each).mode & 0o077) !== 0) chmodSync(each, 0o600);
+}
+
 /** A connection with every setting that durability needs, checked after a read: better-sqlite3 defaults to less. */
 export function openSqlite(file: string): Database.Database {
+  keepFromOthers(file);
   const db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     db.pragma('journal_mode = WAL');
