@@ -63,6 +63,8 @@ export class HttpClient {
   readonly interim: InterimWays = new InterimWays((stallMs) => this.apart(stallMs));
   /** How many of the next requests use no connection again, by origin. */
   readonly #fresh = new Map<string, number>();
+  /** Where a connection that was used again gave an answer, and none broke since. */
+  readonly #reusable = new Set<string>();
   /** How often every connection was broken from here. */
   #closings = 0;
 
@@ -99,11 +101,13 @@ export class HttpClient {
     const use = { reused: false };
     const closings = this.#closings;
     try {
-      return await this.#send(request, fresh > 0, use);
+      const response = await this.#send(request, fresh > 0, use);
+      if (use.reused) this.#reusable.add(origin);
+      return response;
     } catch (error) {
       if (!use.reused || request.signal?.aborted || closings !== this.#closings) throw error;
-      // The connection, not the server: what takes no second request on one gets none for a while.
-      this.#fresh.set(origin, FRESH_REQUESTS);
+      // The connection, not the server: where none took a second request since the last break, none gets one for a while.
+      if (!this.#reusable.delete(origin)) this.#fresh.set(origin, FRESH_REQUESTS);
       if (!isReset(error) || !REPEATABLE.has(request.method)) throw error;
       return this.#send(request, true, use);
     }
@@ -134,6 +138,7 @@ export class HttpClient {
       if (body) await Promise.race([answered, sendBody(outgoing, body, request, watchdog)]);
       else outgoing.on('information', ({ headers }) => request.onInterim?.(headers)).end();
       const response = await answered;
+      use.reused = outgoing.reusedSocket;
       response.setTimeout(this.#stallMs, () => response.destroy(stalled(url)));
       return { status: response.statusCode ?? 0, headers: response.headers, body: response };
     } catch (error) {

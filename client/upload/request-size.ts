@@ -39,11 +39,11 @@ export function afterAnswer(size: RequestSize, bytes: number, ms: number): Reque
   return { ...steady, bytes: Math.floor(Math.min(next, size.most)) };
 }
 
-/** A request broke, or (`stalled`) was silent for too long: half as much, but less than LEAST only after two time-outs in a row. */
+/** A request broke, or (`stalled`) was silent for too long: LEAST next, and half of that only after two time-outs in a row. */
 export function afterBreak(size: RequestSize, stalled: boolean): RequestSize {
   const stalls = stalled ? size.stalls + 1 : size.stalls;
-  const floor = Math.min(size.bytes, stalls > 1 ? LEAST_SLOW : LEAST);
-  const bytes = Math.floor(Math.max(floor, size.bytes / 2));
+  const slow = Math.max(Math.min(size.bytes, LEAST_SLOW), Math.floor(size.bytes / 2));
+  const bytes = Math.min(LEAST, stalls > 1 ? slow : size.bytes);
   return { ...size, bytes, wait: ANSWERS_AFTER_BREAK, stalls };
 }
 

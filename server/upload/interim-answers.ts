@@ -114,6 +114,8 @@ export async function showInterim(_request: unknown, reply: FastifyReply): Promi
 /** Whether it could be sent. */
 function send(response: ServerResponse, offset: number): boolean {
   const { socket } = response;
+  // Who closes the connection after the answer (each HTTP/1.0 client, nginx as it comes) may take this for it and the rest for its body.
+  if (!response.shouldKeepAlive) return false;
   if (response.headersSent || !socket?.writable || socket.writableLength > MOST_UNREAD_BYTES) return false;
   // Node sends no 103 without a Link; this one is true and means nothing to anybody.
   response.writeEarlyHints({ link: `<${ROUTES.uploads}>; rel=up`, 'upload-offset': String(offset) });

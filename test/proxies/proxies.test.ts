@@ -29,6 +29,7 @@ const WAYS: [string, ProxyName, ((config: string) => string)?][] = [
     'nginx',
     (config) => config.replace(/.*proxy_http_version.*\n/, ''),
   ],
+  ['F2: nginx with HTTP/1.1 that closes', 'nginx', (config) => config.replace(/.*Connection "".*\n/, '')],
   ['F3: Caddy with two lines', 'caddy'],
   ['F3: HAProxy as documented', 'haproxy'],
   ['F3: Apache as documented', 'apache2'],
@@ -116,9 +117,9 @@ describe.each(WAYS)('%s', (name, proxy, edit) => {
     behind.line.set({});
     const { cuts } = behind.line.counted;
     expect(cuts).toBeGreaterThan(0);
-    expect((behind.line.counted.up - up - 30_100_000) / cuts, `${name}, by cut`).toBeLessThan(
-      1_048_576 + 400_000,
-    );
+    // The first cut may cost a buffering proxy a whole request, each later one 1 MiB; TLS and headers besides.
+    const again = behind.line.counted.up - up - 30_100_000;
+    expect(again, `${name}, ${cuts} cuts`).toBeLessThan(8_388_608 + cuts * (1_048_576 + 400_000));
 
     behind.line.set({ resetDownAfter: 9_000_000 });
     await behind.run('restore', store, '--to', join(root, 'restored'));

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { HttpClient } from '../../../client/http/http-client.ts';
@@ -149,3 +150,18 @@ describe('F3: a request that asks with the new header', () => {
     expect(offsets.length).toBeLessThanOrEqual(INTERIM_MOST);
   }, 30_000);
 });
+
+it.each(['HTTP/1.0', 'HTTP/1.1\r\nconnection: close'])(
+  'F2: a client of %s hears nothing before its answer',
+  async (version) => {
+    const { slow } = await slowServer();
+    const device = await slow.enrol();
+    const socket = connect(Number(new URL(slow.url).port), '127.0.0.1');
+    socket.write(
+      `GET /v1/interim ${version}\r\nhost: a\r\nauthorization: Bearer ${device.credential}\r\n\r\n`,
+    );
+    const answer = Buffer.concat(await socket.toArray()).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 204 /);
+    expect(answer).not.toContain('103');
+  },
+);
