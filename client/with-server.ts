@@ -4,7 +4,7 @@ import type { Context } from './cli.ts';
 import { HttpClient } from './http/http-client.ts';
 import { assertEnrolledAddress } from './http/plain-http.ts';
 import { ServerClient } from './http/server-client.ts';
-import { openWay, type WaySettings } from './open-way.ts';
+import { deviceWay, type WaySettings } from './open-way.ts';
 import { loadSettings } from './settings/load-settings.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { type Identity, loadIdentity } from './state/state-directory.ts';
@@ -20,7 +20,7 @@ export async function withServer<T>(
   const identity = await loadIdentity(paths);
   assertEnrolledAddress(identity);
   const http = new HttpClient({
-    way: await openWay(machine, settings ?? (await settingsHere(context)), identity),
+    way: await deviceWay(context, settings ?? (await settingsHere(context))),
   });
   const { now } = machine.surroundings;
   try {

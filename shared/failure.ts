@@ -68,6 +68,10 @@ export const FAILURES = {
     retry: 'never',
     hint: 'Use an https address, or say --allow-http (the setting allowHttp) where nobody can listen.',
   },
+  proxy_failed: {
+    retry: 'later',
+    hint: 'Correct the proxy where it is named; the setting `proxy` goes before HTTPS_PROXY and the system, and `none` does without.',
+  },
   stalled: { retry: 'now', hint: 'The connection was silent; it is opened again.' },
   offset_differs: { retry: 'now', hint: 'Ask for the offset of the upload and go on from there.' },
   upload_gone: { retry: 'now', hint: 'The server forgot this upload; the pack starts over.' },

@@ -71,6 +71,7 @@ const LINE_CODES: ReadonlySet<FailureCode> = new Set([
   'unreachable',
   'tls_untrusted',
   'tls_failed',
+  'proxy_failed',
   'stalled',
   'busy',
   'too_many',

@@ -14,7 +14,7 @@ import { snapshotFindings } from '../doctor/snapshot-check.ts';
 import { stagingFinding } from '../doctor/staging-check.ts';
 import { powershellFindings, rightsFinding } from '../doctor/windows-check.ts';
 import { EXIT } from '../exit-code.ts';
-import { openWay } from '../open-way.ts';
+import { deviceWay } from '../open-way.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { withScratch } from '../scratch-folder.ts';
 import { chooseService, type ServiceOptions } from '../service/choose-service.ts';
@@ -72,16 +72,16 @@ async function settingsOf({ machine }: Context, findings: Finding[]): Promise<Se
 }
 
 async function identityFindings(
-  { machine, paths }: Context,
+  context: Context,
   settings: Settings,
   now: () => number,
 ): Promise<readonly Finding[]> {
   return guarded('device', async () => {
-    const identity = await loadIdentity(paths);
+    const identity = await loadIdentity(context.paths);
     const encryption = encryptionFinding(identity);
     // Nothing is sent to an address that no command would use.
     if (encryption?.state === 'failed') return [encryption];
-    const way = await openWay(machine, settings, identity);
+    const way = await deviceWay(context, settings);
     return [...(encryption ? [encryption] : []), ...(await serverFindings(identity, way, now))];
   });
 }

@@ -13,7 +13,7 @@ import { HttpClient } from '../http/http-client.ts';
 import { assertEncrypted, assertEnrolledAddress, clearTextWarning } from '../http/plain-http.ts';
 import { ServerClient } from '../http/server-client.ts';
 import type { Way } from '../http/way.ts';
-import { openWay, type WaySettings } from '../open-way.ts';
+import { deviceWay, openWay, type WaySettings } from '../open-way.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
 import { ServerCodecs } from '../state/server-codecs.ts';
@@ -33,6 +33,8 @@ export interface EnrollOptions {
   readonly renew?: boolean;
   readonly caFile?: string;
   readonly allowHttp?: boolean;
+  /** The server is this machine's own. */
+  readonly isOwn?: boolean;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
     server: server.replace(/\/+$/, ''),
     token,
     name: options.name,
-    way: await openWay(context.machine, settings),
+    way: await openWay(context.machine, settings, { isOwn: options.isOwn ?? false }),
     caFile: options.caFile === undefined ? undefined : settings.caFile,
   });
 }
@@ -109,14 +111,11 @@ async function become(
   return EXIT.ok;
 }
 
-async function renew(
-  { machine, terminal, paths }: Context,
-  token: string,
-  settings: WaySettings,
-): Promise<number> {
+async function renew(context: Context, token: string, settings: WaySettings): Promise<number> {
+  const { terminal, paths } = context;
   const identity = await loadIdentity(paths);
   const { device, server } = identity;
-  const way = await openWay(machine, settings, identity);
+  const way = await deviceWay(context, settings);
   assertEnrolledAddress(identity);
   await keepable(paths, () => saveIdentity(paths, identity));
   const { answer } = await spend(way, { server, token, name: 'renewed', device });

@@ -93,7 +93,7 @@ async function enrolHere(context: Context, { data, url }: { data: string; url: s
   const { stdout } = await run(program, [...words, 'server', 'token', 'create', '--data', data, '--json']);
   const { token } = JSON.parse(stdout) as { token: string };
   const quiet = { ...context.terminal, result: () => {} };
-  await enroll({ ...context, terminal: quiet }, [], { server: url, token });
+  await enroll({ ...context, terminal: quiet }, [], { server: url, token, isOwn: true });
 }
 
 /** What to protect: what was named, or what is found, or the sample stores, in which case it says so. */

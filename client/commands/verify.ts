@@ -31,6 +31,7 @@ const UNANSWERED: ReadonlySet<FailureCode> = new Set([
   'unreachable',
   'tls_untrusted',
   'tls_failed',
+  'proxy_failed',
   'stalled',
   'answer_refused',
   'busy',

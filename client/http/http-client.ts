@@ -2,6 +2,7 @@
 import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { Failure } from '../../shared/failure.ts';
+import { Agents } from './agents.ts';
 import { watchConnection } from './connection-failure.ts';
 import { InterimWays } from './interim-ways.ts';
 import { type BodySource, bytesBody, sendBody, type WindowOptions } from './send-body.ts';
@@ -47,15 +48,13 @@ export interface HttpResponse {
   readonly body: IncomingMessage;
 }
 
-const AGENT = { keepAlive: true, maxSockets: 8 };
 /** Requests that get a connection of their own after one broke that was used again. */
 const FRESH_REQUESTS = 64;
 /** Sent again at once where that happens: what they do twice they do once. A PATCH asks first where it goes on. */
 const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'PUT']);
 
 export class HttpClient {
-  #plain = new http.Agent(AGENT);
-  #secure = new https.Agent(AGENT);
+  readonly #agents = new Agents();
   readonly #stallMs: number;
   readonly #line: LineObserver | undefined;
   readonly #way: Way;
@@ -81,19 +80,20 @@ export class HttpClient {
 
   /** Breaks every connection, idle ones too, which may be dead without knowing: the next request makes its own. */
   reset(): void {
-    this.close();
-    this.#plain = new http.Agent(AGENT);
-    this.#secure = new https.Agent(AGENT);
+    this.#closings++;
+    this.#agents.reset();
   }
 
   /** Closes idle connections and breaks the others: what is under way fails and is resumed by whoever wants it. */
   close(): void {
     this.#closings++;
-    this.#plain.destroy();
-    this.#secure.destroy();
+    this.#agents.destroy();
   }
 
-  /** Sends one request. Failures: `unreachable` (with the cause), `tls_untrusted`, `tls_failed`, `stalled`. Every status is an answer, not a failure. */
+  /**
+   * Sends one request. Failures: `unreachable` (with the cause), `tls_untrusted`, `tls_failed`, `proxy_failed`, `stalled`. Every status
+   * is an answer, not a failure.
+   */
   async send(request: HttpRequest): Promise<HttpResponse> {
     const { origin } = new URL(request.url);
     const fresh = this.#fresh.get(origin) ?? 0;
@@ -119,16 +119,19 @@ export class HttpClient {
     const secure = url.protocol === 'https:';
     const body = request.body instanceof Uint8Array ? bytesBody(request.body) : request.body;
     const headers = { ...request.headers, ...(body ? { 'content-length': String(body.length) } : {}) };
+    const proxy = this.#way.proxy(url);
+    const trusted = () => ({ secureContext: trustedContext(this.#way.caCertificates) });
+    const agent = await this.#agents.of(url, { proxy, trusted, fresh });
     const outgoing = (secure ? https : http).request(url, {
       method: request.method,
       headers,
-      agent: fresh ? false : secure ? this.#secure : this.#plain,
-      ...(secure ? { secureContext: trustedContext(this.#way.caCertificates) } : {}),
+      agent,
+      ...(secure ? trusted() : {}),
       ...(request.signal ? { signal: request.signal } : {}),
     });
     // A request waits for nobody's next one: without this the last bytes of a body may wait for an acknowledgement.
     outgoing.setNoDelay(true);
-    const failureFrom = watchConnection(outgoing, url, this.#way.now);
+    const failureFrom = watchConnection(outgoing, { url, proxy, now: this.#way.now });
     limitConnecting(outgoing, url);
     const watchdog = new Watchdog(this.#stallMs, this.#line, () => outgoing.destroy(stalled(url)));
     try {

@@ -30,6 +30,7 @@ export const NAMES: Readonly<
   goneDays: { environment: 'MAILFERRY_GONE_DAYS', policy: 'GoneDays', kind: 'number' },
   networkStores: { environment: 'MAILFERRY_NETWORK_STORES', policy: 'NetworkStores', kind: 'text' },
   caFile: { environment: 'MAILFERRY_CA_FILE', policy: 'CaFile', kind: 'text' },
+  proxy: { environment: 'MAILFERRY_PROXY', policy: 'Proxy', kind: 'text' },
 };
 
 /** Where Group Policy writes: below it only administrators can. */

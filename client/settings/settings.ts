@@ -2,12 +2,14 @@
 
 import { Failure } from '../../shared/failure.ts';
 import * as z from '../../shared/schema.ts';
+import { proxyAddress } from '../http/proxy-rule.ts';
 import { DEFAULTS } from './defaults.ts';
 import { expandVariables } from './variables.ts';
 
 const MINUTES_A_DAY = 1_440;
 const MOST_DAYS = 3_650;
 const address = 'the address of a server (http or https)';
+const proxyText = 'the address of an HTTP proxy (http://host:port) or none';
 
 /** Every setting. The names are those of the file; of the environment and the policy see names.ts. */
 const shape = {
@@ -46,6 +48,10 @@ const shape = {
   caFile: z
     .string('must be the absolute path of a file')
     .refine((path) => /^(\/|%|[A-Za-z]:[\\/]|\\\\)/.test(path), 'must be the absolute path of a file'),
+  /** The HTTP proxy that requests go through, with its credentials (a secret), or `none`. */
+  proxy: z
+    .string(`must be ${proxyText}`)
+    .refine((text) => text === 'none' || proxyAddress(text) !== null, `must be ${proxyText}`),
 };
 
 function days(least: number): string {

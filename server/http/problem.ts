@@ -41,6 +41,7 @@ export const STATUS: Record<FailureCode, number> = {
   tls_failed: 500,
   answer_refused: 500,
   http_refused: 500,
+  proxy_failed: 500,
   stalled: 500,
   source_missing: 500,
   source_unreadable: 500,

@@ -36,6 +36,7 @@ test.each([
   ['tls_failed', 13],
   ['answer_refused', 13],
   ['http_refused', 2],
+  ['proxy_failed', 13],
   ['stalled', 13],
   ['busy', 13],
   ['restore_differs', 1],

@@ -13,7 +13,7 @@ describe('the list', () => {
         ...['unauthorized', 'token_refused', 'not_found', 'not_enrolled', 'state_locked', 'state_unusable'],
         ...['too_large', 'server_full', 'staging_full'],
         ...['unreachable', 'stalled', 'upload_gone', 'busy', 'internal'],
-        ...['tls_untrusted', 'tls_failed'],
+        ...['tls_untrusted', 'tls_failed', 'proxy_failed'],
         ...[
           'source_missing',
           'source_unreadable',
@@ -37,6 +37,7 @@ describe('the list', () => {
       'unreachable',
       'tls_untrusted',
       'tls_failed',
+      'proxy_failed',
       'stalled',
       'busy',
       'server_full',

@@ -35,6 +35,7 @@ export async function makeExecutable(to: string, { root, work, cache }: Executab
       format: 'cjs',
       target: 'node24',
       logLevel: 'warning',
+      external: ['kerberos'],
       plugins: [sqliteBeside(root)],
       define: { 'import.meta.url': '__mailferryHere' },
       banner: { js: HERE },

@@ -59,6 +59,7 @@ test.each([
   [{ networkStores: true }, 'networkStores must be off or live'],
   [{ caFile: 'ca.pem' }, 'caFile must be the absolute path of a file'],
   [{ caFile: 1 }, 'caFile must be the absolute path of a file'],
+  [{ proxy: 'socks5://u:p@h:1' }, 'proxy must be the address of an HTTP proxy (http://host:port) or none'],
   [{ evryMinutes: 15 }, 'there is no setting evryMinutes'],
 ])('%j is refused', (values, mistake) => {
   expect(() => resolveSettings([place('settings.json', values)])).toThrow(
