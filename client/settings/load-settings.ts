@@ -1,5 +1,6 @@
 // Settings of this machine: reads the places that there are, and resolves them.
-import { readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { posix, win32 } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Machine } from '../cli.ts';
@@ -23,11 +24,28 @@ export function settingsFiles({ env, platform, home }: Surroundings): { path: st
   return [own, '/etc/mailferry/settings.json'].map((path) => ({ path, named: false }));
 }
 
+/** Failure `settings_invalid` where somebody else could have written it: settings say where mail is sent. */
+function assertNotOthers(path: string, { uid, mode }: Stats): void {
+  const us = process.geteuid?.();
+  if (us === undefined || ((uid === us || uid === 0) && (mode & 0o022) === 0)) return;
+  throw new Failure(
+    'settings_invalid',
+    `${path} can be written by others than its reader and root, so that nothing in it counts: \`chown\` it, and \`chmod go-w\` it.`,
+  );
+}
+
 async function filePlace({ path, named }: { path: string; named: boolean }): Promise<SettingsPlace | null> {
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    const file = await open(path, 'r');
+    try {
+      assertNotOthers(path, await file.stat());
+      bytes = await file.readFile();
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
+    if (cause instanceof Failure) throw cause;
     if (!named && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new Failure('settings_invalid', `${path} can't be read.`, { cause });
   }

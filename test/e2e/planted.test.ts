@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { makeMailFile } from '../support/mail-file.ts';
-import { mailferry, serverAndDevice, stop } from '../support/mailferry.ts';
+import { mailferry, PROGRAM, serverAndDevice, start, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 async function device() {
@@ -54,6 +54,21 @@ for (const name of ['staging', 'fingerprints', 'exports']) {
     expect(existsSync(join(elsewhere, 'sub', 'precious'))).toBe(true);
   });
 }
+
+test('H9: settings that others can write are refused', { timeout: 120_000 }, async () => {
+  const file = join(tempDir(), 'settings.json');
+  writeFileSync(file, '{"everyMinutes": 20}');
+  const shown = () =>
+    start(process.execPath, [PROGRAM, 'settings', '--json'], { MAILFERRY_SETTINGS: file }).ended;
+  for (const [mode, code] of [
+    [0o644, undefined],
+    [0o666, 'settings_invalid'],
+    [0o664, 'settings_invalid'],
+  ] as const) {
+    chmodSync(file, mode);
+    expect((await shown()).json.error?.code).toBe(code);
+  }
+});
 
 test.skipIf(process.getuid?.() !== 0)(
   'H9: staging of another user is refused (needs root)',
