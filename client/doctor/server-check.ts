@@ -11,16 +11,20 @@ const PATIENCE_MS = 10_000;
 /** A clock further off than this shows times that mislead people, and ends TLS where it is much further: ms. */
 const CLOCK_MS = 120_000;
 
-/** Three findings: `server`, `device`, `clock`. `now`: ms since 1970. */
+/** Findings: `proxy` where there is one, `server`, `device`, `clock`. `now`: ms since 1970. */
 export async function serverFindings(identity: Identity, way: Way, now: () => number): Promise<Finding[]> {
   const http = new HttpClient({ way });
+  const proxy = proxyFindings(identity.server, way);
   try {
     const server = new ServerClient(http, identity.server, identity.credential);
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const answer = await server.request('GET', '/healthz', { signal }).catch((error) => asFailure(error));
     if ('code' in answer) {
       const { message, hint } = answer;
-      return [{ check: 'server', state: 'failed', said: `${identity.server}: ${message}`, todo: hint }];
+      return [
+        ...proxy,
+        { check: 'server', state: 'failed', said: `${identity.server}: ${message}`, todo: hint },
+      ];
     }
     answer.body.resume();
     const known = await server.newest({}).then(
@@ -35,12 +39,42 @@ export async function serverFindings(identity: Identity, way: Way, now: () => nu
       },
     );
     return [
+      ...proxy,
       { check: 'server', state: 'ok', said: `${identity.server} answers.` },
       known,
       clockFinding(answer.headers.date, now()),
     ];
   } finally {
     http.close();
+  }
+}
+
+/** Through which proxy it goes, and what Windows says of proxies that is not followed; nothing where there is neither. */
+function proxyFindings(server: string, { proxy, proxyNote }: Way): Finding[] {
+  const findings: Finding[] = [];
+  if (proxyNote !== null)
+    findings.push({
+      check: 'proxy',
+      state: 'warning',
+      said: `${proxyNote}.`,
+      todo: 'Where the server is reached through a proxy alone, name it by the setting `proxy`.',
+    });
+  const used = usableProxy(server, proxy);
+  if (used)
+    findings.push({
+      check: 'proxy',
+      state: 'ok',
+      said: `The server is asked through the proxy ${used.url.host} (named by ${used.from}).`,
+    });
+  return findings;
+}
+
+/** One that can't be used is told by the request. */
+function usableProxy(server: string, rule: Way['proxy']): ReturnType<Way['proxy']> {
+  try {
+    return rule(new URL(server));
+  } catch {
+    return null;
   }
 }
 

@@ -76,7 +76,10 @@ export function watchConnection(
 function watchProxy(outgoing: ClientRequest, proxy: HttpProxy, origin: string): void {
   const cause = Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
   const late = setTimeout(() => {
-    outgoing.destroy(proxyUnreachable(proxy, `no answer within ${PROXY_MS / 1000} s`, { cause }));
+    // A request that has no socket yet tells nobody that it was destroyed.
+    const failure = proxyUnreachable(proxy, `no answer within ${PROXY_MS / 1000} s`, { cause });
+    outgoing.emit('error', failure);
+    outgoing.destroy(failure);
   }, PROXY_MS);
   const events: EventEmitter = outgoing;
   for (const end of ['proxyConnect', 'socket', 'close']) events.once(end, () => clearTimeout(late));

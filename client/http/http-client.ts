@@ -196,7 +196,8 @@ function answerTo(
       watchdog.alive(true);
       resolve(response);
     });
-    outgoing.once('error', (cause) => reject(failureFrom(cause)));
+    // More than once where a proxy is silent: see watchProxy().
+    outgoing.on('error', (cause) => reject(failureFrom(cause)));
     outgoing.once('close', () => {
       reject(new Failure('unreachable', `${url.origin} closed the connection without an answer.`));
     });

@@ -1,6 +1,7 @@
 // HTTP proxies: the one way out of a network, with a password; and what is said where a proxy fails.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { authority, signedBy } from '../support/certificates.ts';
@@ -11,6 +12,8 @@ import { lacks, lacksRoot, named } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { tlsFront } from '../support/tls-front.ts';
 
+/** For some twenty processes on a machine that does other things too. */
+const LONG_MS = 240_000;
 const PASSWORD = 'geheim:50%';
 const CREDENTIALS = `me:${PASSWORD}`;
 const inUrl = `me:${encodeURIComponent(PASSWORD)}`;
@@ -29,7 +32,7 @@ async function token(): Promise<string> {
 }
 
 /** Enrols, backs up, restores and asks the doctor; nothing of it shows the password. */
-async function comeAndGo(runIt: Run, env: NodeJS.ProcessEnv, url: string): Promise<void> {
+async function comeAndGo(runIt: Run, env: NodeJS.ProcessEnv, url: string, isProxied = true): Promise<void> {
   const root = tempDir();
   const state = join(root, 'state');
   const path = join(root, 'mail.pst');
@@ -46,6 +49,8 @@ async function comeAndGo(runIt: Run, env: NodeJS.ProcessEnv, url: string): Promi
   expect(readFileSync(to).equals(readFileSync(path))).toBe(true);
   const doctor = await runIt(debug, 'doctor', ...at);
   expect(doctor.json.findings).toContainEqual(expect.objectContaining({ check: 'device', state: 'ok' }));
+  const told = doctor.json.findings.some(({ check }: { check: string }) => check === 'proxy');
+  expect(told).toBe(isProxied);
   const status = await runIt(debug, 'status', ...at);
   expect(status.json.server).toMatchObject({ reachable: true });
   for (const { stdout, stderr } of [...ends, doctor, status])
@@ -70,16 +75,21 @@ test.each(['https_proxy', 'HTTPS_PROXY', 'ALL_PROXY', 'MAILFERRY_PROXY'])(
     await comeAndGo(run, env, `https://backup.example.org:${front.port}`);
     tunnelled(proxy, `backup.example.org:${front.port}`);
   },
+  LONG_MS,
 );
 
-test('F5: none, and NO_PROXY, go without; the setting goes before the environment', async () => {
-  const proxy = await connectProxy();
-  const HTTP_PROXY = 'http://127.0.0.1:1';
-  await comeAndGo(run, { HTTP_PROXY, MAILFERRY_PROXY: 'none' }, server.url);
-  await comeAndGo(run, { HTTP_PROXY, NO_PROXY: '127.0.0.0/8' }, server.url);
-  await comeAndGo(run, { HTTP_PROXY, MAILFERRY_PROXY: `127.0.0.1:${proxy.port}` }, server.url);
-  tunnelled(proxy, `127.0.0.1:${server.port}`);
-});
+test(
+  'F5: none, and NO_PROXY, go without; the setting goes before the environment',
+  async () => {
+    const proxy = await connectProxy();
+    const HTTP_PROXY = 'http://127.0.0.1:1';
+    await comeAndGo(run, { HTTP_PROXY, MAILFERRY_PROXY: 'none' }, server.url, false);
+    await comeAndGo(run, { HTTP_PROXY, NO_PROXY: '127.0.0.0/8' }, server.url, false);
+    await comeAndGo(run, { HTTP_PROXY, MAILFERRY_PROXY: `127.0.0.1:${proxy.port}` }, server.url);
+    tunnelled(proxy, `127.0.0.1:${server.port}`);
+  },
+  LONG_MS,
+);
 
 test('F5: settings show a proxy without its password', async () => {
   const file = join(tempDir(), 'settings.json');
@@ -113,6 +123,15 @@ describe('F5: a proxy that fails is named, with its host and without its passwor
   test('F5: it is not there, its name is unknown, it leads nowhere', async () => {
     expect(await refusal('http://me:geheim@127.0.0.1:1')).toMatch(/^The proxy 127\.0\.0\.1:1 .* refused/);
     expect(await refusal('http://proxy.invalid:3128')).toMatch(/^The proxy proxy\.invalid:3128 .*DNS/);
+    const silent = net.createServer(() => {});
+    await new Promise<void>((resolve) => {
+      silent.listen(0, '127.0.0.1', resolve);
+    });
+    onTestFinished(() => void silent.close());
+    const { port: mute } = silent.address() as net.AddressInfo;
+    const began = performance.now();
+    expect(await refusal(`http://127.0.0.1:${mute}`)).toMatch(/no answer within 10 s/);
+    expect(performance.now() - began).toBeLessThan(30_000);
     const { port } = await connectProxy({ status: 503 });
     expect(await refusal(`http://127.0.0.1:${port}`)).toMatch(/answered 503 No when asked for/);
   });
@@ -131,6 +150,8 @@ test.skipIf(reason !== null)(
   async () => {
     const ip = (...words: string[]) => execFileSync('ip', words, { stdio: 'pipe' });
     const id = String(process.pid % 100_000);
+    // Of its own, beside another run and what one that was killed left.
+    const subnet = `10.213.${process.pid % 256}`;
     const [space, near, far] = [`mf-${id}`, `mfa${id}`, `mfb${id}`];
     ip('netns', 'add', space);
     onTestFinished(() => {
@@ -138,9 +159,9 @@ test.skipIf(reason !== null)(
       spawnSync('ip', ['netns', 'del', space]);
     });
     ip('link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', space);
-    ip('addr', 'add', '10.213.77.1/30', 'dev', near);
+    ip('addr', 'add', `${subnet}.1/30`, 'dev', near);
     ip('link', 'set', near, 'up');
-    ip('-n', space, 'addr', 'add', '10.213.77.2/30', 'dev', far);
+    ip('-n', space, 'addr', 'add', `${subnet}.2/30`, 'dev', far);
     ip('-n', space, 'link', 'set', far, 'up');
     ip('-n', space, 'link', 'set', 'lo', 'up');
     const folder = tempDir();
@@ -148,7 +169,7 @@ test.skipIf(reason !== null)(
     const leaf = signedBy(folder, ca, { name: 'backup', names: 'DNS:backup.example.org' });
     const front = await tlsFront(leaf, server.port);
     const hosts = { 'backup.example.org': '127.0.0.1' };
-    const proxy = await connectProxy({ host: '10.213.77.1', credentials: CREDENTIALS, hosts });
+    const proxy = await connectProxy({ host: `${subnet}.1`, credentials: CREDENTIALS, hosts });
     const inside: Run = (env, ...words) =>
       start('ip', ['netns', 'exec', space, process.execPath, PROGRAM, ...words], env).ended;
     const url = `https://backup.example.org:${front.port}`;
@@ -166,8 +187,9 @@ test.skipIf(reason !== null)(
       '--json',
     );
     expect(without.json.error.code).toBe('unreachable');
-    const env = { ...trusted, HTTPS_PROXY: `http://${inUrl}@10.213.77.1:${proxy.port}` };
+    const env = { ...trusted, HTTPS_PROXY: `http://${inUrl}@${subnet}.1:${proxy.port}` };
     await comeAndGo(inside, env, url);
     tunnelled(proxy, `backup.example.org:${front.port}`);
   },
+  LONG_MS,
 );
