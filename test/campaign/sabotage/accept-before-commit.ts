@@ -16,8 +16,9 @@ const LATER_MS = 2_000;
 
 export function acceptVersion(ports: AcceptPorts, version: CheckedVersion): Promise<VersionSummary> {
   const { catalogue } = ports;
-  const later: Pick<DeviceCatalogue, 'device' | 'versions' | 'transaction'> = {
+  const later: Pick<DeviceCatalogue, 'device' | 'packs' | 'versions' | 'transaction'> = {
     device: catalogue.device,
+    packs: catalogue.packs,
     versions: catalogue.versions,
     transaction: async <Result>(work: (rows: DeviceCatalogue) => Promise<Result>) => {
       void pause(LATER_MS).then(() => catalogue.transaction(work));
