@@ -17,18 +17,36 @@ export class Agents {
   #plain = new http.Agent(KEPT);
   #secure = new https.Agent(KEPT);
   readonly #proxied = new Map<string, http.Agent>();
+  /** Those of one request each. */
+  readonly #single = new Set<http.Agent>();
   #open = new AbortController();
 
-  /** The agent for an address; false: none, for a connection of the request's own. */
-  async of(url: URL, { proxy, trusted, fresh }: AgentOptions): Promise<http.Agent | false> {
-    if (proxy === null) return fresh ? false : url.protocol === 'https:' ? this.#secure : this.#plain;
+  /** The agent for an address. A `fresh` one is for one request, after which over() is called with it. */
+  async of(url: URL, { proxy, trusted, fresh }: AgentOptions): Promise<http.Agent> {
+    const agent = await this.#of(url, { proxy, trusted, fresh });
+    if (fresh) this.#single.add(agent);
+    return agent;
+  }
+
+  /** The request of a fresh agent is over: its connection closes. Does nothing with another one. */
+  over(agent: http.Agent): void {
+    if (this.#single.delete(agent)) agent.destroy();
+  }
+
+  async #of(url: URL, { proxy, trusted, fresh }: AgentOptions): Promise<http.Agent> {
+    if (proxy === null) {
+      const secure = url.protocol === 'https:';
+      // It keeps its connection too: a server sends no interim answers where the client closes behind the first answer.
+      if (fresh) return secure ? new https.Agent(KEPT) : new http.Agent(KEPT);
+      return secure ? this.#secure : this.#plain;
+    }
     const key = proxy.url.href;
     // Loaded where there is a proxy: most machines have none.
     const { HttpsProxyAgent } = await import('https-proxy-agent');
     const known = this.#proxied.get(key);
     if (known && !fresh) return known;
     const agent = new HttpsProxyAgent(proxy.url, {
-      ...(fresh ? { keepAlive: false } : KEPT),
+      ...KEPT,
       ...(proxy.url.protocol === 'https:' ? trusted() : {}),
       // Not in the address: what the agent says of itself, such as by DEBUG, holds the address.
       headers: proxy.authorization === null ? {} : { 'Proxy-Authorization': proxy.authorization },
@@ -49,7 +67,9 @@ export class Agents {
 
   destroy(): void {
     this.#open.abort();
-    for (const agent of [this.#plain, this.#secure, ...this.#proxied.values()]) agent.destroy();
+    for (const agent of [this.#plain, this.#secure, ...this.#proxied.values(), ...this.#single])
+      agent.destroy();
     this.#proxied.clear();
+    this.#single.clear();
   }
 }

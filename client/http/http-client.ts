@@ -129,6 +129,7 @@ export class HttpClient {
       ...(secure ? trusted() : {}),
       ...(request.signal ? { signal: request.signal } : {}),
     });
+    outgoing.once('close', () => this.#agents.over(agent));
     // A request waits for nobody's next one: without this the last bytes of a body may wait for an acknowledgement.
     outgoing.setNoDelay(true);
     const failureFrom = watchConnection(outgoing, { url, proxy, now: this.#way.now });

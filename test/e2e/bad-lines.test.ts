@@ -9,14 +9,14 @@ import { tempDir } from '../support/temp-dir.ts';
 
 const MIB = 1_048_576;
 
-describe('a first backup of 300 MB', () => {
-  test('over a line that is reset every 5 MiB', async () => {
+describe('a first backup', () => {
+  test('of 500 MB over a line that is reset every 5 MiB', async () => {
     const root = tempDir();
     const [data, state, source] = [join(root, 'data'), join(root, 'state'), join(root, 'mail.pst')];
     const server = await startServer(data);
     const proxy = await ChaosProxy.start(server.port);
     await enrol(data, proxy.url, state);
-    makeMailFile(source, 300_000_000, 5);
+    makeMailFile(source, 500_000_000, 5);
     proxy.set({ resetAfter: 5 * MIB });
     const done = await mailferryOk(
       'backup',
@@ -40,7 +40,7 @@ describe('a first backup of 300 MB', () => {
     await proxy.close();
   }, 180_000);
 
-  test('over a line that freezes: noticed within 30 s, goes on', async () => {
+  test('of 300 MB over a line that freezes: noticed within 30 s, goes on', async () => {
     const root = tempDir();
     const [data, state, source] = [join(root, 'data'), join(root, 'state'), join(root, 'mail.pst')];
     const server = await startServer(data);

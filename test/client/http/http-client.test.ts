@@ -140,6 +140,21 @@ describe('F11: where every connection that is used again is reset', () => {
     expect(answered).toEqual(['GET', 'PATCH']);
   });
 
+  test('a connection of its own is asked to be kept, so that interim answers come, and ends with its answer', async () => {
+    const asked: (string | undefined)[] = [];
+    const sockets = new Set<Socket>();
+    const url = await serve((request, response) => {
+      asked.push(request.headers.connection);
+      if (sockets.has(request.socket)) return void request.socket.resetAndDestroy();
+      sockets.add(request.socket);
+      response.end('done');
+    });
+    const http = client(5_000);
+    for (let times = 0; times < 4; times++) await readText(await http.send({ method: 'GET', url }));
+    expect(asked).toEqual(Array(5).fill('keep-alive'));
+    await expect.poll(() => [...sockets].every(({ destroyed }) => destroyed)).toBe(true);
+  });
+
   test('a client that is closed repeats nothing', async () => {
     const asked: string[] = [];
     const url = await serve((request, response) => {
