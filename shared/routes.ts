@@ -18,10 +18,10 @@ export const ROUTES = {
 
 /**
  * The request header by which a client asks for interim responses (103, RFC 8297) to a PATCH, as it does where its way was seen to carry
- * them: ROUTES.interim answers with one and then with 204 and this header. Each says in the header Upload-Offset how much of the upload
- * has been written. At most INTERIM_MOST of them, since clients and proxies in wide use take more than five for an attack: each third of
- * the body, on a slow line what was not told for INTERIM_SLOW_MS, the last byte at once, and every ACK_MS what is left of them while the
- * upload waits for its check.
+ * them: a POST to ROUTES.interim is answered with one at the first byte of its body, and behind the last one with 204 and this header.
+ * Each says in the header Upload-Offset how much of the upload has been written. At most INTERIM_MOST of them, since clients and proxies
+ * in wide use take more than five for an attack: each third of the body, on a slow line what was not told for INTERIM_SLOW_MS, the last
+ * byte at once, and every ACK_MS what is left of them while the upload waits for its check.
  */
 export const INTERIM_HEADER = 'mailferry-interim';
 export const INTERIM_MOST = 4;

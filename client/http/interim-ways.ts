@@ -1,6 +1,7 @@
 // Whether the way to a server carries interim answers (103): seen by a small request on a connection of its own, never supposed.
 import { INTERIM_HEADER, ROUTES } from '../../shared/routes.ts';
 import type { HttpClient } from './http-client.ts';
+import type { BodySource } from './send-body.ts';
 
 /** An upload waits so long for the answer, ms; and so long the probe bears silence before it means no. */
 export const DECIDE_MS = 200;
@@ -35,7 +36,8 @@ export class InterimWays {
 
   /**
    * Two requests on one connection: what takes the 103 for the answer gives the second request the rest of the first one, or nothing.
-   * The connection is not used for anything else.
+   * The connection is not used for anything else. Each has a body, whose end it keeps back until it hears something: a proxy may send a
+   * whole body before it passes on what it hears, as Apache does, or take it whole before the server hears of it.
    */
   async #probe(server: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
     const http = this.#ownConnection(DECIDE_MS);
@@ -49,15 +51,50 @@ export class InterimWays {
   }
 }
 
-/** Whether one request gets exactly one interim answer and then its own. */
+/** Whether one request gets exactly one interim answer in the middle of its body, and then its own. */
 async function isCarried(
   http: HttpClient,
   server: string,
   headers: Readonly<Record<string, string>>,
 ): Promise<boolean> {
   let interim = 0;
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const onInterim = () => {
+    interim++;
+    letGo();
+  };
   const url = server + ROUTES.interim;
-  const answer = await http.send({ method: 'GET', url, headers, onInterim: () => interim++ });
-  for await (const part of answer.body) if (part.length > 0) return false;
-  return answer.status === 204 && answer.headers[INTERIM_HEADER] !== undefined && interim === 1;
+  try {
+    const body = heldBody(held);
+    const answer = await http.send({
+      method: 'POST',
+      url,
+      headers: { ...headers, 'content-type': 'application/offset+octet-stream' },
+      body,
+      window: PROBE_WINDOW,
+      onInterim,
+    });
+    for await (const part of answer.body) if (part.length > 0) return false;
+    return answer.status === 204 && answer.headers[INTERIM_HEADER] !== undefined && interim === 1;
+  } finally {
+    letGo();
+  }
+}
+
+/** Far more than the body: nothing but its own end is waited for. */
+const PROBE_WINDOW = 1_048_576;
+
+/** Two bytes, the second of which comes when `held` is over. */
+function heldBody(held: Promise<void>): BodySource {
+  return {
+    length: 2,
+    read: async (at, into) => {
+      if (at > 0) await held;
+      into[0] = 0;
+      return 1;
+    },
+  };
 }

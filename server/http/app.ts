@@ -204,7 +204,7 @@ async function registerUploads(
     exchanges.add(exchange);
     await exchange.finally(() => exchanges.delete(exchange));
   };
-  plugin.get(ROUTES.interim, showInterim);
+  plugin.post(ROUTES.interim, showInterim);
   plugin.route({ method: ['POST', 'OPTIONS'], url: ROUTES.uploads, handler });
   plugin.route({ method: ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
 }

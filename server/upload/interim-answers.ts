@@ -1,6 +1,7 @@
 // What a request on an upload hears before its answer: 103 answers, so that a client knows what is safe and that it is not forgotten.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Failure } from '../../shared/failure.ts';
 import {
   ACK_BYTES,
   ACK_HEADER,
@@ -101,9 +102,18 @@ export function answerMeanwhile(
   };
 }
 
-/** Shows a client whether interim answers reach it: one, and then the answer. */
-export async function showInterim(_request: unknown, reply: FastifyReply): Promise<FastifyReply> {
-  send(reply.raw, 0);
+/** More is no question whether interim answers arrive. */
+const MOST_SHOWN_BYTES = 16;
+
+/** Shows a client whether interim answers reach it in the middle of a body: one at its first byte, and the answer behind its last one. */
+export async function showInterim({ raw }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  let bytes = 0;
+  for await (const part of raw) {
+    if (bytes === 0) send(reply.raw, 0);
+    bytes += (part as Buffer).length;
+    if (bytes > MOST_SHOWN_BYTES)
+      throw new Failure('too_large', `This request takes a body of at most ${MOST_SHOWN_BYTES} bytes.`);
+  }
   return reply
     .code(204)
     .header(INTERIM_HEADER, String(INTERIM_MOST))

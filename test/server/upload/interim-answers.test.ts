@@ -158,7 +158,7 @@ it.each(['HTTP/1.0', 'HTTP/1.1\r\nconnection: close'])(
     const device = await slow.enrol();
     const socket = connect(Number(new URL(slow.url).port), '127.0.0.1');
     socket.write(
-      `GET /v1/interim ${version}\r\nhost: a\r\nauthorization: Bearer ${device.credential}\r\n\r\n`,
+      `POST /v1/interim ${version}\r\nhost: a\r\ncontent-length: 2\r\nauthorization: Bearer ${device.credential}\r\n\r\nab`,
     );
     const answer = Buffer.concat(await socket.toArray()).toString();
     expect(answer).toMatch(/^HTTP\/1\.1 204 /);
