@@ -165,3 +165,13 @@ it.each(['HTTP/1.0', 'HTTP/1.1\r\nconnection: close'])(
     expect(answer).not.toContain('103');
   },
 );
+
+it('F3: whether interim answers arrive is shown to devices only, and for no more than a few bytes', async () => {
+  const { slow } = await slowServer();
+  const device = await slow.enrol();
+  const bytes = new Uint8Array(17);
+  const stranger = await fetch(`${slow.url}/v1/interim`, { method: 'POST', body: bytes.subarray(0, 2) });
+  expect(stranger.status).toBe(401);
+  const refused = await device.send('POST', '/v1/interim', {}, bytes);
+  expect([refused.status, refused.json.code]).toEqual([413, 'too_large']);
+});
