@@ -10,14 +10,14 @@ import { tempDir } from '../support/temp-dir.ts';
 const MIB = 1_048_576;
 
 describe('a first backup', () => {
-  test('of 500 MB over a line that is reset every 5 MiB', async () => {
+  test('of 300 MB over a line that is reset every 2 MB', async () => {
     const root = tempDir();
     const [data, state, source] = [join(root, 'data'), join(root, 'state'), join(root, 'mail.pst')];
     const server = await startServer(data);
     const proxy = await ChaosProxy.start(server.port);
     await enrol(data, proxy.url, state);
-    makeMailFile(source, 500_000_000, 5);
-    proxy.set({ resetAfter: 5 * MIB });
+    makeMailFile(source, 300_000_000, 5);
+    proxy.set({ resetAfter: 2_000_000 });
     const done = await mailferryOk(
       'backup',
       source,
