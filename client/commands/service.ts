@@ -30,7 +30,7 @@ export async function installService(
 ): Promise<number> {
   const { machine, paths, terminal } = context;
   const kind = chooseService(machine, options);
-  if (!options.dryRun) requireFiles(kind, machine.self);
+  if (!options.dryRun) requireFiles(kind, machine);
   const isEnrolled = existsSync(paths.identity);
   if (!isEnrolled) {
     terminal.say(

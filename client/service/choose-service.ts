@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { posix, win32 } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
+import { whoReplaces } from '../system-program.ts';
 import type { ServiceKind } from './service-kind.ts';
 import { systemd } from './systemd.ts';
 import { hostBeside, windowsService } from './windows-service.ts';
@@ -48,11 +49,31 @@ export function chooseService(
   return systemd({ user, folder });
 }
 
-/** A Failure where the files that a kind needs are not there. */
-export function requireFiles(kind: ServiceKind, self: readonly [string, ...string[]]): void {
+/**
+ * A Failure `service_failed` where the files that a kind needs are not there, or where somebody else could put another program in the
+ * place of one that is to run with the rights of the machine.
+ */
+export function requireFiles(kind: ServiceKind, { self, platform, env }: ServiceSurroundings): void {
+  if (kind.name !== 'systemd-user') for (const path of self) assertOnlyRoots(path, platform, env);
   if (kind.name !== 'service' || existsSync(hostBeside(self[0]))) return;
   throw new Failure(
     'service_failed',
     `${hostBeside(self[0])} is not there: install Mailferry by its MSI, or say \`--as task\`.`,
   );
+}
+
+function assertOnlyRoots(path: string, platform: string, env: ServiceSurroundings['env']): void {
+  const part = platform === 'win32' ? profileOf(path, env) : whoReplaces(path);
+  if (part === null) return;
+  throw new Failure(
+    'service_failed',
+    `${path} is not to run with the rights of the machine, since others can replace ${part}: install Mailferry where only an administrator can.`,
+  );
+}
+
+/** The folder of the users' profiles where the program lies in it: what lies there is its user's. Rights elsewhere are not looked at. */
+function profileOf(path: string, { PUBLIC, SystemDrive }: ServiceSurroundings['env']): string | null {
+  const profiles = win32.dirname(PUBLIC ?? win32.join(`${SystemDrive ?? 'C:'}\\`, 'Users', 'Public'));
+  const isIn = win32.resolve(path).toLowerCase().startsWith(`${profiles.toLowerCase()}\\`);
+  return isIn ? profiles : null;
 }

@@ -4,6 +4,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as timeout } from 'node:timers/promises';
 import { Failure } from '../../shared/failure.ts';
+import { systemProgram } from '../system-program.ts';
 import { consoleText } from '../windows/console-text.ts';
 import { protectFolder } from './windows-rights.ts';
 
@@ -42,14 +43,17 @@ export interface Ran {
   readonly said: string;
 }
 
-/** Runs a program to its end. Never rejects. */
+/** Runs a program of the system, given by the name of its file, to its end. Never rejects. */
 export type Run = (program: string, words: readonly string[]) => Promise<Ran>;
 
 /** Far more than any of these programs takes, ms. */
 const TIMEOUT_MS = 60_000;
 
-export const runProgram: Run = (program, words) =>
+export const runProgram: Run = (name, words) =>
   new Promise((resolve) => {
+    const program = systemProgram(name);
+    if (program === null)
+      return resolve({ code: null, said: `${name} is not there, or others than root could replace it` });
     execFile(
       program,
       [...words],

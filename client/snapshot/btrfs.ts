@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { Failure } from '../../shared/failure.ts';
 import { isFar } from '../far/files-here.ts';
+import { systemProgram } from '../system-program.ts';
 import type { SnapshotProvider, Volume } from './snapshot.ts';
 
 const run = promisify(execFile);
@@ -31,15 +32,16 @@ function placeOf(volume: string, id: string): string {
 }
 
 async function btrfs(...words: string[]): Promise<void> {
+  const failed = (why: string, cause?: unknown) =>
+    new Failure('snapshot_failed', `btrfs could not ${words[1]} a snapshot: ${why}.`, { cause });
+  const program = systemProgram('btrfs');
+  if (program === null)
+    throw failed('the program `btrfs` (package btrfs-progs) is not installed where only root can replace it');
   try {
-    await run('btrfs', words, { timeout: TIMEOUT_MS });
+    await run(program, words, { timeout: TIMEOUT_MS });
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const said = String((cause as { stderr?: string }).stderr ?? '').trim();
-    const why = missing
-      ? 'the program `btrfs` (package btrfs-progs) is not installed'
-      : said || String(cause);
-    throw new Failure('snapshot_failed', `btrfs could not ${words[1]} a snapshot: ${why}.`, { cause });
+    throw failed(said || String(cause), cause);
   }
 }
 
