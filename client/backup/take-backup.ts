@@ -132,10 +132,10 @@ async function grewOnly(
   return true;
 }
 
-/** A time as ISO 8601; one that no calendar of four digits has is brought to the nearest that is one. */
+/** A time as ISO 8601, to the nearest millisecond, as Stats.mtime has it; one that no calendar of four digits has is brought to the nearest that is one. */
 export function instantOf(ms: number): string {
   return new Date(
-    Math.min(Date.UTC(9999, 11, 31), Math.max(Date.parse('0001-01-01T00:00:00Z'), ms)),
+    Math.min(Date.UTC(9999, 11, 31), Math.max(Date.parse('0001-01-01T00:00:00Z'), Math.round(ms))),
   ).toISOString();
 }
 

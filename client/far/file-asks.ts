@@ -57,7 +57,8 @@ export async function askLook(path: string, { link = false } = {}): Promise<Look
   return {
     kind: kindOfWhat(what),
     size: Number(what.size),
-    mtimeMs: Number(what.mtimeMs),
+    // With its fraction, as a look without bigint has it.
+    mtimeMs: Number(what.mtimeMs) + Number(what.mtimeNs % 1_000_000n) / 1e6,
     word: wordFor(what),
     id: `${what.dev}:${what.ino}`,
     owner: process.platform === 'win32' ? null : Number(what.uid),
