@@ -102,13 +102,15 @@ describe.each(WAYS)('%s', (name, proxy, edit) => {
     const without = (await backup(direct)).ms;
     expect((await backup(behind)).ms).toBeLessThanOrEqual(1.5 * without + 1_000);
 
-    // The best of five: a machine that is busy with something else says nothing of the way.
-    const changes = [];
-    for (let n = 0; n < 5 && (changes.at(-1) ?? 1_000) >= 1_000; n++) {
+    // Under a second on a machine that does nothing else (`npm test -- test/proxies`): 0.3 s of that goes without a proxy, too. Here
+    // other tests run beside it, so that both are timed, one after the other. A way that waits for what never comes takes 20 s.
+    const more = [];
+    for (let n = 0; n < 5 && (more.at(-1) ?? 700) >= 700; n++) {
       change();
-      changes.push((await backup(behind)).ms);
+      const alone = (await backup(direct)).ms;
+      more.push((await backup(behind)).ms - alone);
     }
-    expect(Math.min(...changes)).toBeLessThan(1_000);
+    expect(Math.min(...more)).toBeLessThan(700);
 
     write(30_000_000);
     const up = behind.line.counted.up;
