@@ -1,7 +1,7 @@
 /*
  * What Wine's programs for services lack, by the name this is started under:
  *   takeown.exe   Wine has none: appends its command line to C:\asked.txt
- *   sc.exe        `sc config NAME binPath= COMMAND ...` with the real service manager; all else is Wine's own sc.exe
+ *   sc.exe        `sc config NAME binPath= COMMAND ...` with the real service manager; all else is Wine's own, in C:\wine
  */
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -32,7 +32,7 @@ int wmain(int count, wchar_t **words) {
   }
   if (count > 4 && wcscmp(words[1], L"config") == 0) return configure(words[2], words[4]);
   while (*line && *line != L' ') line++;
-  _snwprintf(real, 4096, L"C:\\windows\\system32\\sc.exe%ls", line);
+  _snwprintf(real, 4096, L"C:\\wine\\sc.exe%ls", line);
   if (!CreateProcessW(NULL, real, NULL, NULL, TRUE, 0, NULL, NULL, &start, &child)) return (int)GetLastError();
   WaitForSingleObject(child.hProcess, INFINITE);
   GetExitCodeProcess(child.hProcess, &code);

@@ -183,16 +183,19 @@ export function installDevice(wine: Wine): string {
   return 'C:\\mailferry\\dist\\client\\mailferry.js';
 }
 
-/** Where serviceTools() puts sc.exe and takeown.exe. */
-const TOOLS = 'C:\\tools';
-
-/** What `mailferry service` needs and Wine's programs lack (service-tools.c): the environment in which it is found before those. */
-export function serviceTools(wine: Wine): { readonly WINEPATH: string } {
-  mkdirSync(wine.here(TOOLS));
+/**
+ * Puts sc.exe and takeown.exe (service-tools.c) where Windows has them: what `mailferry service` needs, and Wine's lack or have not. No
+ * other place would do, since nothing that PATH names is run with the rights of the machine.
+ */
+export function serviceTools(wine: Wine): void {
+  mkdirSync(wine.here('C:\\wine'));
+  cpSync(wine.here('C:\\windows\\system32\\sc.exe'), wine.here('C:\\wine\\sc.exe'), { dereference: true });
   for (const name of ['sc', 'takeown']) {
-    const words = ['-municode', join(HERE, 'service-tools.c'), '-o', wine.here(`${TOOLS}\\${name}.exe`)];
+    const path = wine.here(`C:\\windows\\system32\\${name}.exe`);
+    // Wine's own may be shared with other prefixes.
+    rmSync(path, { force: true });
+    const words = ['-municode', join(HERE, 'service-tools.c'), '-o', path];
     const built = spawnSync(HOST_COMPILER, words, { encoding: 'utf8' });
     if (built.status !== 0) throw new Error(`service-tools.c can't be built: ${built.stderr}`);
   }
-  return { WINEPATH: TOOLS };
 }
