@@ -166,7 +166,8 @@ function describe(program: Command, add: <O>(command: Command, action: Action<O>
       .option('--name <name>', 'what the operator sees')
       .option('--ca-file <file>', 'certificate authorities (PEM) to trust beside those of the system')
       .option('--allow-http', 'take an address that is not encrypted (http) and is not of this machine')
-      .option('--renew', 'a new credential for the device that is enrolled, by a token made for it'),
+      .option('--renew', 'a new credential for the device that is enrolled, by a token made for it')
+      .option('--move <url>', 'the address that the server of this device has now; its key is checked'),
     async (...args) => (await import('./commands/enroll.ts')).enroll(...args),
   );
   add<import('./commands/backup.ts').BackupOptions>(

@@ -11,6 +11,7 @@ import { ServerClient } from './http/server-client.ts';
 import type { Way } from './http/way.ts';
 import { Line } from './line/line.ts';
 import type { Interfaces } from './line/network-watch.ts';
+import { followed } from './moving.ts';
 import type { Progress } from './progress.ts';
 import type { Registry } from './registry/registry.ts';
 import { keepHeapSmall } from './small-heap.ts';
@@ -115,6 +116,7 @@ export async function withDevice<T>(options: OpenOptions, use: (device: Device) 
       surroundings.now,
       (readable) => codecs.heard(readable),
     );
+    server.whenMoved(followed({ paths, http, say: (sentence) => progress.say(sentence) }));
     const staging = new Staging(paths);
     await staging.prepare();
     const journal = new SnapshotJournal(db);

@@ -28,6 +28,7 @@ const BY_CODE: Partial<Record<FailureCode, number>> = {
   tls_untrusted: EXIT.unreachable,
   tls_failed: EXIT.unreachable,
   answer_refused: EXIT.unreachable,
+  server_differs: EXIT.refused,
   proxy_failed: EXIT.unreachable,
   stalled: EXIT.unreachable,
   busy: EXIT.unreachable,

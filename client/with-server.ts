@@ -4,8 +4,10 @@ import type { Context } from './cli.ts';
 import { HttpClient } from './http/http-client.ts';
 import { assertEnrolledAddress } from './http/plain-http.ts';
 import { ServerClient } from './http/server-client.ts';
+import { followed, followSettings } from './moving.ts';
 import { deviceWay, type WaySettings } from './open-way.ts';
 import { loadSettings } from './settings/load-settings.ts';
+import type { Settings } from './settings/settings.ts';
 import { keepHeapSmall } from './small-heap.ts';
 import { type Identity, loadIdentity } from './state/state-directory.ts';
 
@@ -13,29 +15,34 @@ import { type Identity, loadIdentity } from './state/state-directory.ts';
 export async function withServer<T>(
   context: Context,
   use: (server: ServerClient, identity: Identity) => Promise<T>,
-  settings?: WaySettings,
+  settings?: HereSettings,
 ): Promise<T> {
   keepHeapSmall();
-  const { machine, paths } = context;
-  const identity = await loadIdentity(paths);
-  assertEnrolledAddress(identity);
-  const http = new HttpClient({
-    way: await deviceWay(context, settings ?? (await settingsHere(context))),
-  });
+  const { machine, paths, terminal } = context;
+  const read = settings ?? (await settingsHere(context));
+  const http = new HttpClient({ way: await deviceWay(context, read) });
   const { now } = machine.surroundings;
+  const mover = { paths, http, say: (sentence: string) => terminal.say(sentence) };
   try {
-    return await use(new ServerClient(http, identity.server, identity.credential, undefined, now), identity);
+    await followSettings(mover, read);
+    const identity = await loadIdentity(paths);
+    assertEnrolledAddress(identity);
+    const server = new ServerClient(http, identity.server, identity.credential, undefined, now);
+    server.whenMoved(followed(mover));
+    return await use(server, identity);
   } finally {
     http.close();
   }
 }
 
+type HereSettings = WaySettings & Pick<Settings, 'server' | 'allowHttp'>;
+
 /** Settings that are wrong are told, and keep nobody from a restore: the way may need none of them. */
-async function settingsHere({ machine, terminal }: Context): Promise<WaySettings> {
+async function settingsHere({ machine, terminal }: Context): Promise<HereSettings> {
   try {
     return (await loadSettings(machine)).settings;
   } catch (error) {
     terminal.say(asFailure(error).message);
-    return {};
+    return { allowHttp: false };
   }
 }

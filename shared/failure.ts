@@ -64,6 +64,10 @@ export const FAILURES = {
     retry: 'later',
     hint: 'Check what answers at the address of the server, such as a proxy or a page to log in; nothing was sent elsewhere.',
   },
+  server_differs: {
+    retry: 'never',
+    hint: 'Ask who runs the server for its new address; this device goes on with the server that it enrolled with.',
+  },
   http_refused: {
     retry: 'never',
     hint: 'Use an https address, or say --allow-http (the setting allowHttp) where nobody can listen.',

@@ -52,6 +52,11 @@ export const EnrolResponse = z.object({
   renewed: z.boolean().optional(),
 });
 
+/** What a client asks a server to sign, so that no signature of before answers it: 16 to 64 bytes in hexadecimal. */
+export const ServerQuery = z.object({ nonce: z.string().regex(/^(?:[0-9a-f]{2}){16,64}$/) });
+/** `signature`: of serverProofText(nonce), in hexadecimal, by the key of the receipts. */
+export const ServerProof = z.object({ signature: z.string().regex(/^[0-9a-f]{128}$/) });
+
 /** How the bytes of a version were come by; export: written out by the registry in one piece. */
 export const SnapshotKind = z.enum(['vss', 'btrfs', 'live', 'export', 'upload']);
 /** What a source is, which decides how it is read and restored; `nk2` is one of Outlook's settings, `file` any other file. */

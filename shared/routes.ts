@@ -10,6 +10,8 @@ export const ROUTES = {
   searchVersions: '/v1/versions/search',
   receipts: '/v1/receipts',
   interim: '/v1/interim',
+  /** Asked by anybody: the server proves which key it signs receipts with. Servers of 0.1 have it not. */
+  server: '/v1/server',
   pack: (id: string) => `/v1/packs/${encodeURIComponent(id)}`,
   version: (id: string) => `/v1/versions/${encodeURIComponent(id)}`,
   content: (id: string) => `/v1/versions/${encodeURIComponent(id)}/content`,

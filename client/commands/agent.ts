@@ -12,12 +12,14 @@ import { deviceFailure, isStateDamage } from '../device-failure.ts';
 import { enrolBySettings } from '../enrol-by-settings.ts';
 import { EXIT } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
+import { followSettings, followSettingsFirst } from '../moving.ts';
 import { deviceWay } from '../open-way.ts';
 import { pause } from '../pause.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
 import { excluder } from '../sources/exclude.ts';
+import { loadIdentity } from '../state/state-directory.ts';
 import { bytesText } from '../terminal.ts';
 import { agentTriggers } from '../triggers/agent-triggers.ts';
 import { Lookout } from '../triggers/lookout.ts';
@@ -54,6 +56,7 @@ export async function agent(context: Context, given: string[], options: AgentOpt
   while (!surroundings.stop.aborted) {
     try {
       const way = await deviceWay(context, settings);
+      await followSettingsFirst(context, settings, way);
       const open = { paths: context.paths, surroundings, progress: terminal, quota, way };
       await withDevice(open, (device) =>
         attend(context, { device, paths, typed: given.length > 0, settings, host: options.host ?? false }),
@@ -113,6 +116,8 @@ async function attend(context: Context, { device, paths, typed, settings, host }
       const reasons = await lookout.next();
       if (reasons.length === 0) return;
       if (sender.broken) throw sender.broken;
+      // It is opened anew, with that address.
+      if (!first && (await hasMoved(context, device))) return;
       // Somebody may have made room, or mended a line, of which this machine sees no sign.
       if (reasons.includes('asked')) sender.retryNow();
       const began = device.now();
@@ -123,6 +128,15 @@ async function attend(context: Context, { device, paths, typed, settings, host }
     over.abort();
     await sender.close();
   }
+}
+
+/** Whether the server of this device has another address now: by the settings as they are now, or by what somebody said to `enroll`. */
+async function hasMoved(context: Context, { paths, http, server, progress }: Device): Promise<boolean> {
+  // Settings that are wrong by now count from the next start, which tells what is wrong.
+  const now = await loadSettings(context.machine).catch(() => null);
+  const say = (sentence: string) => progress.say(sentence);
+  if (now !== null) await followSettings({ paths, http, say }, now.settings);
+  return (await loadIdentity(paths)).server !== server.url('');
 }
 
 interface Look {

@@ -10,6 +10,7 @@ import { withDevice } from '../device.ts';
 import { EXIT, exitCode } from '../exit-code.ts';
 import { learnLostVault, recover } from '../healing/recover.ts';
 import { clockTold } from '../line/clock-told.ts';
+import { followSettingsFirst } from '../moving.ts';
 import { deviceWay } from '../open-way.ts';
 import { loadSettings } from '../settings/load-settings.ts';
 import type { SnapshotChoice } from '../snapshot/freezer.ts';
@@ -35,6 +36,7 @@ export async function backup(context: Context, given: string[], options: BackupO
   const paths = given.length > 0 ? given : settings.paths;
   const quota = options.quota ?? settings.stagingMegabytes * 1_000_000;
   const way = await deviceWay(context, settings);
+  await followSettingsFirst(context, settings, way);
   const open = { paths: context.paths, surroundings, progress: terminal, quota, way };
   return withDevice(open, async (device) => {
     const { caches, snapshot, goneDays } = settings;

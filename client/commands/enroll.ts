@@ -13,8 +13,10 @@ import { HttpClient } from '../http/http-client.ts';
 import { assertEncrypted, assertEnrolledAddress, clearTextWarning } from '../http/plain-http.ts';
 import { ServerClient } from '../http/server-client.ts';
 import type { Way } from '../http/way.ts';
+import { addressOf, moveTo } from '../moving.ts';
 import { deviceWay, openWay, type WaySettings } from '../open-way.ts';
 import { loadSettings } from '../settings/load-settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { openDeviceDb, putAside } from '../state/device-db.ts';
 import { ServerCodecs } from '../state/server-codecs.ts';
 import { SourceRegistry } from '../state/source-registry.ts';
@@ -31,6 +33,8 @@ export interface EnrollOptions {
   readonly token?: string;
   readonly name?: string;
   readonly renew?: boolean;
+  /** The address that the server has now. */
+  readonly move?: string;
   readonly caFile?: string;
   readonly allowHttp?: boolean;
   /** The server is this machine's own. */
@@ -41,7 +45,7 @@ export interface EnrollOptions {
  * Makes this machine a device, or, with `renew`, gives the device that it is a new credential. A token that the operator made for a
  * device that was here before makes this machine that device: what it backed up is learnt from the server. Failures: `usage`,
  * `state_unusable` where a device is enrolled already or its state can't be kept, `staging_full` where there is no room for it,
- * `not_enrolled` where none is to be renewed, `http_refused` where the address is not encrypted and nobody said that it is meant, `token_refused`, those of the network; all that any of these leaves on this machine is
+ * `not_enrolled` where none is to be renewed or moved, `server_differs` where another server answers at the address to move to, `http_refused` where the address is not encrypted and nobody said that it is meant, `token_refused`, those of the network; all that any of these leaves on this machine is
  * the folder of the state. Where the line breaks after the server answered, the token is spent and another one is needed.
  */
 export async function enroll(context: Context, _: string[], options: EnrollOptions): Promise<number> {
@@ -52,6 +56,15 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
     allowHttp: options.allowHttp,
   });
   const { server, enrolmentToken: token, allowHttp } = settings;
+  if (options.move !== undefined) {
+    const others = [options.server, options.token, options.name, options.renew];
+    if (others.some((option) => option !== undefined))
+      throw new Failure(
+        'usage',
+        '--move keeps the device as it is: leave --server, --token, --name and --renew out.',
+      );
+    return move(context, options.move, settings);
+  }
   if (!token) throw new Failure('usage', 'No enrolment token was given, by --token or in MAILFERRY_TOKEN.');
   if (options.renew) {
     if (options.server !== undefined || options.name !== undefined)
@@ -63,7 +76,7 @@ export async function enroll(context: Context, _: string[], options: EnrollOptio
   assertEncrypted(server, allowHttp);
   return become(context, {
     allowHttp,
-    server: server.replace(/\/+$/, ''),
+    server: addressOf(server),
     token,
     name: options.name,
     way: await openWay(context.machine, settings, { isOwn: options.isOwn ?? false }),
@@ -100,7 +113,17 @@ async function become(
   if (existsSync(paths.identity)) renameSync(paths.identity, `${paths.identity}.unreadable-${now}`);
   newDatabase(paths.db, now, renewed ? null : { server, codecs });
   const kept = caFile === undefined ? {} : { caFile };
-  await saveIdentity(paths, { server, device, credential, receiptKey, secret, allowHttp, ...kept });
+  const identity = {
+    server,
+    device,
+    credential,
+    receiptKey,
+    secret,
+    allowHttp,
+    settingsServer: server,
+    ...kept,
+  };
+  await saveIdentity(paths, identity);
   const warning = clearTextWarning(server);
   if (warning !== null) terminal.say(warning);
   terminal.result(`Enrolled as ${device} with ${server}.`, {
@@ -125,6 +148,28 @@ async function renew(context: Context, token: string, settings: WaySettings): Pr
   await saveIdentity(paths, { ...identity, credential: answer.credential });
   terminal.result(`Device ${device} has a new credential.`, { device, server });
   return EXIT.ok;
+}
+
+async function move(
+  context: Context,
+  to: string,
+  settings: WaySettings & Pick<Settings, 'allowHttp' | 'server'>,
+): Promise<number> {
+  const { terminal, paths } = context;
+  const { device } = await loadIdentity(paths);
+  const server = addressOf(to);
+  assertEncrypted(server, settings.allowHttp);
+  const http = new HttpClient({ way: await deviceWay(context, settings) });
+  try {
+    const say = (sentence: string) => terminal.say(sentence);
+    const { allowHttp } = settings;
+    const named = settings.server === undefined ? {} : { settingsServer: addressOf(settings.server) };
+    const now = await moveTo({ paths, http, say }, server, { allowHttp, ...named });
+    terminal.result(`Device ${device} goes on with ${now}.`, { device, server: now });
+    return EXIT.ok;
+  } finally {
+    http.close();
+  }
 }
 
 /** Larger than what a server of ours answers. */

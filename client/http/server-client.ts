@@ -7,11 +7,15 @@ import type { Receipt } from '../../shared/receipt.ts';
 import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
 import type * as z from '../../shared/schema.ts';
 import { type HttpClient, type HttpResponse, readText } from './http-client.ts';
+import { isRedirect, movedTo } from './redirect.ts';
 
 type Schemas = typeof import('../../shared/protocol.ts');
 
 /** Most characters of a URL's path and query: what every proxy takes, the smallest buffers of which hold 4 KiB with all headers. */
 const LONGEST_QUERY = 2_000;
+
+/** A server that moved twice while a device was away is found; one that leads in circles is not. */
+export const MOST_HOPS = 3;
 
 interface Stoppable {
   readonly signal?: AbortSignal;
@@ -30,11 +34,15 @@ export interface VersionsAsked {
 
 export class ServerClient {
   readonly #http: HttpClient;
-  readonly #server: string;
+  #server: string;
   #credential: string | null;
   readonly #newCredential: () => Promise<string | null>;
   readonly #now: (() => number) | undefined;
   readonly #codecsHeard: (codecs: ReadonlySet<Codec>) => void;
+  #follow: (to: string) => Promise<string> = async (to) => {
+    throw new Failure('answer_refused', `${this.#server} has moved to ${to}.`);
+  };
+  #following: Promise<void> | undefined;
   #clockAheadMs: number | null = null;
   /** Whether the server takes questions in a body; believed until it did not. */
   #searches = true;
@@ -85,6 +93,26 @@ export class ServerClient {
     return pathname.slice(base.length) + search;
   }
 
+  /** `follow`: keeps the address that the server moved to and returns it, or throws the Failure that says why it is not followed. */
+  whenMoved(follow: (to: string) => Promise<string>): void {
+    this.#follow = follow;
+  }
+
+  /** Goes on at the address that the answer of `from` to `route` names; a Failure where it is not followed. */
+  async follow(from: string, route: string, status: number, location: string | undefined): Promise<void> {
+    // Several requests may hear of it, one after the other.
+    if (from !== this.#server) return;
+    const to = movedTo(from, route, status, location);
+    this.#following ??= this.#follow(to)
+      .then((proven) => {
+        this.#server = proven;
+      })
+      .finally(() => {
+        this.#following = undefined;
+      });
+    await this.#following;
+  }
+
   /** Takes up a credential that was put in place of the one in use; whether there was one. */
   async renew(): Promise<boolean> {
     const credential = await this.#newCredential();
@@ -111,13 +139,17 @@ export class ServerClient {
     return this.#credential ? { authorization: `Bearer ${this.#credential}` } : {};
   }
 
-  /** Any answer below 400; a Failure for the others. `body`: JSON, as bytes or what becomes it. */
+  /**
+   * Any answer below 400; a Failure for the others. `body`: JSON, as bytes or what becomes it. An address that the server moved to for good
+   * is followed, at most MOST_HOPS times.
+   */
   async request(
     method: string,
     route: string,
-    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal; hops?: number } = {},
   ): Promise<HttpResponse> {
     const body = bytesOf(options.body);
+    const from = this.#server;
     const response = await this.#http.send({
       method,
       url: this.url(route),
@@ -129,6 +161,12 @@ export class ServerClient {
       ...(body ? { body } : {}),
       ...(options.signal ? { signal: options.signal } : {}),
     });
+    if (isRedirect(response.status)) {
+      response.body.resume();
+      if (options.hops === MOST_HOPS) throw new Failure('answer_refused', `${this.#server} leads nowhere.`);
+      await this.follow(from, route, response.status, response.headers.location);
+      return this.request(method, route, { ...options, hops: (options.hops ?? 0) + 1 });
+    }
     if (response.status < 400) {
       // Whole seconds (RFC 9110 6.6.1).
       const theirs = Date.parse(response.headers.date ?? '');

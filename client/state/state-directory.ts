@@ -83,6 +83,8 @@ export interface Identity {
   readonly receiptKey: string;
   /** 32 bytes in hexadecimal that never leave this machine: keys of the fingerprint. */
   readonly secret: string;
+  /** The address that the settings named when it was followed, or when a person said another one: it leads nowhere any more. */
+  readonly settingsServer?: string;
   /** The file of certificate authorities that it was enrolled with; of use where no setting names one. */
   readonly caFile?: string;
   /** Whether an address that is not encrypted was meant; absent where 0.1 enrolled, which did not ask. */

@@ -4,8 +4,9 @@ import { Failure } from '../../shared/failure.ts';
 import { ROUTES } from '../../shared/routes.ts';
 import { failureOf } from '../http/failure-of-answer.ts';
 import type { HttpClient } from '../http/http-client.ts';
+import { isRedirect } from '../http/redirect.ts';
 import { assertOfServer, isOfServer } from '../http/same-server.ts';
-import type { ServerClient } from '../http/server-client.ts';
+import { MOST_HOPS, type ServerClient } from '../http/server-client.ts';
 import type { QueuedPack } from '../state/queue-rows.ts';
 import { type LearntSize, learntSize } from './learnt-size.ts';
 import { queueUrlStorage } from './queue-url-storage.ts';
@@ -33,8 +34,6 @@ export interface PackUpload {
  */
 export async function uploadPack(upload: PackUpload): Promise<void> {
   const { http, server } = upload;
-  const size = learntSize(http, server.url('/'));
-  const interim = await http.interim.carries(server.url(''), server.headers);
   let { pack } = upload;
   // Kept by a program that did not look, or changed since: it is made anew.
   if (pack.url && !isOfServer(server.url(''), server.url(pack.url)))
@@ -43,19 +42,26 @@ export async function uploadPack(upload: PackUpload): Promise<void> {
     upload.onUrl(url);
     pack = { id: pack.id, url };
   };
-  for (;;) {
+  for (let hops = 0; ; ) {
+    const from = server.url('');
+    const size = learntSize(http, server.url('/'));
+    const interim = await http.interim.carries(from, server.headers);
     const run = new Run({ ...upload, pack, onUrl }, size, interim);
     try {
       return await run.ended();
     } catch (error) {
-      if (!isTooLargeOnTheWay(error) || !size.refused(run.requestBytes)) throw error;
+      if (!(error instanceof Failure)) throw error;
+      const { status, location } = error.detail as { status?: number; location?: string };
+      if (location !== undefined && hops++ < MOST_HOPS)
+        await server.follow(from, pack.url ?? ROUTES.uploads, Number(status), location);
+      else if (!isTooLargeOnTheWay(error) || !size.refused(run.requestBytes)) throw error;
     }
   }
 }
 
 /** Whether it was not the server that found a request too large: it takes every request up to the size of the upload. */
-function isTooLargeOnTheWay(error: unknown): boolean {
-  return error instanceof Failure && error.code === 'too_large' && error.detail.ours === false;
+function isTooLargeOnTheWay({ code, detail }: Failure): boolean {
+  return code === 'too_large' && detail.ours === false;
 }
 
 /** One life of tus-js-client's upload. */
@@ -141,6 +147,11 @@ function uploadFailure(error: Error | DetailedError): Failure {
   const response = error instanceof DetailedError ? error.originalResponse : null;
   if (!response) return new Failure('unreachable', `The upload broke: ${error.message}.`, { cause: error });
   const status = response.getStatus();
+  if (isRedirect(status))
+    return new Failure('answer_refused', 'The server sends an upload elsewhere.', {
+      cause: error,
+      detail: { status, location: response.getHeader('Location') },
+    });
   const headers = {
     'retry-after': response.getHeader('Retry-After'),
     'content-type': response.getHeader('Content-Type'),

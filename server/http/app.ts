@@ -2,8 +2,9 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../../shared/failure.ts';
 import { CODECS_SAID } from '../../shared/pack.ts';
-import { EnrolRequest, MAX_COMMIT_BYTES } from '../../shared/protocol.ts';
+import { EnrolRequest, MAX_COMMIT_BYTES, ServerQuery } from '../../shared/protocol.ts';
 import { CODECS_HEADER, ROUTES } from '../../shared/routes.ts';
+import { serverProofText } from '../../shared/server-proof.ts';
 import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
@@ -130,6 +131,10 @@ export function createApp(ports: AppPorts): App {
     const { catalogue, capabilities } = ports;
     reply.code(201).header(CODECS_HEADER, CODECS_SAID);
     return enrolDevice(catalogue.enrolment, capabilities, ports, body);
+  });
+  app.get(ROUTES.server, { onRequest: countStranger }, async (request) => {
+    const { nonce } = parseRequest(ServerQuery, request.query);
+    return { signature: ports.signer.signText(serverProofText(nonce)) };
   });
   app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
   app.register(async (plugin) => registerUploads(plugin, ports, scopes, inFlight, exchanges, failed));

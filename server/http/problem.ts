@@ -40,6 +40,7 @@ export const STATUS: Record<FailureCode, number> = {
   tls_untrusted: 500,
   tls_failed: 500,
   answer_refused: 500,
+  server_differs: 500,
   http_refused: 500,
   proxy_failed: 500,
   stalled: 500,

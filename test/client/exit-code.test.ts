@@ -35,6 +35,7 @@ test.each([
   ['tls_untrusted', 13],
   ['tls_failed', 13],
   ['answer_refused', 13],
+  ['server_differs', 12],
   ['http_refused', 2],
   ['proxy_failed', 13],
   ['stalled', 13],

@@ -23,7 +23,8 @@ describe.skipIf(reason)(named('the Windows service', reason), () => {
     wine.write('C:\\users\\root\\Documents\\Outlook Files\\Żółć.pst', 'not a store, but named as one');
     // The host is beside node.exe: it seals.
     const kept = JSON.parse(readFileSync(wine.here('C:\\state\\identity.json'), 'utf8'));
-    expect(Object.keys(kept).sort()).toEqual(['allowHttp', 'device', 'receiptKey', 'sealed', 'server']);
+    const names = ['allowHttp', 'device', 'receiptKey', 'sealed', 'server', 'settingsServer'];
+    expect(Object.keys(kept).sort()).toEqual(names);
   }, 120_000);
   afterAll(() => machine?.close());
 
