@@ -39,6 +39,8 @@ export interface HttpRequest extends WindowOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: BodySource | Uint8Array;
   readonly signal?: AbortSignal;
+  /** It only reads, whatever its method. */
+  readonly isQuestion?: boolean;
 }
 
 export interface HttpResponse {
@@ -108,7 +110,8 @@ export class HttpClient {
       if (!use.reused || request.signal?.aborted || closings !== this.#closings) throw error;
       // The connection, not the server: where none took a second request since the last break, none gets one for a while.
       if (!this.#reusable.delete(origin)) this.#fresh.set(origin, FRESH_REQUESTS);
-      if (!isReset(error) || !REPEATABLE.has(request.method)) throw error;
+      const isRepeatable = REPEATABLE.has(request.method) || request.isQuestion === true;
+      if (!isReset(error) || !isRepeatable) throw error;
       return this.#send(request, true, use);
     }
   }

@@ -146,7 +146,13 @@ export class ServerClient {
   async request(
     method: string,
     route: string,
-    options: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal; hops?: number } = {},
+    options: {
+      body?: unknown;
+      headers?: Record<string, string>;
+      signal?: AbortSignal;
+      isQuestion?: boolean;
+      hops?: number;
+    } = {},
   ): Promise<HttpResponse> {
     const body = bytesOf(options.body);
     const from = this.#server;
@@ -160,6 +166,7 @@ export class ServerClient {
       },
       ...(body ? { body } : {}),
       ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.isQuestion ? { isQuestion: true } : {}),
     });
     if (isRedirect(response.status)) {
       response.body.resume();
@@ -291,6 +298,7 @@ export class ServerClient {
       try {
         return await this.request('POST', ROUTES.searchVersions, {
           ...options,
+          isQuestion: true,
           body: Object.fromEntries(words),
         });
       } catch (error) {

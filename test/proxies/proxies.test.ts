@@ -51,7 +51,10 @@ async function laptop(
   const line = await ChaosProxy.start(port);
   onTestFinished(() => line.close());
   const url = certificates ? line.url.replace('http://127.0.0.1', 'https://localhost') : line.url;
-  const env = certificates ? { NODE_EXTRA_CA_CERTS: certificates.ca } : {};
+  // The authority is in the system's store alone (OpenSSL's name for its file).
+  const env = certificates
+    ? { SSL_CERT_FILE: certificates.ca, SSL_CERT_DIR: '/nowhere', NODE_EXTRA_CA_CERTS: '' }
+    : {};
   const run = async (...words: string[]) => {
     const before = performance.now();
     const ended = await start(process.execPath, [PROGRAM, ...words, '--state', root, '--json'], env).ended;

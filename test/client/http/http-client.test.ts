@@ -140,6 +140,15 @@ describe('F11: where every connection that is used again is reset', () => {
     expect(answered).toEqual(['GET', 'PATCH']);
   });
 
+  test('a question is repeated, whatever its method', async () => {
+    const { url, answered } = await resetting((socket) => void socket.resetAndDestroy());
+    const http = client(5_000);
+    await readText(await http.send({ method: 'GET', url }));
+    const question = { method: 'POST', url, isQuestion: true, body: zeros(3_000) };
+    expect(await readText(await http.send(question))).toBe('done');
+    expect(answered).toEqual(['GET', 'POST']);
+  });
+
   test('a connection of its own is asked to be kept, so that interim answers come, and ends with its answer', async () => {
     const asked: (string | undefined)[] = [];
     const sockets = new Set<Socket>();
