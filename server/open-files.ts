@@ -50,6 +50,13 @@ export class OpenFiles {
     for (const key of [...this.#files.keys()]) if (key.startsWith(prefix)) this.forget(key);
   }
 
+  /** Closes all that nobody uses. */
+  async closeIdle(): Promise<void> {
+    const idle = [...this.#files].filter(([, { users }]) => users === 0);
+    for (const [key] of idle) this.#files.delete(key);
+    await Promise.all(idle.map(([, file]) => closeQuietly(file)));
+  }
+
   async #shrink(key: string, file: OpenFile): Promise<void> {
     const handle = await file.opening.catch(() => undefined);
     if (!handle && this.#files.get(key) === file) this.#files.delete(key);

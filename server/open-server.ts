@@ -68,7 +68,7 @@ export async function openServer(options: ServerOptions, readOnly: boolean): Pro
       log,
       fatal: options.fatal,
       front: options.front ?? frontOf({}),
-      room: new Room(directory, vault),
+      room: new Room(directory, vault, () => scratch.giveRoom()),
       readOnly,
     });
     closing.push(() => stop(app));

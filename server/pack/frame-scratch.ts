@@ -64,6 +64,11 @@ export class FrameScratch {
     this.#files.forgetAll(prefix);
   }
 
+  /** Gives the room on the disk back, but for the frames that are being read. */
+  giveRoom(): Promise<void> {
+    return this.#files.closeIdle();
+  }
+
   async #keep(raw: AsyncIterable<Uint8Array>): Promise<FileHandle> {
     const path = join(this.#directory, `frame-${this.#made++}`);
     const file = await open(path, 'wx+', 0o600);

@@ -79,6 +79,33 @@ describe.skipIf(lacking)(named('the room on an ext4 of its own', lacking), () =>
     expect([...outcomes]).toEqual(['140 true', '129 true', '127 false', '100 false', '65 false', '63 false']);
   });
 
+  it('G2: unfolded frames that are kept to read faster give way to uploads', async () => {
+    // Nearly nothing in the vault, and 8 MiB of a frame each in a scratch file where a version is read.
+    const count = 20;
+    const size = 8 * MIB;
+    const frames = Array.from({ length: count }, (_, n) => Buffer.alloc(size, `${n} mails `));
+    const packs = frames.map((frame) => buildPack([frame]));
+    for (const pack of packs) expect((await device.sendPack(pack)).status).toBe(204);
+    const runs = packs.map(({ id }, n) => ({ at: n * size, length: size, pack: id, offset: 0 }));
+    const bytes = Buffer.concat(frames);
+    const commit = commitOf(bytes, null, runs, allBlocks(bytes.length));
+    const id = randomUUID();
+    expect((await device.putVersion(id, commit)).status).toBe(201);
+    // Room for an upload, as long as not most of it is taken by the scratch files.
+    volume.free();
+    volume.fill(200 * MIB);
+    for (let n = 0; n < count; n++) {
+      const range = `bytes=${n * size}-${n * size + 99_999}`;
+      const part = await device.get(`/v1/versions/${id}/content`, { range });
+      expect(part.bytes.equals(bytes.subarray(n * size, n * size + 100_000))).toBe(true);
+    }
+    const { bavail, bsize } = statfsSync(join(root, 'mount'));
+    expect(bavail * bsize).toBeLessThan(128 * MIB);
+    const created = await device.createUpload({ kind: 'pack', id: 'ab'.repeat(32) }, MIB);
+    expect(created.status).toBe(201);
+    expect(await ready()).toEqual(READY);
+  }, 60_000);
+
   /** Not a byte is left, not even of what is reserved for root. */
   function fillWholly(): void {
     const file = openSync(join(root, 'mount', 'filler'), 'a');
