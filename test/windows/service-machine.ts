@@ -32,7 +32,7 @@ export async function serviceMachine(state: string) {
     const host = wine.here('C:\\mailferry\\mailferry-service.exe');
     const built = spawnSync(HOST_COMPILER, hostCompilerWords(HOST_SOURCE, host), { encoding: 'utf8' });
     expect(built.stderr).toBe('');
-    serviceTools(wine);
+    const env = serviceTools(wine);
     // As long as it runs Wine's service manager does.
     const session = wine.start(NODE, ['-e', 'setTimeout(() => {}, 600_000)'], { timeout: 600_000 });
     ends.push(() => {
@@ -53,7 +53,7 @@ export async function serviceMachine(state: string) {
       close,
       /** `mailferry service`, with these words. */
       service: (...words: string[]) =>
-        wine.run(NODE, [main, 'service', ...words, '--state', state, '--json']),
+        wine.run(NODE, [main, 'service', ...words, '--state', state, '--json'], { env }),
       /** What the agent has written so far. */
       log: () => (existsSync(log) ? readFileSync(log, 'utf8') : ''),
     };

@@ -187,7 +187,7 @@ export function installDevice(wine: Wine): string {
  * Puts sc.exe and takeown.exe (service-tools.c) where Windows has them: what `mailferry service` needs, and Wine's lack or have not. No
  * other place would do, since nothing that PATH names is run with the rights of the machine.
  */
-export function serviceTools(wine: Wine): void {
+export function serviceTools(wine: Wine): { readonly WINEDLLOVERRIDES: string } {
   mkdirSync(wine.here('C:\\wine'));
   cpSync(wine.here('C:\\windows\\system32\\sc.exe'), wine.here('C:\\wine\\sc.exe'), { dereference: true });
   for (const name of ['sc', 'takeown']) {
@@ -198,4 +198,6 @@ export function serviceTools(wine: Wine): void {
     const built = spawnSync(HOST_COMPILER, words, { encoding: 'utf8' });
     if (built.status !== 0) throw new Error(`service-tools.c can't be built: ${built.stderr}`);
   }
+  // Of a name that Wine has a program for, too, it runs its own unless it is told.
+  return { WINEDLLOVERRIDES: 'sc.exe=n,b' };
 }
