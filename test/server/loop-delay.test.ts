@@ -25,7 +25,7 @@ test.each([0, 300, 600, 900])(
     holdUp(500);
     await expect.poll(() => watch.delay.max).toBeGreaterThan(400);
     await pause(2 * LOOK_MS - ((performance.now() - began) % LOOK_MS));
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toBeGreaterThan(400);
+    // A machine that is busy with something else may hold it up as well, but not for so long.
+    expect(warnings.filter((ms) => ms > 400)).toHaveLength(1);
   },
 );
