@@ -1,12 +1,14 @@
 // Carries a plan of a restore out: files to their places, each whole and verified, what is replaced kept aside.
 
 import { createReadStream } from 'node:fs';
-import { constants, copyFile, stat } from 'node:fs/promises';
+import { constants, copyFile, lstat, open, readlink, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { Failure } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory, syncDirectory, syncFile } from '../durable-file.ts';
 import { ContentSum } from './content-sum.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
+import { holdFolder } from './held-folder.ts';
 import type { Placement, There } from './plan.ts';
 import { publish } from './publish.ts';
 import { fetchVersion, type Restore } from './restore.ts';
@@ -51,11 +53,12 @@ export async function carryOut(
   { version, to, action }: Writing,
   keepIn: string,
 ): Promise<Restored> {
-  await makeDirectory(dirname(to));
-  const { part, target, bytes, sha256, statedSha256 } = await fetchVersion(context, version, to);
+  await using folder = await holdFolder(dirname(to));
+  const fetched = await fetchVersion(context, version, { folder, name: basename(to) });
+  const { bytes, sha256, statedSha256 } = fetched;
   const overwrite = action === 'replace';
-  const kept = overwrite ? await keepAside(to, keepIn) : null;
-  await publish(part, target, overwrite);
+  const kept = overwrite ? await keepAside(folder.at(basename(to)), keepIn) : null;
+  await publish(fetched, overwrite);
   const stated = statedSha256 === null ? {} : { statedSha256 };
   return { path: version.path, to, version: version.id, bytes, sha256, ...stated, kept };
 }
@@ -66,13 +69,30 @@ export async function keepAside(file: string, folder: string, name = basename(fi
   for (let number = 1; ; number++) {
     const copy = join(folder, cutName(`${String(number).padStart(3, '0')} ${name}`, NAME_BYTES));
     try {
-      await copyFile(file, copy, constants.COPYFILE_EXCL);
-      // What it is a copy of is removed next.
-      await syncFile(copy);
+      await copyItself(file, copy);
       await syncDirectory(folder);
       return copy;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
   }
+}
+
+/** Copies what has the name: of a link the link, since what it leads to stays, and may be another user's. Durable in itself. */
+async function copyItself(file: string, copy: string): Promise<void> {
+  if ((await lstat(file)).isSymbolicLink()) return symlink(await readlink(file), copy);
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  // Windows copies what it holds open for others; elsewhere the open file is what is copied, whatever gets its name.
+  if (process.platform !== 'linux') await copyFile(file, copy, constants.COPYFILE_EXCL);
+  else {
+    await using source = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (!(await source.stat()).isFile())
+      throw new Failure(
+        'target_refused',
+        `${basename(file)} is in the way, and is no file that could be kept.`,
+      );
+    await copyFile(`/proc/self/fd/${source.fd}`, copy, constants.COPYFILE_EXCL);
+  }
+  // What it is a copy of is removed next.
+  await syncFile(copy);
 }

@@ -1,34 +1,49 @@
 // The last step of a restore: the whole, verified file gets its name, durably, and takes the place of nothing unless told.
 import { chmod, link, lstat, open, rename, rm } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
-import { syncDirectory } from '../durable-file.ts';
 import { patiently, patientlyOrLeft } from '../patiently.ts';
+import type { HeldFolder } from './held-folder.ts';
+
+/** What is published: a part that has come whole, and the name that it gets. Both are in the folder. */
+export interface Publishing {
+  readonly folder: HeldFolder;
+  readonly part: string;
+  readonly name: string;
+}
 
 /**
- * Gives a file the name `target` in its folder; durable when it returns. Without `overwrite` a file that has the name is a failure
+ * Gives a file its name in its folder; durable when it returns. Without `overwrite` a file that has the name is a failure
  * `target_exists`; with it, what can't be replaced is `program_running` where a program holds it, else `target_unwritable`. The part
  * stays then, and the next restore of the same version fetches nothing again.
  */
-export async function publish(part: string, target: string, overwrite: boolean): Promise<void> {
+export async function publish(publishing: Publishing, overwrite: boolean): Promise<void> {
+  const { folder, part, name } = publishing;
   if (overwrite) {
-    await replace(part, target);
+    await replace(publishing);
   } else {
     try {
       // A link fails where the name was taken meanwhile; a rename would put the file there silently.
-      await link(part, target);
+      await link(folder.at(part), folder.at(name));
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code;
-      if (code === 'EEXIST') throw new Failure('target_exists', `${target} exists already.`, { cause });
-      await publishByRename(part, target);
+      if (code === 'EEXIST') throw exists(publishing, cause);
+      await publishByRename(publishing);
     }
     // The file is in its place: its second name is removed by the next restore, if not now.
-    await patientlyOrLeft(() => rm(part, { force: true }));
+    await patientlyOrLeft(() => rm(folder.at(part), { force: true }));
   }
-  await syncDirectory(dirname(target));
+  await folder.sync();
 }
 
-async function replace(part: string, target: string): Promise<void> {
+const shown = ({ folder, name }: Publishing) => join(folder.path, name);
+
+const exists = (publishing: Publishing, cause: unknown) =>
+  new Failure('target_exists', `${shown(publishing)} exists already.`, { cause });
+
+async function replace(publishing: Publishing): Promise<void> {
+  const part = publishing.folder.at(publishing.part);
+  const target = publishing.folder.at(publishing.name);
   try {
     await patiently(() => rename(part, target));
   } catch (first) {
@@ -42,15 +57,16 @@ async function replace(part: string, target: string): Promise<void> {
         () => null,
         () => first as NodeJS.ErrnoException,
       );
-    if (cause) throw notReplaced(part, target, cause);
+    if (cause) throw notReplaced(publishing, cause);
   }
 }
 
 /** Codes by which Windows says that a program has a file open; elsewhere an open file can always be replaced. */
 const HELD = ['EBUSY', 'EPERM', 'EACCES'];
 
-function notReplaced(part: string, target: string, cause: NodeJS.ErrnoException): Failure {
-  const kept = `What came back is whole, lies beside it as ${basename(part)}, and is not fetched again.`;
+function notReplaced(publishing: Publishing, cause: NodeJS.ErrnoException): Failure {
+  const target = shown(publishing);
+  const kept = `What came back is whole, lies beside it as ${publishing.part}, and is not fetched again.`;
   if (process.platform === 'win32' && HELD.includes(cause.code ?? ''))
     return new Failure(
       'program_running',
@@ -61,10 +77,12 @@ function notReplaced(part: string, target: string, cause: NodeJS.ErrnoException)
 }
 
 /** On file systems without links (FAT): the name is reserved by an exclusive open, then taken over. */
-async function publishByRename(part: string, target: string): Promise<void> {
+async function publishByRename(publishing: Publishing): Promise<void> {
+  const part = publishing.folder.at(publishing.part);
+  const target = publishing.folder.at(publishing.name);
   const reserved = await open(target, 'wx').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'EEXIST') throw new Failure('target_exists', `${target} exists already.`, { cause });
-    throw new Failure('target_unwritable', `${target} can't be made (${cause.code}).`, { cause });
+    if (cause.code === 'EEXIST') throw exists(publishing, cause);
+    throw new Failure('target_unwritable', `${shown(publishing)} can't be made (${cause.code}).`, { cause });
   });
   await reserved.close();
   try {

@@ -1,8 +1,8 @@
 // Restore: a version back into a file, resumed where it was cut, verified, and only then under its name.
-import { createReadStream, existsSync } from 'node:fs';
-import { chmod, chown, type FileHandle, lstat, open, rm, stat, utimes } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, rm, stat } from 'node:fs/promises';
 import { platform } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { FileRights, VersionSummary } from '../../shared/protocol.ts';
 import { receiptOf } from '../../shared/receipt.ts';
@@ -12,6 +12,7 @@ import type { Identity } from '../state/state-directory.ts';
 import { ContentSum, type Sums } from './content-sum.ts';
 import { type Fetching, fetchContent } from './fetch-content.ts';
 import { cutName } from './file-name.ts';
+import { type HeldFolder, holdFolder } from './held-folder.ts';
 import { publish } from './publish.ts';
 import { writtenRuns } from './sparse.ts';
 
@@ -23,14 +24,17 @@ export interface Restore extends Fetching {
 }
 
 /** What goes on in a cut restore: named by version, so that no other restore goes on with it. */
-function partPath(target: string, version: string): string {
-  return join(dirname(target), `.${cutName(basename(target), 100)}.${version}.mailferry-part`);
+function partName(name: string, version: string): string {
+  return `.${cutName(name, 100)}.${version}.mailferry-part`;
 }
 
 /** A version that came whole and was verified, in a file that has not its name yet. */
 export interface Fetched {
+  /** The folder that it lies in: whoever holds it, until they are done with it. */
+  readonly folder: HeldFolder;
+  /** What the file is called now, and what it is to be called. */
   readonly part: string;
-  readonly target: string;
+  readonly name: string;
   readonly bytes: number;
   /** Of what is in the file. */
   readonly sha256: string;
@@ -57,8 +61,10 @@ export async function restoreVersion(
   if (await isFolder(to))
     throw new Failure('target_refused', `${resolve(to)} is a folder; name the file that is to be made.`);
   if (there && !overwrite) throw new Failure('target_exists', `${resolve(to)} exists already.`);
-  const { part, target, bytes, sha256, statedSha256 } = await fetchVersion(context, version, to);
-  await publish(part, target, overwrite);
+  await using folder = await holdFolder(dirname(resolve(to)), 'failure');
+  const fetched = await fetchVersion(context, version, { folder, name: basename(resolve(to)) });
+  await publish(fetched, overwrite);
+  const { bytes, sha256, statedSha256 } = fetched;
   return { bytes, sha256, statedSha256 };
 }
 
@@ -69,39 +75,40 @@ async function isFolder(path: string): Promise<boolean> {
   );
 }
 
-/** The first half of restoreVersion(): the whole, verified file lies beside `to`, and what is there is not touched. */
-export async function fetchVersion(context: Restore, version: VersionSummary, to: string): Promise<Fetched> {
-  const target = resolve(to);
+/** The first half of restoreVersion(): the whole, verified file lies beside `name`, and what is there is not touched. */
+export async function fetchVersion(
+  context: Restore,
+  version: VersionSummary,
+  { folder, name }: { folder: HeldFolder; name: string },
+): Promise<Fetched> {
   // Before anything is written: its size bounds what is written, and its root decides.
   const stated = receiptOf(version, context.identity.device, receiptVerifier(context.identity.receiptKey));
   if (!stated.complete)
     throw new Failure('receipt_invalid', `The receipt for ${version.id} is of a part of ${version.path}.`);
-  const part = partPath(target, version.id);
-  const sha256 = await fetchVerified(context, version, part);
-  await setTime(part, Date.parse(version.mtime));
-  if (version.rights && context.rights !== false) await setRights(part, version.rights);
+  const part = partName(name, version.id);
+  const sha256 = await fetchVerified(context, version, { folder, part });
   const statedSha256 = sha256 === stated.sha256 ? null : stated.sha256;
   if (statedSha256 !== null) context.progress.say(statedSentence(version.path, statedSha256));
-  return { part, target, bytes: version.size, sha256, statedSha256 };
+  return { folder, part, name, bytes: version.size, sha256, statedSha256 };
 }
 
 /** Sets the time of last writing: `mtime` in ms since 1970, also before. */
-async function setTime(part: string, mtime: number): Promise<void> {
+async function setTime(file: FileHandle, mtime: number): Promise<void> {
   // Node takes a negative number for now, but not a Date. In seconds a double is a little below half of all milliseconds and would be
   // cut to the one before: half a microsecond more.
   const time = mtime < 0 ? new Date(mtime) : mtime / 1_000 + 5e-7;
-  await utimes(part, time, time);
+  await file.utimes(time, time);
 }
 
 /**
  * Gives the file the owner (where root restores) and the permissions that it had. A file system without any, or an owner that it
  * can't have, is no failure of a restore: the file is readable by who restored it alone then.
  */
-async function setRights(part: string, { mode, uid, gid }: FileRights): Promise<void> {
+async function setRights(file: FileHandle, { mode, uid, gid }: FileRights): Promise<void> {
   if (platform() === 'win32') return;
   try {
-    if (process.getuid?.() === 0) await chown(part, uid, gid);
-    await chmod(part, mode);
+    if (process.getuid?.() === 0) await file.chown(uid, gid);
+    await file.chmod(mode);
   } catch (error) {
     if (!['EPERM', 'ENOTSUP', 'EINVAL', 'ENOSYS'].includes((error as NodeJS.ErrnoException).code ?? ''))
       throw error;
@@ -120,32 +127,36 @@ export function statedSentence(path: string, stated: string): string {
 async function fetchVerified(
   context: Restore,
   version: VersionSummary,
-  part: string,
+  place: Part,
   isLast = false,
 ): Promise<string> {
-  // A second name of a file that is in its place already: a restore was killed just then, and the file is in use since.
-  if (existsSync(part) && (await stat(part)).nlink > 1) await rm(part);
-  const continued = existsSync(part);
-  const { root, sha256, answers } = await fetchAll(context, version, part);
+  const { root, sha256, answers, continued } = await fetchAll(context, version, place);
   if (root === version.root) return sha256;
-  await rm(part, { force: true });
-  if (!isLast && (continued || answers > 1)) return fetchVerified(context, version, part, true);
+  await rm(place.folder.at(place.part), { force: true });
+  if (!isLast && (continued || answers > 1)) return fetchVerified(context, version, place, true);
   throw new Failure(
     'restore_differs',
     `The bytes of ${version.path} that came back are not those of version ${version.id}.`,
   );
 }
 
+interface Part {
+  readonly folder: HeldFolder;
+  readonly part: string;
+}
+
+/** What came of all bytes; a part that is right has its time and its rights then. */
 async function fetchAll(
   context: Restore,
   version: VersionSummary,
-  part: string,
-): Promise<Sums & { answers: number }> {
+  place: Part,
+): Promise<Sums & { answers: number; continued: boolean }> {
   const sum = new ContentSum();
-  const done = await addExisting(part, version.size, sum);
-  const written = writeFailure(part);
-  const file = await open(part, existsSync(part) ? 'r+' : 'w+', 0o600).catch(written);
+  const written = writeFailure(place.folder);
+  const rights = context.rights === false ? undefined : version.rights;
+  const { file, continued } = await openPart(place, rights).catch(written);
   try {
+    const done = await addExisting(file, version.size, sum);
     await file.truncate(done).catch(written);
     const answers = await fetchContent(context, version, {
       phase: 'restore',
@@ -156,11 +167,40 @@ async function fetchAll(
         sum.update(bytes);
       },
     });
+    const sums = sum.finish();
+    if (sums.root === version.root) {
+      await setTime(file, Date.parse(version.mtime));
+      if (rights) await setRights(file, rights);
+    }
     await file.sync().catch(written);
-    return { ...sum.finish(), answers };
+    return { ...sums, answers, continued };
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Opens the part of a cut restore, or makes it where there is none or what has its name is not a cut restore's: a link, a file that
+ * has a second name (a restore was killed when it was in its place already, and it is in use since; or somebody planted it), or one
+ * of another user, but the one who gets it in the end.
+ */
+async function openPart(
+  { folder, part }: Part,
+  rights: FileRights | undefined,
+): Promise<{ file: FileHandle; continued: boolean }> {
+  const path = folder.at(part);
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
+  const there = await lstat(path).catch(() => null);
+  if (there?.isFile()) {
+    const file = await open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+    const look = await file?.stat();
+    const owners = [process.geteuid?.() ?? 0, rights?.uid];
+    if (file && look?.isFile() && look.nlink === 1 && owners.includes(look.uid))
+      return { file, continued: look.size > 0 };
+    await file?.close();
+  }
+  if (there) await rm(path);
+  return { file: await open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), continued: false };
 }
 
 /** Writes `bytes` at position `at`, long runs of zeros as holes; the file is as long as it would be with them. */
@@ -177,22 +217,27 @@ async function writeSparsely(file: FileHandle, bytes: Buffer, at: number): Promi
 }
 
 /** Adds up what is there already; returns how many bytes of it are of use. */
-async function addExisting(part: string, size: number, sum: ContentSum): Promise<number> {
-  const there = existsSync(part) ? (await stat(part)).size : 0;
-  const use = Math.min(there, size);
+async function addExisting(file: FileHandle, size: number, sum: ContentSum): Promise<number> {
+  const use = Math.min((await file.stat()).size, size);
   if (use === 0) return 0;
-  for await (const bytes of createReadStream(part, { end: use - 1, highWaterMark: 1_048_576 }))
-    sum.update(bytes as Buffer);
+  const stream = file.createReadStream({
+    start: 0,
+    end: use - 1,
+    highWaterMark: 1_048_576,
+    autoClose: false,
+  });
+  for await (const bytes of stream) sum.update(bytes as Buffer);
   return use;
 }
 
 type WriteFailure = (cause: NodeJS.ErrnoException) => never;
 
-/** What a write to `part` failed for, as a Failure `target_full` or `target_unwritable` that names its folder. */
-function writeFailure(part: string): WriteFailure {
+/** What a write to a part failed for, as a Failure `target_full` or `target_unwritable` that names its folder. */
+function writeFailure(folder: HeldFolder): WriteFailure {
   return (cause) => {
-    const folder = dirname(part);
-    if (isDiskFull(cause)) throw new Failure('target_full', `There is no room left in ${folder}.`, { cause });
-    throw new Failure('target_unwritable', `${folder} can't be written to: ${cause.message}.`, { cause });
+    if (isDiskFull(cause))
+      throw new Failure('target_full', `There is no room left in ${folder.path}.`, { cause });
+    const why = folder.said(cause.message);
+    throw new Failure('target_unwritable', `${folder.path} can't be written to: ${why}.`, { cause });
   };
 }

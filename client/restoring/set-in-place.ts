@@ -7,15 +7,15 @@
  *   keep      what was in the way is copied to the folder for it, and only then removed
  */
 import { randomUUID } from 'node:crypto';
-import { lstat, readdir, rename, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
-import { makeDirectory, syncDirectory } from '../durable-file.ts';
 import { patiently } from '../patiently.ts';
 import { pause } from '../pause.ts';
 import type { Progress } from '../progress.ts';
 import { keepAside, type Restored, type Writing } from './carry-out.ts';
 import { cutName } from './file-name.ts';
+import { type HeldFolder, holdFolder } from './held-folder.ts';
 import { publish } from './publish.ts';
 import { type Fetched, fetchVersion, type Restore } from './restore.ts';
 
@@ -29,8 +29,37 @@ export interface SetWriting {
 const BEFORE = /^\.(.+)\.[0-9a-f]{8}\.mailferry-before$/;
 
 /** Beside the file, since a rename to another volume is none. */
-function beforeName(file: string): string {
-  return join(dirname(file), `.${cutName(basename(file), 200)}.${randomUUID().slice(0, 8)}.mailferry-before`);
+function beforeName(name: string): string {
+  return `.${cutName(name, 200)}.${randomUUID().slice(0, 8)}.mailferry-before`;
+}
+
+/** A name in a folder that is held. */
+interface Place {
+  readonly folder: HeldFolder;
+  readonly name: string;
+}
+
+const at = ({ folder, name }: Place) => folder.at(name);
+const shown = ({ folder, name }: Place) => join(folder.path, name);
+
+/** The folders of a set, each held once, until the set is done. */
+class HeldFolders implements AsyncDisposable {
+  readonly #held = new Map<string, HeldFolder>();
+
+  async place(path: string): Promise<Place> {
+    const folder = dirname(path);
+    const held = this.#held.get(folder) ?? (await holdFolder(folder));
+    this.#held.set(folder, held);
+    return { folder: held, name: basename(path) };
+  }
+
+  all(): Iterable<HeldFolder> {
+    return this.#held.values();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const folder of this.all()) await folder[Symbol.asyncDispose]();
+  }
 }
 
 /**
@@ -43,16 +72,16 @@ export async function carryOutSet(
   { members, leftovers }: SetWriting,
   { keepIn, assertReady }: { keepIn: string; assertReady: () => Promise<void> },
 ): Promise<{ restored: Restored[]; kept: string[] }> {
+  await using folders = new HeldFolders();
   const fetched: Fetched[] = [];
-  for (const { version, to } of members) {
-    await makeDirectory(dirname(to));
-    fetched.push(await fetchVersion(context, version, to));
-  }
+  for (const { version, to } of members)
+    fetched.push(await fetchVersion(context, version, await folders.place(to)));
+  const inTheWay: Place[] = [];
+  for (const path of leftovers) inTheWay.push(await folders.place(path));
+  for (const { action, to } of members) if (action === 'replace') inTheWay.push(await folders.place(to));
   await assertReady();
-  const replaced = members.filter(({ action }) => action === 'replace').map(({ to }) => to);
-  const moved = await swap([...leftovers, ...replaced], fetched, context.progress);
-  const folders = new Set([...leftovers, ...members.map(({ to }) => to)].map((file) => dirname(file)));
-  const kept = await keepAll(folders, keepIn, context.progress);
+  const moved = await swap(inTheWay, fetched, context.progress);
+  const kept = await keepAll(folders.all(), keepIn, context.progress);
   const restored = members.map(({ version, to }, at) => ({
     path: version.path,
     to,
@@ -74,7 +103,7 @@ interface Taken {
 
 /** Where each file that was in the way is now, by the name it had. */
 async function swap(
-  inTheWay: readonly string[],
+  inTheWay: readonly Place[],
   fetched: readonly Fetched[],
   progress: Progress,
 ): Promise<Map<string, string>> {
@@ -82,20 +111,20 @@ async function swap(
   const moved = new Map<string, string>();
   try {
     for (const file of inTheWay) {
-      const before = beforeName(file);
+      const before = { folder: file.folder, name: beforeName(file.name) };
       if (!(await moveIfThere(file, before))) continue;
-      moved.set(file, before);
-      taken.unshift({ state: `what was ${file} is ${before}`, undo: () => moveBack(before, file) });
-      await syncDirectory(dirname(file));
-      progress.say(`${file}: makes room as ${basename(before)}.`);
-    }
-    for (const { part, target } of fetched) {
-      const { ino } = await stat(part, { bigint: true });
+      moved.set(shown(file), shown(before));
       taken.unshift({
-        state: `${target} is the restored one`,
-        undo: () => takeBack({ part, target, ino }),
+        state: `what was ${shown(file)} is ${shown(before)}`,
+        undo: () => moveBack(before, file),
       });
-      await publish(part, target, false);
+      await file.folder.sync();
+      progress.say(`${shown(file)}: makes room as ${before.name}.`);
+    }
+    for (const one of fetched) {
+      const { ino } = await lstat(one.folder.at(one.part), { bigint: true });
+      taken.unshift({ state: `${shown(one)} is the restored one`, undo: () => takeBack(one, ino) });
+      await publish(one, false);
     }
   } catch (cause) {
     throw await putBack(taken, cause as Error);
@@ -104,29 +133,30 @@ async function swap(
 }
 
 /** False where it is gone: a program takes the log of its database away when it ends. */
-async function moveIfThere(file: string, to: string): Promise<boolean> {
+async function moveIfThere(file: Place, to: Place): Promise<boolean> {
   try {
-    await patiently(() => rename(file, to));
+    await patiently(() => rename(at(file), at(to)));
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
+    throw new Error(file.folder.said((error as Error).message), { cause: error });
   }
 }
 
-async function moveBack(before: string, file: string): Promise<void> {
-  if (await lstat(file).catch(() => null)) throw new Failure('target_exists', `${file} exists already.`);
-  await patiently(() => rename(before, file));
-  await syncDirectory(dirname(file));
+async function moveBack(before: Place, file: Place): Promise<void> {
+  if (await lstat(at(file)).catch(() => null))
+    throw new Failure('target_exists', `${shown(file)} exists already.`);
+  await patiently(() => rename(at(before), at(file)));
+  await file.folder.sync();
 }
 
 /** Makes a part of it again, unless the file that has its name is somebody else's. */
-async function takeBack({ part, target, ino }: { part: string; target: string; ino: bigint }): Promise<void> {
-  const there = await lstat(target, { bigint: true }).catch(() => null);
+async function takeBack({ folder, part, name }: Fetched, ino: bigint): Promise<void> {
+  const there = await lstat(folder.at(name), { bigint: true }).catch(() => null);
   if (there?.ino !== ino) return;
-  const isPartThere = await lstat(part).catch(() => null);
-  await patiently(() => (isPartThere ? rm(target) : rename(target, part)));
-  await syncDirectory(dirname(target));
+  const isPartThere = await lstat(folder.at(part)).catch(() => null);
+  await patiently(() => (isPartThere ? rm(folder.at(name)) : rename(folder.at(name), folder.at(part))));
+  await folder.sync();
 }
 
 /** Programs that look into each new file, such as virus scanners, hold it for a moment: how often, and ms between. */
@@ -159,24 +189,25 @@ async function putBack(taken: readonly Taken[], cause: Error): Promise<Failure> 
 
 /** Where each file that made room is kept, by the name it had while it did. One that can't be copied stays, and is told. */
 async function keepAll(
-  folders: Iterable<string>,
+  folders: Iterable<HeldFolder>,
   keepIn: string,
   progress: Progress,
 ): Promise<Map<string, string>> {
   const kept = new Map<string, string>();
   for (const folder of folders) {
-    for (const name of await readdir(folder)) {
+    for (const name of await readdir(folder.here)) {
       const original = BEFORE.exec(name)?.[1];
       if (original === undefined) continue;
-      const before = join(folder, name);
+      const before = shown({ folder, name });
       try {
-        const copy = await keepAside(before, keepIn, original);
+        const copy = await keepAside(folder.at(name), keepIn, original);
         kept.set(before, copy);
-        progress.say(`${join(folder, original)}: what was there is in ${copy}.`);
-        await patiently(() => rm(before, { force: true }));
+        progress.say(`${shown({ folder, name: original })}: what was there is in ${copy}.`);
+        await patiently(() => rm(folder.at(name), { force: true }));
       } catch (error) {
         if (!kept.has(before)) kept.set(before, before);
-        progress.say(`${before} can't be moved to ${keepIn} and stays there: ${(error as Error).message}.`);
+        const why = folder.said((error as Error).message);
+        progress.say(`${before} can't be moved to ${keepIn} and stays there: ${why}.`);
       }
     }
   }
