@@ -99,6 +99,10 @@ export const FAILURES = {
     retry: 'later',
     hint: 'See whether the mount works that it lies on; it is tried again at the next run.',
   },
+  source_of_another: {
+    retry: 'never',
+    hint: 'Have the user who owns it name it by its own path, or a link be made by the administrator.',
+  },
   source_name: { retry: 'never', hint: 'Rename it, or move it to a shorter path; then it is taken.' },
   source_locked: { retry: 'later', hint: 'Close the program that uses it, or use a snapshot.' },
   source_changed: {

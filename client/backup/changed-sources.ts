@@ -112,6 +112,7 @@ const NO_SNAPSHOT_HELPS: ReadonlySet<string> = new Set([
   'source_missing',
   'source_not_a_file',
   'source_silent',
+  'source_of_another',
   'source_name',
   'source_cloud_only',
 ]);

@@ -4,6 +4,7 @@ import { Failure } from '../../shared/failure.ts';
 import { SILENT } from '../far/far-mount.ts';
 import { NOT_A_FILE, type OpenFile } from '../far/file-asks.ts';
 import { lookAtPath, openFile } from '../far/files-here.ts';
+import { OF_ANOTHER } from '../far/for-its-owner.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import { readFailure } from '../scan/read-failure.ts';
 import { pathFault } from '../sources/path-fault.ts';
@@ -15,7 +16,7 @@ const HEAD_BYTES = 4_096;
 
 /**
  * Opens a source for reading. Never waits for a writer, and no longer than the patience for a far mount. A Failure `source_missing`,
- * `source_locked`, `source_not_a_file`, `source_silent`, `source_name` or `source_unreadable`.
+ * `source_locked`, `source_not_a_file`, `source_silent`, `source_name`, `source_of_another` or `source_unreadable`.
  */
 export async function openSource(frozen: string, path: string): Promise<OpenFile> {
   const fault = pathFault(path);
@@ -27,6 +28,10 @@ export async function openSource(frozen: string, path: string): Promise<OpenFile
     if (code === 'ENOENT') throw new Failure('source_missing', `${path} is not there.`, { cause });
     if (code === NOT_A_FILE)
       throw new Failure('source_not_a_file', `${path} is ${message}, and not a regular file.`, { cause });
+    if (code === OF_ANOTHER)
+      throw new Failure('source_of_another', `${path} is not read for its owner: it is ${message}.`, {
+        cause,
+      });
     if (code === SILENT)
       throw new Failure('source_silent', `${path} can't be opened: ${message}.`, { cause });
     // What Node makes of a sharing violation (32) and of a lock violation (33).

@@ -14,6 +14,7 @@ import {
   nextNames,
   type OpenFile,
 } from './file-asks.ts';
+import { assertForItsOwner, assertForSystem, assertLocal, isRoot, isSystem } from './for-its-owner.ts';
 import { farMountOf, mountsNow } from './mounts.ts';
 
 const mounts = new Map<string, FarMount>();
@@ -41,6 +42,7 @@ const MOST_LINKS = 40;
  * system's error, ELOOP for links that lead to each other.
  */
 async function placeOf(path: string, last = true): Promise<Place> {
+  if (isSystem()) assertLocal(resolve(path));
   const all = mountsNow();
   if (all.length === 0) return { real: path, far: null };
   let ahead = resolve(path).split('/').filter(Boolean);
@@ -89,6 +91,11 @@ export async function realPathOf(path: string): Promise<string> {
   return far ? real : askRealPath(real);
 }
 
+const LINKS = {
+  isLink: async (path: string) => (await askLook(path, { link: true })).kind === 'link',
+  realPath: askRealPath,
+};
+
 /** Whether `path`, which holds no link, lies on a far mount. */
 export function isFar(path: string): boolean {
   return farMountOf(path, mountsNow()) !== null;
@@ -121,11 +128,26 @@ export async function* namesIn(folder: string): AsyncGenerator<Listed> {
   }
 }
 
-/** Opens a regular file for reading; anything else is an error of code ENOTFILE. Throws the system's error. */
+/**
+ * Opens a regular file for reading; anything else is an error of code ENOTFILE. Throws the system's error. By its name, links and all:
+ * whose they are is judged where it is opened.
+ */
 export async function openFile(path: string): Promise<OpenFile> {
-  const { real, far } = await placeOf(path);
-  if (!far) return askOpen(real);
-  return farFile(far, await far.ask<number>({ do: 'open', path: real, as: ++lastOpened }));
+  const { far } = await placeOf(path);
+  if (isSystem()) await assertForSystem(resolve(path), LINKS);
+  if (!far) return askOpen(path);
+  return farFile(far, await far.ask<number>({ do: 'open', path: resolve(path), as: ++lastOpened }));
+}
+
+/**
+ * `path` without links, where what is called so next is read for its owner. Throws the system's error, one of code EOTHERUSER where links
+ * of another user lead there, or ESTALE where it leads elsewhere than a moment ago.
+ */
+export async function realPathForItsOwner(path: string): Promise<string> {
+  const real = await realPathOf(path);
+  if (isRoot() && !isFar(real)) await assertForItsOwner(path, real);
+  if (isSystem()) await assertForSystem(resolve(path), LINKS);
+  return real;
 }
 
 /** Bytes that one question to a far mount brings at most. */

@@ -6,6 +6,7 @@ import { basename, dirname, join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { VersionSummary } from '../../shared/protocol.ts';
 import { makeDirectory, syncDirectory, syncFile } from '../durable-file.ts';
+import { canHold, openPath } from '../held-path.ts';
 import { ContentSum } from './content-sum.ts';
 import { cutName, NAME_BYTES } from './file-name.ts';
 import { holdFolder } from './held-folder.ts';
@@ -83,7 +84,7 @@ async function copyItself(file: string, copy: string): Promise<void> {
   if ((await lstat(file)).isSymbolicLink()) return symlink(await readlink(file), copy);
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   // Windows copies what it holds open for others; elsewhere the open file is what is copied, whatever gets its name.
-  if (process.platform !== 'linux') await copyFile(file, copy, constants.COPYFILE_EXCL);
+  if (!canHold()) await copyFile(file, copy, constants.COPYFILE_EXCL);
   else {
     await using source = await open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!(await source.stat()).isFile())
@@ -91,7 +92,7 @@ async function copyItself(file: string, copy: string): Promise<void> {
         'target_refused',
         `${basename(file)} is in the way, and is no file that could be kept.`,
       );
-    await copyFile(`/proc/self/fd/${source.fd}`, copy, constants.COPYFILE_EXCL);
+    await copyFile(openPath(source), copy, constants.COPYFILE_EXCL);
   }
   // What it is a copy of is removed next.
   await syncFile(copy);

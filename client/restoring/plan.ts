@@ -37,22 +37,23 @@ export interface PlanOptions {
 }
 
 /**
- * Only the versions of one user: of `from`, or of the one who restores where several have any. What belongs to nobody's folder
- * comes along. Failure `usage` where it is not clear whose are meant, with the names.
+ * Only the versions of one user, as `mine`: of `from`, or of the one who restores where several have any. What belongs to nobody's folder
+ * comes along where there is one user at most and none is named; else it may be anybody's, is handed to no one, and comes as `nobodys`.
+ * Failure `usage` where it is not clear whose are meant, with the names.
  */
 export function ofOneUser(
   versions: readonly VersionSummary[],
   { from, here }: { from: string | undefined; here: Here },
-): VersionSummary[] {
+): { mine: VersionSummary[]; nobodys: VersionSummary[] } {
   const owners = new Map<string, string>();
   for (const { path } of versions) {
     const owner = ownerOf(path);
     if (owner !== null) owners.set(owner.toLowerCase(), owner);
   }
-  const only = (owner: string) =>
-    versions.filter(
-      ({ path }) => (ownerOf(path)?.toLowerCase() ?? owner.toLowerCase()) === owner.toLowerCase(),
-    );
+  const only = (owner: string) => ({
+    mine: versions.filter(({ path }) => ownerOf(path)?.toLowerCase() === owner.toLowerCase()),
+    nobodys: versions.filter(({ path }) => ownerOf(path) === null),
+  });
   const names = [...owners.values()].join(', ');
   if (from !== undefined) {
     if (owners.has(from.toLowerCase())) return only(from);
@@ -61,9 +62,9 @@ export function ofOneUser(
       `Nothing of this kind is of ${from}; there is something of: ${names || 'nobody'}.`,
     );
   }
-  if (owners.size <= 1) return [...versions];
-  const mine = [here.user.name, here.user.sid ?? ''].find((name) => owners.has(name.toLowerCase()));
-  if (mine !== undefined) return only(mine);
+  if (owners.size <= 1) return { mine: [...versions], nobodys: [] };
+  const own = [here.user.name, here.user.sid ?? ''].find((name) => owners.has(name.toLowerCase()));
+  if (own !== undefined) return only(own);
   throw new Failure('usage', `These are of several users: ${names}. Say whose with --from.`);
 }
 

@@ -61,7 +61,7 @@ export async function restoreKind(
   versions: readonly VersionSummary[],
   options: KindOptions,
 ): Promise<KindResult> {
-  const mine = ofOneUser(versions, { from: options.from, here: context.here });
+  const { mine, nobodys } = ofOneUser(versions, { from: options.from, here: context.here });
   const isKey = ({ kind, path }: VersionSummary) => kind === 'mapi-profiles' && isRegistryPath(path);
   const keys = options.into === null ? mine.filter(isKey) : [];
   const files = mine.filter((version) => !keys.includes(version));
@@ -70,7 +70,7 @@ export async function restoreKind(
   for (const version of keys) profiles.push(await restoreProfiles(context, version, options));
   return {
     restored: [done, ...profiles].flatMap(({ restored }) => restored),
-    left: [done, ...profiles].flatMap(({ left }) => left),
+    left: [...[done, ...profiles].flatMap(({ left }) => left), ...nobodys.map(toldNobodys)],
     kept: [done, ...profiles].flatMap(({ kept }) => kept),
   };
 }
@@ -83,6 +83,13 @@ const told = ({ version, to, action, note }: Placement): KindResult['left'][numb
   action,
   note,
   ...(action === 'refused' ? { code: 'target_refused' } : {}),
+});
+
+const toldNobodys = ({ path }: VersionSummary): KindResult['left'][number] => ({
+  path,
+  to: null,
+  action: 'left',
+  note: 'it lies in the folder of no user, and so may be of any; name its path alone to restore it',
 });
 
 const toldLeftover = ({ file }: Leftover): KindResult['left'][number] => ({

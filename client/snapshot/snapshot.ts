@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { asFailure, Failure } from '../../shared/failure.ts';
 import type { SnapshotKind } from '../../shared/protocol.ts';
-import { realPathOf } from '../far/files-here.ts';
+import { realPathForItsOwner, realPathOf } from '../far/files-here.ts';
+import { OF_ANOTHER } from '../far/for-its-owner.ts';
 import { isRegistryPath } from '../registry/registry.ts';
 import type { JournalEntry, SnapshotJournal } from './snapshot-journal.ts';
 
@@ -101,6 +102,20 @@ export async function realPath(path: string): Promise<string> {
   }
 }
 
+/** The same of what is read next. Failure `source_of_another` where another user's link leads to what is not theirs. */
+async function realPathToRead(path: string): Promise<string> {
+  if (isRegistryPath(path)) return path;
+  try {
+    return await realPathForItsOwner(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== OF_ANOTHER && code !== 'ESTALE') return realPath(path);
+    throw new Failure('source_unreadable', `${path} is not read for its owner: ${message}.`, {
+      cause: error,
+    });
+  }
+}
+
 /**
  * Freezes `volume`. The journal knows of it before it exists, so that a process that dies leaves nothing that is not found; and it
  * knows of nothing while none is asked for, so that nothing is found that is not ours.
@@ -139,7 +154,7 @@ export async function openSnapshot(
       kind: provider.kind,
       takenAt: entry.made_at,
       outlookRunning: frozen.outlookRunning,
-      pathOf: async (path) => provider.pathIn(root, volume, await realPath(path)),
+      pathOf: async (path) => provider.pathIn(root, volume, await realPathToRead(path)),
       judge: (failure) => judge(provider, entry, failure),
     };
     return { snapshot, close: () => release(provider, entry, surroundings) };

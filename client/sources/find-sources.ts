@@ -1,19 +1,20 @@
 // Runs the finders of a platform over the users of a machine: everything there is to protect, each item once, and what was left out.
 import path from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
-import type { Registry } from '../registry/registry.ts';
+import { isRegistryPath, type Registry } from '../registry/registry.ts';
 import type { FileView } from './file-view.ts';
 import type { Finder, FoundItem, LeftOut, Search, SearchedUser, Take } from './finder.ts';
 import { emClient, theBat, windowsLiveMail, windowsMail } from './folder-client.ts';
+import { mayFollow } from './follow-rule.ts';
 import { homeStores } from './home-stores.ts';
 import { mapiProfiles } from './mapi-profiles.ts';
 import { postbox, thunderbird } from './mozilla.ts';
 import { outlookData } from './outlook-data.ts';
 import { outlookSettings } from './outlook-settings.ts';
 import { fixedVolumes, storesOnVolumes } from './search-volumes.ts';
-import { spellingKey } from './source-spelling.ts';
+import { plainPath, spellingKey } from './source-spelling.ts';
 import { storesOfNobody } from './stores-of-nobody.ts';
-import { eachWindowsUser, type WindowsMachine } from './windows-users.ts';
+import { eachWindowsUser, isLocalSystem, type WindowsMachine } from './windows-users.ts';
 
 const WINDOWS: readonly Finder[] = [
   outlookData,
@@ -73,12 +74,16 @@ export async function findSources(
     if (!items.has(same(item.path))) items.set(same(item.path), item);
   };
   const files = untilStop(machine.files, stop);
+  const isSystem = isLocalSystem(machine);
   const search = async (finders: readonly Finder[], user: SearchedUser, registry: Search['registry']) => {
     const failed: string[] = [];
     for (const finder of finders) {
       try {
-        for await (const item of finder.find({ files, registry, user, caches, networkStores, leaveOut }))
-          add(item);
+        for await (const item of finder.find({ files, registry, user, caches, networkStores, leaveOut })) {
+          const why = isSystem ? await notTheirs(item.path, user, files) : null;
+          if (why === null) add(item);
+          else leaveOut({ path: item.path, why: 'link', text: `${item.why}, but it is ${why}` });
+        }
       } catch (error) {
         failed.push(`${finder.name} (${asFailure(error).message})`);
       }
@@ -116,6 +121,21 @@ export async function findSources(
       .filter(([key, { why }]) => why === 'unreadable' || !items.has(key))
       .map(([, left]) => left),
   };
+}
+
+/**
+ * Why LocalSystem does not take for a user what their registry or a link of theirs names; null: it does. Who reads with all rights takes
+ * nothing of another user for them, and nothing of Windows' own.
+ */
+async function notTheirs(place: string, { home }: SearchedUser, files: FileView): Promise<string | null> {
+  if (isRegistryPath(place)) return null;
+  const why = (real: string) =>
+    mayFollow({ real: plainPath(real), kind: 'file', size: 0 }, { root: home, owner: null, sep: '\\' });
+  const named = why(place);
+  if (named !== null) return named.replace('a link that leads', 'a path that leads');
+  // Links, and short names of folders.
+  const there = await files.follow(place).catch(() => null);
+  return there === null ? null : why(there.real);
 }
 
 /** What makes two paths one: on Windows neither case nor the long form's mark tells them apart. */

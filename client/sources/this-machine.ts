@@ -1,5 +1,5 @@
 // The finders' ports on the machine this runs on: its file system, and on Windows its registry through reg.exe.
-import { copyFile } from 'node:fs/promises';
+import { copyFile, lstat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
@@ -86,6 +86,10 @@ export async function userHere(
   return { registry, user, signatures: outlook.signatureFolders.at(-1) ?? 'Signatures' };
 }
 
+class NotAFile extends Error {
+  readonly code = 'it is no file';
+}
+
 /** Windows keeps changes that are not in a hive yet in logs beside it, under the hive's name. */
 const HIVE_LOGS = ['.LOG1', '.LOG2'];
 
@@ -97,9 +101,12 @@ async function withHiveCopy<T>(scratch: string, hive: string, use: (copy: string
   return withScratch(
     async (folder) => {
       const copy = join(folder, 'NTUSER.DAT');
-      await copyFile(hive, copy).catch((cause: NodeJS.ErrnoException) => {
-        throw new Failure('registry_failed', `${hive} can't be copied (${cause.code}).`, { cause });
-      });
+      // Its user can put anything in its place.
+      await lstat(hive)
+        .then((what) => (what.isFile() ? copyFile(hive, copy) : Promise.reject(new NotAFile())))
+        .catch((cause: NodeJS.ErrnoException) => {
+          throw new Failure('registry_failed', `${hive} can't be copied (${cause.code}).`, { cause });
+        });
       for (const log of HIVE_LOGS) {
         await copyFile(hive + log, copy + log).catch(() => {});
       }

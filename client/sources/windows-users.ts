@@ -1,6 +1,7 @@
 // The users of a Windows machine with their folders: the one who runs this, or everybody where it runs as LocalSystem.
 import { win32 } from 'node:path';
 import { asFailure } from '../../shared/failure.ts';
+import { isSystemProfile } from '../far/for-its-owner.ts';
 import type { RegKey } from '../registry/reg-file.ts';
 import { keyAt, textNamed } from '../registry/reg-value.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -37,7 +38,7 @@ interface Profile {
 
 /** Whether this is a service that runs as LocalSystem: whose own profile holds nobody's mail. */
 export function isLocalSystem({ env, home }: Pick<WindowsMachine, 'env' | 'home'>): boolean {
-  return /\\config\\systemprofile\\?$/i.test(env.USERPROFILE ?? home);
+  return isSystemProfile(env.USERPROFILE ?? home);
 }
 
 /** What is done with each user. */

@@ -48,6 +48,7 @@ export const STATUS: Record<FailureCode, number> = {
   source_unreadable: 500,
   source_not_a_file: 500,
   source_silent: 500,
+  source_of_another: 500,
   source_cloud_only: 500,
   source_name: 500,
   source_locked: 500,

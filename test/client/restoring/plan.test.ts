@@ -379,14 +379,19 @@ describe('a restore decides', () => {
 });
 
 describe('which versions', () => {
-  test('those of one user, and what is in nobody’s folder', () => {
+  test("H8: those of one user, and of nobody's folder what can be of no other", () => {
     const jan = version('C:\\Users\\Jan\\a', 'mail-client');
     const ann = version('C:\\Users\\Ann\\a', 'mail-client');
     const own = version('C:\\Users\\NOWAK\\a', 'mail-client');
     const shared = version('D:\\a', 'mail-client');
-    expect(ofOneUser([jan, shared], { from: undefined, here })).toEqual([jan, shared]);
-    expect(ofOneUser([jan, ann, shared], { from: 'jan', here })).toEqual([jan, shared]);
-    expect(ofOneUser([jan, own, shared], { from: undefined, here })).toEqual([own, shared]);
+    const of = (versions: VersionSummary[], from?: string) => {
+      const { mine, nobodys } = ofOneUser(versions, { from, here });
+      return [mine, nobodys];
+    };
+    expect(of([jan, shared])).toEqual([[jan, shared], []]);
+    expect(of([jan, shared], 'jan')).toEqual([[jan], [shared]]);
+    expect(of([jan, ann, shared], 'jan')).toEqual([[jan], [shared]]);
+    expect(of([jan, own, shared])).toEqual([[own], [shared]]);
     expect(() => ofOneUser([jan, ann], { from: undefined, here })).toThrow(
       'several users: Jan, Ann. Say whose with --from.',
     );
