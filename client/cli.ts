@@ -4,6 +4,7 @@ import { asFailure } from '../shared/failure.ts';
 import { printable } from '../shared/printable.ts';
 import type { Surroundings } from './device.ts';
 import { EXIT, exitCode } from './exit-code.ts';
+import { assertOwnState, setAsideOthersState } from './state/own-state.ts';
 import { deviceIn, type SecretKeeper, type StatePaths, statePaths } from './state/state-directory.ts';
 import { humanTerminal, jsonTerminal, type Streams, type Terminal } from './terminal.ts';
 import { WAKE_REASONS } from './triggers/wake-file.ts';
@@ -54,6 +55,9 @@ const AS_THE_DEVICE: readonly string[] = [
   'wake',
 ];
 
+/** Commands that make a device where there is none. */
+const BEGIN: readonly string[] = ['enroll', 'up'];
+
 /** A command's words, without those of the program. */
 function nameOf(command: Command): string {
   const { parent } = command;
@@ -96,9 +100,13 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
         paths: AS_THE_DEVICE.includes(name) ? deviceIn(given) : given,
       };
       const act = () => action(context, paths, options as never);
-      code = await reported(terminal, machine, async () =>
-        ASK_THE_SERVER.includes(name) ? (await import('./own-server.ts')).withOwnServer(context, act) : act(),
-      );
+      code = await reported(terminal, machine, async () => {
+        const { renew, move } = command.opts<{ renew?: boolean; move?: string }>();
+        await assertOurs(context, BEGIN.includes(name) && !renew && move === undefined);
+        return ASK_THE_SERVER.includes(name)
+          ? (await import('./own-server.ts')).withOwnServer(context, act)
+          : act();
+      });
     });
   });
   try {
@@ -108,6 +116,14 @@ export async function runCli(words: readonly string[], machine: Machine): Promis
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     throw error;
   }
+}
+
+/** Sees to it that the state is this user's alone: what is not is set aside by a command that makes a device, and refused by the others. */
+async function assertOurs({ machine, terminal, paths: { root } }: Context, begins: boolean): Promise<void> {
+  const aside = begins ? await setAsideOthersState(root, machine.surroundings.now()) : null;
+  if (aside !== null)
+    terminal.say(`${root} was another user's; it is ${aside} now, and nothing in it counts.`);
+  if (!begins) await assertOwnState(root);
 }
 
 /** Failures become one sentence and a code; anything unexpected too, with its stack where MAILFERRY_DEBUG is set. */

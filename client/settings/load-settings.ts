@@ -1,7 +1,7 @@
 // Settings of this machine: reads the places that there are, and resolves them.
 import type { Stats } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { posix, win32 } from 'node:path';
+import { open, stat } from 'node:fs/promises';
+import { dirname, posix, win32 } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import type { Machine } from '../cli.ts';
 import { registryOf } from '../registry/this-registry.ts';
@@ -24,13 +24,20 @@ export function settingsFiles({ env, platform, home }: Surroundings): { path: st
   return [own, '/etc/mailferry/settings.json'].map((path) => ({ path, named: false }));
 }
 
-/** Failure `settings_invalid` where somebody else could have written it: settings say where mail is sent. */
-function assertNotOthers(path: string, { uid, mode }: Stats): void {
+/**
+ * Failure `settings_invalid` where somebody else could have written it, or put it there: settings say where mail is sent. `folder`: that
+ * it lies in, where others may not rename it either.
+ */
+function assertNotOthers(path: string, file: Stats, folder: Stats): void {
   const us = process.geteuid?.();
-  if (us === undefined || ((uid === us || uid === 0) && (mode & 0o022) === 0)) return;
+  if (us === undefined) return;
+  const isTheirs = ({ uid, mode }: Stats) => (uid !== us && uid !== 0) || (mode & 0o022) !== 0;
+  const isSticky = (folder.mode & 0o1000) !== 0 && (folder.uid === us || folder.uid === 0);
+  if (!isTheirs(file) && (isSticky || !isTheirs(folder))) return;
+  const what = isTheirs(file) ? path : `the folder of ${path}`;
   throw new Failure(
     'settings_invalid',
-    `${path} can be written by others than its reader and root, so that nothing in it counts: \`chown\` it, and \`chmod go-w\` it.`,
+    `${what} can be written by others than its reader and root, so that nothing in it counts: \`chown\` it, and \`chmod go-w\` it.`,
   );
 }
 
@@ -39,7 +46,7 @@ async function filePlace({ path, named }: { path: string; named: boolean }): Pro
   try {
     const file = await open(path, 'r');
     try {
-      assertNotOthers(path, await file.stat());
+      assertNotOthers(path, await file.stat(), await stat(dirname(path)));
       bytes = await file.readFile();
     } finally {
       await file.close();

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -55,8 +56,10 @@ for (const name of ['staging', 'fingerprints', 'exports']) {
   });
 }
 
-test('H9: settings that others can write are refused', { timeout: 120_000 }, async () => {
-  const file = join(tempDir(), 'settings.json');
+test('H9: settings that others can write or put there are refused', { timeout: 120_000 }, async () => {
+  const folder = join(tempDir(), 'mailferry');
+  mkdirSync(folder);
+  const file = join(folder, 'settings.json');
   writeFileSync(file, '{"everyMinutes": 20}');
   const shown = () =>
     start(process.execPath, [PROGRAM, 'settings', '--json'], { MAILFERRY_SETTINGS: file }).ended;
@@ -68,6 +71,21 @@ test('H9: settings that others can write are refused', { timeout: 120_000 }, asy
     chmodSync(file, mode);
     expect((await shown()).json.error?.code).toBe(code);
   }
+  chmodSync(file, 0o644);
+  chmodSync(folder, 0o777);
+  expect((await shown()).json.error?.code).toBe('settings_invalid');
+});
+
+test('H9: a state directory that others could write is mended, and refused where they did', {
+  timeout: 120_000,
+}, async () => {
+  const { state, backup } = await device();
+  chmodSync(state, 0o777);
+  expect((await backup()).code).toBe(0);
+  expect(modeOf(state)).toBe(0o755);
+  chmodSync(state, 0o777);
+  symlinkSync('/etc', join(state, 'replaced'));
+  expect((await backup()).json.error.code).toBe('state_unusable');
 });
 
 test.skipIf(process.getuid?.() !== 0)(
@@ -78,5 +96,43 @@ test.skipIf(process.getuid?.() !== 0)(
     mkdirSync(join(state, 'staging'), { recursive: true });
     chownSync(join(state, 'staging'), 12_345, 12_345);
     expect((await backup()).json.error.code).toBe('state_unusable');
+  },
+);
+
+test.skipIf(process.getuid?.() !== 0)(
+  'H9: a state directory that another user made beforehand is set aside whole, and refused where one is in use (needs root)',
+  { timeout: 120_000 },
+  async () => {
+    const root = tempDir();
+    const state = join(root, 'state');
+    const precious = join(root, 'precious');
+    writeFileSync(precious, 'x');
+    mkdirSync(state);
+    symlinkSync(root, join(state, 'staging'));
+    writeFileSync(join(state, 'identity.json'), '{}');
+    chownSync(state, 12_345, 12_345);
+    const { server } = await serverAndDevice(root);
+    onTestFinished(async () => void (await stop(server)));
+    expect(readFileSync(precious, 'utf8')).toBe('x');
+    const aside = readdirSync(root).find((name) => name.startsWith('state.of-another-'));
+    expect(readdirSync(join(root, aside!)).sort()).toEqual(['identity.json', 'staging']);
+    expect(readdirSync(state)).toContain('identity.json');
+    chownSync(state, 12_345, 12_345);
+    const { json } = await mailferry('status', '--state', state, '--json').ended;
+    expect(json.error.code).toBe('state_unusable');
+  },
+);
+
+test.skipIf(process.getuid?.() !== 0)(
+  "H9: a device is not made in another user's own folder (needs root)",
+  { timeout: 120_000 },
+  async () => {
+    const home = join(tempDir(), 'jan');
+    const state = join(home, 'state');
+    mkdirSync(state, { recursive: true });
+    for (const folder of [home, state]) chownSync(folder, 12_345, 12_345);
+    const words = ['--server', 'http://127.0.0.1:9', '--token', 'x', '--state', state, '--json'];
+    expect((await mailferry('enroll', ...words).ended).json.error.code).toBe('state_unusable');
+    expect(readdirSync(home)).toEqual(['state']);
   },
 );
