@@ -27,7 +27,7 @@ const PROOF_BYTES = 4_096;
  * The address at which the server proves that it holds `receiptKey`: `server`, or where it leads for good. Nothing of the device is sent:
  * no credential, no name. Failures: `server_differs` where it has another key, or can't prove it; `answer_refused` where a page or
  * another program answers; those of the line. It proves that no wrong server was named; who could hand question and answer on to the
- * right one is kept out by TLS.
+ * right one is kept out by TLS. `detail.isOld`: a server of 0.1, which proves nothing.
  */
 export async function provenServer(http: HttpClient, server: string, receiptKey: string): Promise<string> {
   let at = server;
@@ -45,6 +45,7 @@ export async function provenServer(http: HttpClient, server: string, receiptKey:
       throw differs(
         at,
         'It is a Mailferry server of 0.1, which can not prove its key: update it before it moves.',
+        { isOld: true },
       );
     if (status !== 200) throw failureOf(status, headers, text);
     const signature = signatureIn(text);
@@ -58,8 +59,8 @@ export async function provenServer(http: HttpClient, server: string, receiptKey:
   }
 }
 
-function differs(server: string, why: string): Failure {
-  return new Failure('server_differs', `${server} is not followed. ${why}`);
+function differs(server: string, why: string, detail: Record<string, unknown> = {}): Failure {
+  return new Failure('server_differs', `${server} is not followed. ${why}`, { detail });
 }
 
 function signatureIn(text: string): string | null {

@@ -45,9 +45,13 @@ describe.skipIf(reason)(named('the doctor on Windows (Wine, a stand-in for Power
     const { code, states } = await doctor();
     expect(states).toEqual([
       ['settings', 'ok'],
+      ['name', 'ok'],
+      ['connection', 'ok'],
       ['server', 'ok'],
+      ['key', 'ok'],
       ['device', 'ok'],
       ['clock', 'ok'],
+      ['interim', 'ok'],
       // Wine's whoami.exe tells nobody's rights.
       ['rights', 'skipped'],
       ['powershell', 'ok'],

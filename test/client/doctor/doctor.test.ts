@@ -226,10 +226,11 @@ describe('the program', () => {
     await stop(server);
     const { code, of } = await doctor(state, { MAILFERRY_EVERY_MINUTES: 'often' });
     expect(code).toBe(1);
-    expect(of('server')).toMatchObject({
+    expect(of('connection')).toMatchObject({
       state: 'failed',
       said: expect.stringContaining("can't be reached"),
     });
+    expect(of('server')).toMatchObject({ state: 'skipped', said: 'Not tried, as connection failed.' });
     expect(of('settings')).toMatchObject({ state: 'failed', said: expect.stringContaining('everyMinutes') });
   });
 
@@ -246,8 +247,8 @@ describe('the program', () => {
     try {
       const { code, of } = await doctor(state);
       expect(code).toBe(1);
-      expect(of('device')).toMatchObject({ state: 'failed' });
-      expect(of('clock')).toMatchObject({ state: 'warning' });
+      expect(of('server')).toMatchObject({ state: 'failed', said: expect.stringContaining('log in') });
+      expect(of('device')).toMatchObject({ state: 'skipped' });
     } finally {
       portal.close();
     }
