@@ -1,6 +1,13 @@
 // How large a request to a server may be, as a process has learnt it: kept while the process runs.
 import type { HttpClient } from '../http/http-client.ts';
-import { afterAnswer, afterBreak, afterRefusal, FIRST_SIZE, type RequestSize } from './request-size.ts';
+import {
+  afterAnswer,
+  afterBreak,
+  afterRefusal,
+  afterWait,
+  FIRST_SIZE,
+  type RequestSize,
+} from './request-size.ts';
 
 export class LearntSize {
   #size: RequestSize = FIRST_SIZE;
@@ -12,6 +19,11 @@ export class LearntSize {
 
   answered(bytes: number, ms: number): void {
     this.#size = afterAnswer(this.#size, bytes, ms);
+  }
+
+  /** A request without a body was answered after `ms`. */
+  waited(ms: number): void {
+    this.#size = afterWait(this.#size, ms);
   }
 
   broke(stalled: boolean): void {

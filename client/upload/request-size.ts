@@ -11,6 +11,9 @@ const LEAST_TAKEN = 16_384;
 const LEAST_SLOW = 131_072;
 /** A request is to take about so long, ms: a cut costs half of that on average behind a proxy that buffers requests. */
 const AIM_MS = 3_000;
+/** Longer where an answer takes long to come: each request waits for one, which is to be an eighth of its time; but never longer than that. */
+const AIM_WAITS = 8;
+const LONGEST_AIM_MS = 8_000;
 /** Full requests in a row that have to be answered after a broken one before requests grow again. */
 const ANSWERS_AFTER_BREAK = 4;
 
@@ -23,16 +26,24 @@ export interface RequestSize {
   readonly wait: number;
   /** Time-outs since the last answer. */
   readonly stalls: number;
+  /** The least time that an answer to a request without a body took, ms: a round trip, or more. 0: none came yet. */
+  readonly waitMs: number;
 }
 
-export const FIRST_SIZE: RequestSize = { bytes: LEAST, most: MOST, wait: 0, stalls: 0 };
+export const FIRST_SIZE: RequestSize = { bytes: LEAST, most: MOST, wait: 0, stalls: 0, waitMs: 0 };
 
-/** A request of `bytes` was answered after `ms`: the next one has what the line carries in AIM_MS, at most twice and at least half as much. */
+/** A request without a body was answered after `ms`. */
+export function afterWait(size: RequestSize, ms: number): RequestSize {
+  return { ...size, waitMs: size.waitMs === 0 ? ms : Math.min(size.waitMs, ms) };
+}
+
+/** A request of `bytes` was answered after `ms`: the next one has what the line carries in the time that one is to take, at most twice and at least half as much. */
 export function afterAnswer(size: RequestSize, bytes: number, ms: number): RequestSize {
   const steady = { ...size, stalls: 0 };
   // One that was cut short by the end of its upload says nothing of a full one.
   if (bytes < size.bytes) return steady;
-  const carried = (bytes / Math.max(1, ms)) * AIM_MS;
+  const aimMs = Math.max(AIM_MS, Math.min(LONGEST_AIM_MS, AIM_WAITS * size.waitMs));
+  const carried = (bytes / Math.max(1, ms)) * aimMs;
   if (carried >= size.bytes && size.wait > 0) return { ...steady, wait: size.wait - 1 };
   const floor = Math.min(LEAST, Math.max(size.bytes, LEAST_SLOW));
   const next = Math.min(2 * size.bytes, Math.max(carried, size.bytes / 2, floor));

@@ -92,7 +92,7 @@ class StackRequest implements TusRequest {
         ? { window: WINDOW_BYTES, onInterim: (headers) => onWritten(Number(headers['upload-offset'])) }
         : {}),
     };
-    const { response, text } = await (slice ? this.#timed(request, slice.length) : this.#exchange(request));
+    const { response, text } = await (slice ? this.#timed(request, slice.length) : this.#waitedFor(request));
     const header = (name: string) => response.headers[name.toLowerCase()];
     return {
       getStatus: () => response.status,
@@ -108,6 +108,14 @@ class StackRequest implements TusRequest {
   async #exchange(request: HttpRequest): Promise<{ response: HttpResponse; text: string }> {
     const response = await this.#http.send(request);
     return { response, text: await readText(response, 1_048_576) };
+  }
+
+  /** The same for a request without a body: how long an answer takes to come follows from it. */
+  async #waitedFor(request: HttpRequest): Promise<{ response: HttpResponse; text: string }> {
+    const began = performance.now();
+    const answer = await this.#exchange(request);
+    this.#options.size.waited(performance.now() - began);
+    return answer;
   }
 
   /** The same for a request with a body of `bytes`: what the next one may have follows from it. */

@@ -4,6 +4,7 @@ import {
   afterAnswer,
   afterBreak,
   afterRefusal,
+  afterWait,
   FIRST_SIZE,
   type RequestSize,
 } from '../../../client/upload/request-size.ts';
@@ -35,6 +36,15 @@ test.each([
 ])('F3: over %s requests take about three seconds, or have 1 or 8 MiB', (_, rate, roundTripMs, bytes) => {
   expect(overLine(rate, 30, roundTripMs).bytes).toBeGreaterThan(bytes * 0.95);
   expect(overLine(rate, 30, roundTripMs).bytes).toBeLessThanOrEqual(bytes);
+});
+
+test('1.5: where an answer takes long to come, requests take eight times as long, up to 8 s', () => {
+  const far = afterWait(afterWait(FIRST_SIZE, 1_200), 600);
+  expect(overLine(1e6, 30, 600).bytes).toBeLessThan(2_500_000);
+  expect(overLine(1e6, 30, 600, far).bytes).toBeGreaterThan(4_000_000);
+  expect(overLine(1e6, 30, 600, far).bytes).toBeLessThan(4_300_000);
+  expect(overLine(1e6, 30, 0, afterWait(FIRST_SIZE, 5_000)).bytes).toBeLessThanOrEqual(8e6);
+  expect(overLine(1e6, 30, 0, afterWait(FIRST_SIZE, 5)).bytes).toBeLessThanOrEqual(3e6);
 });
 
 test('F3: a line that got slow gets smaller requests again', () => {
