@@ -1,16 +1,14 @@
 // Behind real proxies, each with the configuration that server/proxies documents, over TLS: first backup, change, cut, restore, stock client.
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
-import https from 'node:https';
 import { join } from 'node:path';
-import { DefaultHttpStack, Upload } from 'tus-js-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ChaosProxy } from '../support/chaos-proxy.ts';
 import { sha256Of } from '../support/mail-file.ts';
-import { mailferryOk, PROGRAM, start, startServer, stop } from '../support/mailferry.ts';
+import { startServer, stop } from '../support/mailferry.ts';
 import { lacks, named } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { type Certificates, makeCertificates, type ProxyName, startProxy } from './real-proxy.ts';
+import { type Laptop, laptop, stockClient } from './laptop.ts';
+import { makeCertificates, type ProxyName, startProxy } from './real-proxy.ts';
 
 const WAYS: [string, ProxyName, ((config: string) => string)?][] = [
   ['F1: nginx as documented', 'nginx'],
@@ -34,37 +32,6 @@ const WAYS: [string, ProxyName, ((config: string) => string)?][] = [
   ['F3: HAProxy as documented', 'haproxy'],
   ['F3: Apache as documented', 'apache2'],
 ];
-
-interface Laptop {
-  readonly line: ChaosProxy;
-  readonly url: string;
-  // biome-ignore lint/suspicious/noExplicitAny: what a test expects of it is the test
-  run(...words: string[]): Promise<{ json: any; ms: number }>;
-}
-
-async function laptop(
-  root: string,
-  data: string,
-  port: number,
-  certificates?: Certificates,
-): Promise<Laptop> {
-  const line = await ChaosProxy.start(port);
-  onTestFinished(() => line.close());
-  const url = certificates ? line.url.replace('http://127.0.0.1', 'https://localhost') : line.url;
-  // The authority is in the system's store alone (OpenSSL's name for its file).
-  const env = certificates
-    ? { SSL_CERT_FILE: certificates.ca, SSL_CERT_DIR: '/nowhere', NODE_EXTRA_CA_CERTS: '' }
-    : {};
-  const run = async (...words: string[]) => {
-    const before = performance.now();
-    const ended = await start(process.execPath, [PROGRAM, ...words, '--state', root, '--json'], env).ended;
-    if (ended.code !== 0) throw new Error(`${words.join(' ')}: ${ended.stdout}${ended.stderr}`);
-    return { json: ended.json, ms: performance.now() - before };
-  };
-  const { json } = await mailferryOk('server', 'token', 'create', '--data', data, '--json');
-  await run('enroll', '--server', url, '--token', json.token);
-  return { line, url, run };
-}
 
 describe.each(WAYS)('%s', (name, proxy, edit) => {
   const reason = lacks(proxy, 'openssl');
@@ -131,39 +98,62 @@ describe.each(WAYS)('%s', (name, proxy, edit) => {
     behind.line.set({});
     expect(await sha256Of(join(root, 'restored'))).toBe(await sha256Of(store));
 
-    await stockClient(behind.url, join(root, 'behind'), certificates);
+    await stockClient(behind, certificates);
   });
 });
 
-/** tus-js-client as it comes, with a chunk size as its documents advise behind proxies; then one range of what it sent. */
-async function stockClient(url: string, state: string, { ca }: Certificates): Promise<void> {
-  const { credential } = JSON.parse(readFileSync(join(state, 'identity.json'), 'utf8'));
-  const headers = { Authorization: `Bearer ${credential}` };
-  const options = { ca: readFileSync(ca), headers };
-  const bytes = randomBytes(3_000_000);
-  await new Promise<void>((resolve, reject) => {
-    new Upload(bytes, {
-      endpoint: `${url}/v1/uploads`,
-      httpStack: new DefaultHttpStack({ ca: options.ca }),
-      headers,
-      metadata: { kind: 'file', path: '/stock' },
-      chunkSize: 1_000_000,
-      retryDelays: null,
-      onSuccess: () => resolve(),
-      onError: reject,
-    }).start();
-  });
-  const { versions } = JSON.parse(String(await get(`${url}/v1/versions?path=/stock`, options)));
-  const content = `${url}/v1/versions/${versions[0].id}/content`;
-  const part = await get(content, { ...options, headers: { ...headers, Range: 'bytes=1000000-1999999' } });
-  expect(part.equals(bytes.subarray(1_000_000, 2_000_000))).toBe(true);
-}
+/** Below a path, as the comment in each file says it. */
+const BELOW: [string, ProxyName, (config: string) => string][] = [
+  [
+    'F9: nginx that hands the path on',
+    'nginx',
+    (config) => config.replace(/^ +location \//m, 'location /mailferry/'),
+  ],
+  [
+    'F9: nginx that takes the path off',
+    'nginx',
+    (config) =>
+      config.replace(/^ +location \//m, 'location /mailferry/').replace(/(proxy_pass [^;]+);/, '$1/;'),
+  ],
+  ['F9: Caddy', 'caddy', (config) => config.replace(/^\treverse_proxy/m, '\treverse_proxy /mailferry/*')],
+  [
+    'F9: HAProxy',
+    'haproxy',
+    (config) =>
+      config.replace('default_backend mailferry', 'use_backend mailferry if { path_beg /mailferry/ }'),
+  ],
+  [
+    'F9: Apache',
+    'apache2',
+    (config) => config.replace(/ProxyPass \/ (\S+)\//, 'ProxyPass /mailferry/ $1/mailferry/'),
+  ],
+];
 
-function get(url: string, options: https.RequestOptions): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const request = https.get(url, options, async (response) => {
-      resolve(Buffer.concat(await response.toArray()));
-    });
-    request.once('error', reject);
+describe.each(BELOW)('%s', (_, proxy, edit) => {
+  const reason = lacks(proxy, 'openssl');
+  test(named('below a path: a backup, a cut, a restore, a stock client', reason), {
+    timeout: 120_000,
+  }, async (context) => {
+    context.skip(reason !== null, reason ?? '');
+    const root = tempDir();
+    chmodSync(root, 0o755);
+    const certificates = makeCertificates(root);
+    const data = join(root, 'data');
+    const server = await startServer(data, 0, '--base-path', '/mailferry');
+    onTestFinished(async () => void (await stop(server)));
+    const place = { root: join(root, 'proxy'), target: server.port, certificates, edit };
+    const way = await startProxy(proxy, place);
+    onTestFinished(() => way.stop());
+    const behind = await laptop(join(root, 'behind'), data, way.port, certificates, '/mailferry');
+    const store = join(root, 'mail.pst');
+    writeFileSync(store, randomBytes(9_000_000));
+    behind.line.set({ resetAfter: 4_000_000 });
+    const { json } = await behind.run('backup', store, '--wait', '--snapshot', 'live');
+    expect(json).toMatchObject({ versions: [{}], failed: [] });
+    expect(behind.line.counted.cuts).toBeGreaterThan(0);
+    behind.line.set({});
+    await behind.run('restore', store, '--to', join(root, 'restored'));
+    expect(await sha256Of(join(root, 'restored'))).toBe(await sha256Of(store));
+    await stockClient(behind, certificates);
   });
-}
+});
