@@ -57,13 +57,16 @@ interface Place {
 }
 
 /** What is run, given the documented configuration with the places of the test in it. */
-const RUNS: Record<ProxyName, (config: string, place: Place) => { file: string; words: string[] }> = {
-  nginx: (site, { root }) => {
+const RUNS: Record<
+  ProxyName,
+  (config: string, place: Place & { readonly connections: number }) => { file: string; words: string[] }
+> = {
+  nginx: (site, { root, connections }) => {
     const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
       (name) => `${name}_temp_path ${join(root, name)};`,
     );
     const http = `http {\naccess_log off;\n${temp.join('\n')}\n${site}}\n`;
-    const all = `daemon off;\nerror_log stderr;\npid ${join(root, 'pid')};\nevents {}\n${http}`;
+    const all = `daemon off;\nerror_log stderr;\npid ${join(root, 'pid')};\nevents { worker_connections ${connections}; }\n${http}`;
     writeFileSync(join(root, 'nginx.conf'), all);
     return { file: 'nginx', words: ['-p', root, '-c', join(root, 'nginx.conf')] };
   },
@@ -111,9 +114,16 @@ export interface RealProxy {
 /** Starts a proxy before the server at `target`; `edit`: what is different from the documented configuration. */
 export async function startProxy(
   name: ProxyName,
-  options: { root: string; target: number; certificates: Certificates; edit?: (config: string) => string },
+  options: {
+    root: string;
+    target: number;
+    certificates: Certificates;
+    edit?: (config: string) => string;
+    /** What nginx takes at once, in its main file; its own default where nothing is said. */
+    connections?: number;
+  },
 ): Promise<RealProxy> {
-  const { root, target, certificates, edit = (config) => config } = options;
+  const { root, target, certificates, edit = (config) => config, connections = 512 } = options;
   mkdirSync(root, { recursive: true });
   const port = await freePort();
   const file = new URL(`../../server/proxies/${FILES[name]}`, import.meta.url);
@@ -129,7 +139,7 @@ export async function startProxy(
     .replace('/etc/ssl/mailferry/fullchain.pem', cert)
     .replace('/etc/ssl/mailferry/key.pem', key)
     .replace('/etc/ssl/mailferry/all.pem', all);
-  const { file: program, words } = RUNS[name](config, { root, port, certificates });
+  const { file: program, words } = RUNS[name](config, { root, port, certificates, connections });
   const child = spawn(program, words, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, HOME: root },
