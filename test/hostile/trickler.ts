@@ -8,9 +8,13 @@ interface Trickling {
   readonly addresses: readonly string[];
   readonly count: number;
   readonly isTls: boolean;
+  /** Enrolments alone, each an exchange that is under way. */
+  readonly areEnrolments: boolean;
 }
 
-const { port, addresses, count, isTls } = JSON.parse(process.env.HOSTILE_TRICKLES ?? '{}') as Trickling;
+const { port, addresses, count, isTls, areEnrolments } = JSON.parse(
+  process.env.HOSTILE_TRICKLES ?? '{}',
+) as Trickling;
 let open = 0;
 let ended = 0;
 
@@ -30,7 +34,7 @@ function one(number: number): void {
   let timer: NodeJS.Timeout | undefined;
   socket.once(isTls ? 'secureConnect' : 'connect', () => {
     open++;
-    socket.write(BEGINNINGS[number % BEGINNINGS.length]!);
+    socket.write(BEGINNINGS[areEnrolments ? 1 : number % BEGINNINGS.length]!);
     timer = setInterval(() => socket.write(' '), 1_000 + (number % 2_000));
     socket.once('close', () => open--);
   });
