@@ -3,6 +3,7 @@ import type { Sha256 } from './block.ts';
 import { ByteReader, ByteWriter, fromHex, sameBytes, toHex } from './byte-codec.ts';
 import type { PlacedExtent } from './extents.ts';
 import { Failure } from './failure.ts';
+import { atOnce, STEP_ITEMS, type Steps } from './steps.ts';
 
 /*
  * Format 1, all numbers varints (byte-codec.ts), so that 3,000 scattered runs take some 20 KB:
@@ -120,28 +121,51 @@ export function encodeChangeList(list: ChangeSource, sha256: Sha256): Uint8Array
 
 /** The list in `bytes`; a Failure `malformed` where they are not exactly what encodeChangeList writes. */
 export function decodeChangeList(bytes: Uint8Array, sha256: Sha256): ChangeList {
+  // Its pieces are one after the other, and are hashed as what they are pieces of.
+  const whole = bytes.subarray(0, Math.max(0, bytes.length - 32));
+  return atOnce(changeListInSteps(bytes, () => ({ update: () => {}, digest: () => sha256(whole) })));
+}
+
+/** The same in steps. `start`: a SHA-256 that is fed piece by piece. */
+export function* changeListInSteps(
+  bytes: Uint8Array,
+  start: () => { update(part: Uint8Array): unknown; digest(): Uint8Array },
+): Steps<ChangeList> {
   const end = bytes.length - 32;
   if (end < MAGIC.length || !sameBytes(bytes.subarray(0, MAGIC.length), MAGIC)) {
     throw new Failure('malformed', 'This is not a change list of a known format.');
   }
-  if (!sameBytes(sha256(bytes.subarray(0, end)), bytes.subarray(end))) {
+  const sum = start();
+  for (let at = 0; at < end; at += HASHED_AT_ONCE) {
+    sum.update(bytes.subarray(at, Math.min(end, at + HASHED_AT_ONCE)));
+    yield;
+  }
+  if (!sameBytes(sum.digest(), bytes.subarray(end))) {
     throw new Failure('malformed', 'The change list does not match its own hash.');
   }
   const reader = new ByteReader(bytes.subarray(MAGIC.length, end));
-  const list = { runs: readRuns(reader), coarse: readCoarse(reader) };
+  const list = { runs: yield* readRuns(reader), coarse: yield* readCoarse(reader) };
   reader.end();
   return list;
 }
 
-function readRuns(reader: ByteReader): PlacedExtent[] {
+/** A step of the hash: some milliseconds. */
+const HASHED_AT_ONCE = 2_097_152;
+
+function* readRuns(reader: ByteReader): Steps<PlacedExtent[]> {
   const named = reader.count(32);
   // Before a single one is looked at: each becomes a text.
   if (named > MAX_PACKS)
     throw new Failure(
       'malformed',
       `The change list names ${named} packs, more than the ${MAX_PACKS} allowed.`,
+      { detail: { limit: MAX_PACKS } },
     );
-  const packs = Array.from({ length: named }, () => ({ id: toHex(reader.bytes(32)), next: 0 }));
+  const packs: { readonly id: string; next: number }[] = [];
+  while (packs.length < named) {
+    if (packs.length % STEP_ITEMS === 0) yield;
+    packs.push({ id: toHex(reader.bytes(32)), next: 0 });
+  }
   if (new Set(packs.map((pack) => pack.id)).size !== packs.length) {
     throw new Failure('malformed', 'The change list names a pack twice.');
   }
@@ -149,7 +173,10 @@ function readRuns(reader: ByteReader): PlacedExtent[] {
   let end = 0;
   let used = 0;
   const count = reader.count(4);
-  if (count > MAX_RUNS) throw new Failure('malformed', `The change list has ${count} runs.`);
+  if (count > MAX_RUNS)
+    throw new Failure('malformed', `The change list has ${count} runs, more than the ${MAX_RUNS} allowed.`, {
+      detail: { limit: MAX_RUNS },
+    });
   for (let left = count; left > 0; left--) {
     const at = end + reader.varint();
     const length = reader.varint();
@@ -165,12 +192,13 @@ function readRuns(reader: ByteReader): PlacedExtent[] {
       throw new Failure('malformed', 'A run of the change list is out of range.');
     }
     runs.push({ at, length, pack: pack.id, offset });
+    if (left % STEP_ITEMS === 0) yield;
   }
   if (used !== packs.length) throw new Failure('malformed', 'The change list names a pack it does not use.');
   return runs;
 }
 
-function readCoarse(reader: ByteReader): CoarseHashes {
+function* readCoarse(reader: ByteReader): Steps<CoarseHashes> {
   const count = reader.count(33);
   const indices = new Float64Array(count);
   const hashes = new Uint8Array(32 * count);
@@ -181,6 +209,7 @@ function readCoarse(reader: ByteReader): CoarseHashes {
     indices[position] = index;
     hashes.set(reader.bytes(32), 32 * position);
     next = index + 1;
+    if (position % STEP_ITEMS === 0) yield;
   }
   return new CoarseHashes(indices, hashes);
 }

@@ -11,8 +11,8 @@ export interface Mount {
 /** File systems that the kernel itself answers for, from a disk of this machine or from its memory. Any other one is far. */
 const NEAR: ReadonlySet<string> = new Set(
   [
-    'aufs bcachefs befs bpf btrfs cgroup cgroup2 configfs cramfs debugfs devpts devtmpfs ecryptfs efivarfs erofs exfat ext2 ext3 ext4 f2fs',
-    'hfs hfsplus hpfs hugetlbfs iso9660 jffs2 jfs minix mqueue msdos nilfs2 ntfs ntfs3 overlay proc pstore qnx4 ramfs reiserfs romfs',
+    'aufs bcachefs befs binfmt_misc bpf btrfs cgroup cgroup2 configfs cramfs debugfs devpts devtmpfs ecryptfs efivarfs erofs exfat ext2 ext3 ext4 f2fs',
+    'hfs hfsplus hpfs hugetlbfs iso9660 jffs2 jfs minix mqueue msdos nilfs2 nsfs ntfs ntfs3 overlay proc pstore qnx4 ramfs reiserfs romfs',
     'securityfs squashfs sysfs tmpfs tracefs ubifs udf ufs vfat xfs zfs',
   ].flatMap((line) => line.split(' ')),
 );

@@ -6,6 +6,7 @@ import type { CommittedVersion } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt, type ReceiptStatement } from '../../shared/receipt.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { codeOf } from '../disk-failure.ts';
+import { inTurns } from '../in-turns.ts';
 import type { ReceiptSigner } from '../receipt-key.ts';
 import { sha256 } from '../sha256.ts';
 import { fileCommitHash, hashFile, pagesOfFile } from '../upload/take-file.ts';
@@ -220,11 +221,11 @@ class Replay {
     const base = commit.base === null ? undefined : await catalogue.versions.map(commit.base);
     if (commit.base !== null && !base) throw new Failure('base_unknown', 'Its base did not come back.');
     const list = decodeChangeList(Buffer.from(changes, 'base64'), sha256);
-    checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, commit.size));
+    await inTurns(checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, commit.size)));
     const rows = await this.#packs.rowsOf(list.runs, plain);
     const runs = list.runs.map((run) => ({ ...run, pack: String(rows.get(run.pack)!) }));
     const laid = await layChanges(reader, base, { coarse: list.coarse, runs }, commit.size);
-    const { pages, root } = assemble(laid.base, laid.changed, commit.size);
+    const { pages, root } = await inTurns(assemble(laid.base, laid.changed, commit.size));
     if (!sameBytes(root, fromHex(commit.root))) {
       throw new Failure('root_differs', 'Its hashes do not sum up to the root of its receipt.');
     }

@@ -5,6 +5,7 @@ import { toHex } from '../../shared/byte-codec.ts';
 import { Failure } from '../../shared/failure.ts';
 import { MAX_PAGE, type VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type ReceiptStatement, readReceipt } from '../../shared/receipt.ts';
+import { atOnce } from '../../shared/steps.ts';
 import { assertFinished } from '../backup/unfinished.ts';
 import { CATALOGUE, Catalogue } from '../catalogue/catalogue.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
@@ -172,7 +173,7 @@ async function verifyVersions(
       after = map.sequence;
       versions++;
       try {
-        const entries = openMap(map);
+        const entries = atOnce(openMap(map));
         for (let at = 0; at < entries.length; at += AT_ONCE)
           await reader.pages(entries.slice(at, at + AT_ONCE));
       } catch (error) {

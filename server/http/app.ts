@@ -84,7 +84,7 @@ export function createApp(ports: AppPorts): App {
     if (isFatal(failure)) ports.fatal(failure);
   };
   app.setErrorHandler((error, request, reply) => {
-    const failure = edgeFailure(error);
+    const failure = edgeFailure(error, request.routeOptions.bodyLimit);
     failed(request, failure);
     return sendProblem(reply, failure);
   });
@@ -247,7 +247,7 @@ async function unready({ catalogue, room, readOnly, log }: AppPorts): Promise<st
 }
 
 /** Fastify's own refusals (a body that is too large or no JSON) and everything else, as a Failure. */
-function edgeFailure(error: unknown): Failure {
+function edgeFailure(error: unknown, bodyLimit = SMALL_BODY): Failure {
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   if (
     typeof code !== 'string' ||
@@ -257,7 +257,10 @@ function edgeFailure(error: unknown): Failure {
   ) {
     return serverFailure(error);
   }
-  if (statusCode === 413) return new Failure('too_large', 'The body of the request is too large.');
+  if (statusCode === 413)
+    return new Failure('too_large', `The body of the request has more than ${bodyLimit} bytes.`, {
+      detail: { limit: bodyLimit },
+    });
   return new Failure('malformed', 'The request is not as the protocol describes it.');
 }
 

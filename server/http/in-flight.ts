@@ -15,7 +15,9 @@ export class InFlight {
   take(name: string, weight: number, response: ServerResponse): void {
     const count = this.#counts.get(name) ?? 0;
     if (count + weight > this.#most) {
-      throw new Failure('too_many', 'The server works on too much of this at once.');
+      throw new Failure('too_many', 'The server works on too much of this at once.', {
+        detail: { limit: this.#most },
+      });
     }
     this.#counts.set(name, count + weight);
     response.once('close', () => {

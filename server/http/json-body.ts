@@ -38,6 +38,7 @@ export function parseJson(text: string): unknown {
       throw new Failure(
         'malformed',
         'The body is nested deeper, or holds more values, than any request does.',
+        { detail: { limit: depth > MOST_DEPTH ? MOST_DEPTH : MOST_TOKENS } },
       );
     }
   }

@@ -96,13 +96,21 @@ export class PackReader {
     }
   }
 
-  /** Compares the frames under a run of raw bytes with their hashes; a Failure `pack_damaged` names the pack. */
-  async checkFrames(device: string, pack: PackRow, offset: number, length: number): Promise<void> {
-    if (pack.kind === 'raw') return;
+  /**
+   * Compares the frames under a run of raw bytes, those that are `due`, with their hashes; a Failure `pack_damaged` names the pack.
+   */
+  async checkFrames(
+    device: string,
+    pack: PackRow,
+    { offset, length }: { readonly offset: number; readonly length: number },
+    due: DueFrames,
+  ): Promise<void> {
+    if (pack.kind === 'raw' || due.isOver) return;
     const index = await this.index(device, pack);
     for (let at = index.at(offset); at >= 0 && at < index.count; at++) {
       const frame = index.frame(at);
       if (frame.rawOffset >= offset + length) return;
+      if (!due.take(keyOf(device, pack, at), frame.rawLength)) continue;
       const hash = await hashOfPieces(this.#unfold({ device, pack, index, at }), frame.rawLength);
       if (!sameBytes(hash, frame.hash)) throw damaged(pack.id, undefined);
     }
@@ -151,6 +159,29 @@ export class PackReader {
       // A disk that fails says nothing of the pack.
       throw cause instanceof Failure && cause.code === 'malformed' ? damaged(pack.id, cause) : cause;
     }
+  }
+}
+
+/** Which frames are to be compared on behalf of one request: each once, and of so many raw bytes in all. */
+export class DueFrames {
+  readonly #taken = new Set<string>();
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  /** Whether none is due any more. */
+  get isOver(): boolean {
+    return this.#left <= 0;
+  }
+
+  /** Whether the frame `key` of `bytes` is to be compared now. */
+  take(key: string, bytes: number): boolean {
+    if (this.isOver || this.#taken.has(key)) return false;
+    this.#taken.add(key);
+    this.#left -= bytes;
+    return true;
   }
 }
 

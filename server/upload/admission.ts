@@ -5,7 +5,7 @@ import { Failure } from '../../shared/failure.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { codeOf } from '../disk-failure.ts';
 import type { Limits } from '../limits.ts';
-import type { Room } from '../room.ts';
+import { RESERVE_BYTES, type Room } from '../room.ts';
 import type { StoredBytes } from '../stored-bytes.ts';
 import { planUpload, type UploadMetadata, type UploadPlan } from './upload-plan.ts';
 
@@ -37,14 +37,19 @@ export async function admit(
   const bytes = length ?? 0;
   const open = await catalogue.uploads.openSum();
   if (open.count >= limits.openUploads && !(await dropIdle(ports, IDLE_MS, 1))) {
-    throw new Failure('too_many', `This device has ${open.count} unfinished uploads already.`);
+    throw new Failure('too_many', `This device has ${open.count} unfinished uploads already.`, {
+      detail: { limit: limits.openUploads },
+    });
   }
   await assertInQuota(ports, bytes);
   if (!(await room.has(bytes))) {
-    throw new Failure('server_full', 'The server has no room for this upload.');
+    throw new Failure('server_full', 'The server has no room for this upload.', { detail: RESERVED });
   }
   return plan;
 }
+
+/** What stays free, whoever asks. */
+const RESERVED = { limit: RESERVE_BYTES, of: 'bytes that stay free' };
 
 /** A Failure `quota_full` where `bytes` more are too many: packs, change lists, uploads under way and all that versions take are counted. */
 async function assertInQuota({ catalogue, limits, stored }: AdmissionPorts, bytes: number): Promise<void> {
@@ -57,7 +62,7 @@ async function assertInQuota({ catalogue, limits, stored }: AdmissionPorts, byte
     (await stored.bytes());
   if (used + bytes <= limits.quotaBytes) return;
   throw new Failure('quota_full', 'This device has no room left on the server.', {
-    detail: { used, quota: limits.quotaBytes },
+    detail: { used, quota: limits.quotaBytes, limit: limits.quotaBytes },
   });
 }
 
@@ -65,7 +70,7 @@ async function assertInQuota({ catalogue, limits, stored }: AdmissionPorts, byte
 export async function admitVersion(ports: AdmissionPorts, bytes: number): Promise<void> {
   await assertInQuota(ports, bytes);
   if (!(await ports.room.keepsReserve(bytes)))
-    throw new Failure('server_full', 'The server has no room for this version.');
+    throw new Failure('server_full', 'The server has no room for this version.', { detail: RESERVED });
 }
 
 /**

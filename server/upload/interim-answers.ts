@@ -112,7 +112,9 @@ export async function showInterim({ raw }: FastifyRequest, reply: FastifyReply):
     if (bytes === 0) send(reply.raw, 0);
     bytes += (part as Buffer).length;
     if (bytes > MOST_SHOWN_BYTES)
-      throw new Failure('too_large', `This request takes a body of at most ${MOST_SHOWN_BYTES} bytes.`);
+      throw new Failure('too_large', `This request takes a body of at most ${MOST_SHOWN_BYTES} bytes.`, {
+        detail: { limit: MOST_SHOWN_BYTES },
+      });
   }
   return reply
     .code(204)

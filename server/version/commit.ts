@@ -1,11 +1,14 @@
 // A commit: the device says what a version consists of, the server looks whether that is so, and only then answers with a receipt.
 import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
-import { type ChangeList, decodeChangeList } from '../../shared/change-list.ts';
+import { type ChangeList, changeListInSteps } from '../../shared/change-list.ts';
+import type { PlacedExtent } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
 import type { CommitRequest, CommittedVersion, VersionSummary } from '../../shared/protocol.ts';
+import { atOnce, STEP_ITEMS, type Steps } from '../../shared/steps.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import { recountDamage, recountWhereDue } from '../healing/damage.ts';
-import { sha256, startSha256 } from '../sha256.ts';
+import { inTurns } from '../in-turns.ts';
+import { startSha256 } from '../sha256.ts';
 import { bytesOfVersion, type StoredBytes } from '../stored-bytes.ts';
 import type { ChangeLists } from '../upload/change-lists.ts';
 import { type AcceptPorts, acceptVersion } from './accept-version.ts';
@@ -55,7 +58,7 @@ const TRIES = 3;
 async function commitOnce(ports: CommitPorts, id: string, body: CommitRequest): Promise<CommitResult> {
   const { catalogue, reader, lists } = ports;
   const { changes: inline, changeList, ...commit } = body;
-  const bodyHash = commitHash(body);
+  const bodyHash = await inTurns(commitHash(body));
   const known = await catalogue.versions.map(id);
   if (known) {
     if (!sameBytes(known.body_hash, bodyHash) && !(await isSameInline(body, known.body_hash, ports))) {
@@ -74,23 +77,22 @@ async function commitOnce(ports: CommitPorts, id: string, body: CommitRequest): 
   if (body.base !== null && !base)
     throw new Failure('base_unknown', 'The base of the commit is not known here.');
 
-  const bytes = inline === undefined ? await named(changeList!, lists) : Buffer.from(inline, 'base64');
-  const list = decodeChangeList(bytes, sha256);
+  const bytes = inline === undefined ? await named(changeList!, lists) : await inTurns(bytesOf(inline));
+  const list = await inTurns(changeListInSteps(bytes, startSha256));
   // First of all: no run is longer than the bytes that are here.
   const changes = { coarse: list.coarse, runs: await namePacksByRow(list, catalogue) };
-  checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size));
-
-  boundRuns(list.runs);
+  await inTurns(checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.size ?? 0, body.size)));
+  await inTurns(boundRuns(list.runs));
   const { base: baseEntries, changed } = await layChanges(reader, base, changes, body.size);
   if (base && base.damaged > 0) await assertWhole(base, baseEntries, changed, reader);
   await verifyBlocks(catalogue.device, { size: body.size, changes, pages: changed }, ports);
-  const { pages, root } = assemble(baseEntries, changed, body.size);
+  const { pages, root } = await inTurns(assemble(baseEntries, changed, body.size));
   if (!sameBytes(root, fromHex(body.root))) {
     throw new Failure('root_differs', 'The hashes of the version do not sum up to the root stated.');
   }
   const cost = bytesOfVersion(pages, bytes.length);
   await ports.admit(cost);
-  const source: ListedChanges = { changes: inline ?? base64Of(bytes), changeList };
+  const source: ListedChanges = { changes: inline ?? (await inTurns(base64Of(bytes))), changeList };
   const summary = await acceptVersion(ports, { id, commit, bodyHash, source, pages, lostBefore });
   ports.stored.add(cost);
   if (changeList !== undefined) await dropLater(ports, changeList);
@@ -106,10 +108,11 @@ async function commitOnce(ports: CommitPorts, id: string, body: CommitRequest): 
 const MAX_PAGE_RUNS = 16_384;
 
 /** A Failure `malformed` where a page would be in more pieces than any device makes. */
-function boundRuns(runs: ChangeList['runs']): void {
+function* boundRuns(runs: ChangeList['runs']): Steps<void> {
   let page = -1;
   let count = 0;
-  for (const { at } of runs) {
+  for (const [index, { at }] of runs.entries()) {
+    if (index % STEP_ITEMS === 0) yield;
     const here = Math.floor(at / PAGE_BYTES);
     count = here === page ? count + 1 : 1;
     page = here;
@@ -136,8 +139,8 @@ async function named(id: string, lists: CommitPorts['lists']): Promise<Uint8Arra
 async function isSameInline(body: CommitRequest, hash: Uint8Array, { lists }: CommitPorts): Promise<boolean> {
   const { changeList, ...commit } = body;
   if (changeList === undefined) return false;
-  const changes = base64Of(await named(changeList, lists));
-  return sameBytes(hash, commitHash({ ...commit, changes }));
+  const changes = await inTurns(base64Of(await named(changeList, lists)));
+  return sameBytes(hash, await inTurns(commitHash({ ...commit, changes })));
 }
 
 /** A version holds what the list says. That its file could not be removed fails no commit: the sweep finds it. */
@@ -145,8 +148,27 @@ async function dropLater({ lists }: CommitPorts, id: string): Promise<void> {
   await lists.drop(id).catch(() => {});
 }
 
-function base64Of(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+/** Of each three bytes base64 makes four letters. */
+const CODED_AT_ONCE = 3 * 524_288;
+
+function* base64Of(bytes: Uint8Array): Steps<string> {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const text: string[] = [];
+  for (let at = 0; at < all.length; at += CODED_AT_ONCE) {
+    text.push(all.toString('base64', at, at + CODED_AT_ONCE));
+    yield;
+  }
+  return text.join('');
+}
+
+function* bytesOf(base64: string): Steps<Uint8Array> {
+  const parts: Buffer[] = [];
+  const letters = (CODED_AT_ONCE / 3) * 4;
+  for (let at = 0; at < base64.length; at += letters) {
+    parts.push(Buffer.from(base64.slice(at, at + letters), 'base64'));
+    yield;
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
 
 /** A version is not built on what is lost: a Failure `base_unknown` where a block would still lie in a lost pack. */
@@ -176,7 +198,7 @@ const MOST_MISSING = 10_000;
 
 /** The runs with each pack's row for its id. Failures: `packs_missing` names those unknown, `malformed` a run past a pack's end. */
 async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Promise<ChangeList['runs']> {
-  const ids = [...new Set(list.runs.map((run) => run.pack))];
+  const ids = [...(await inTurns(packsOf(list)))];
   const known = await catalogue.packs.known(ids, MOST_MISSING);
   const missing = ids.filter((id) => !known.has(id)).slice(0, MOST_MISSING);
   if (missing.length > 0) {
@@ -184,12 +206,31 @@ async function namePacksByRow(list: ChangeList, catalogue: DeviceCatalogue): Pro
       detail: { missing },
     });
   }
-  return list.runs.map((run) => {
-    const pack = known.get(run.pack)!;
-    if (run.offset + run.length > pack.raw)
+  return inTurns(rowsOf(list, known));
+}
+
+function* packsOf({ runs }: ChangeList): Steps<Set<string>> {
+  const ids = new Set<string>();
+  for (const [index, { pack }] of runs.entries()) {
+    ids.add(pack);
+    if (index % STEP_ITEMS === 0) yield;
+  }
+  return ids;
+}
+
+function* rowsOf(
+  { runs }: ChangeList,
+  known: ReadonlyMap<string, { readonly row: number; readonly raw: number }>,
+): Steps<ChangeList['runs']> {
+  const rows = new Map([...known].map(([id, { row }]) => [id, String(row)]));
+  const placed: PlacedExtent[] = [];
+  for (const { at, length, pack, offset } of runs) {
+    if (offset + length > known.get(pack)!.raw)
       throw new Failure('malformed', 'A run reaches past the end of its pack.');
-    return { ...run, pack: String(pack.row) };
-  });
+    placed.push({ at, length, pack: rows.get(pack)!, offset });
+    if (placed.length % STEP_ITEMS === 0) yield;
+  }
+  return placed;
 }
 
 const PAGES_AT_ONCE = 64;
@@ -197,11 +238,11 @@ const HASHED_AT_ONCE = 65_536;
 
 /** The same of a commit whose list is known, by the form in which it came. */
 export function hashOfSource(commit: CommittedVersion, { changes, changeList }: ListedChanges): Uint8Array {
-  return commitHash(changeList === undefined ? { ...commit, changes } : { ...commit, changeList });
+  return atOnce(commitHash(changeList === undefined ? { ...commit, changes } : { ...commit, changeList }));
 }
 
 /** SHA-256 of the commit in one form: keys in the order below, then the list, or its name where the commit has only that. */
-function commitHash(body: CommitRequest): Uint8Array {
+function* commitHash(body: CommitRequest): Steps<Uint8Array> {
   const { path, kind, base, complete, size, mtime, takenAt, sha256: whole, root } = body;
   const { snapshot, health, healthNotes, outlookRunning, rights, changeList } = body;
   const changes = body.changes ?? '';
@@ -229,6 +270,7 @@ function commitHash(body: CommitRequest): Uint8Array {
   // In pieces: the list of a first backup of 4 GiB has 3 MB, and three copies of it at once would be seen in the memory.
   for (let at = 0; at < changes.length; at += HASHED_AT_ONCE) {
     hash.update(Buffer.from(changes.slice(at, at + HASHED_AT_ONCE), 'latin1'));
+    yield;
   }
   return hash.digest();
 }

@@ -1,5 +1,6 @@
 // Lays a change list over its base: the pages it touches are read, changed in memory, and everything else is shared.
 import type { ChangeList } from '../../shared/change-list.ts';
+import { inTurns } from '../in-turns.ts';
 import type { PageEntry } from './page-codec.ts';
 import { basePagesNeeded, changedPages } from './plan-version.ts';
 import type { MapPage } from './version-map.ts';
@@ -15,9 +16,11 @@ export async function layChanges(
   changes: ChangeList,
   size: number,
 ): Promise<{ base: readonly PageEntry[]; changed: Map<number, MapPage> }> {
-  const entries = base ? openMap(base) : [];
-  const needed = basePagesNeeded(changes, entries, base?.size ?? 0, size);
+  const entries = base ? await inTurns(openMap(base)) : [];
+  const needed = await inTurns(basePagesNeeded(changes, entries, base?.size ?? 0, size));
   const pages = await reader.pages(needed.flatMap(({ entry }) => entry ?? []));
-  const withBase = needed.map(({ change, entry }) => (entry ? { change, page: pages.shift()! } : { change }));
-  return { base: entries, changed: changedPages(withBase, size) };
+  // Not shift(), which moves all that follow.
+  let next = 0;
+  const withBase = needed.map(({ change, entry }) => (entry ? { change, page: pages[next++]! } : { change }));
+  return { base: entries, changed: await inTurns(changedPages(withBase, size)) };
 }

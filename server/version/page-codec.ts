@@ -3,6 +3,7 @@ import type { Sha256 } from '../../shared/block.ts';
 import { ByteReader, ByteWriter, sameBytes } from '../../shared/byte-codec.ts';
 import type { Extent } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import { atOnce, STEP_ITEMS, type Steps } from '../../shared/steps.ts';
 import type { MapPage } from './version-map.ts';
 
 /*
@@ -58,7 +59,12 @@ export function encodePageList(size: number, pages: readonly PageEntry[], sha256
 
 /** A Failure `pack_damaged` where the bytes are not what encodePageList wrote for a version of this size. */
 export function decodePageList(bytes: Uint8Array, size: number, sha256: Sha256): PageEntry[] {
-  return checked(bytes, sha256, (reader) => {
+  return atOnce(pageListInSteps(bytes, size, sha256));
+}
+
+/** The same in steps. */
+export function pageListInSteps(bytes: Uint8Array, size: number, sha256: Sha256): Steps<PageEntry[]> {
+  return checkedInSteps(bytes, sha256, function* (reader) {
     if (reader.varint() !== size) throw new Failure('malformed', 'The list is of another size.');
     const pages: PageEntry[] = [];
     let next = 0;
@@ -66,19 +72,33 @@ export function decodePageList(bytes: Uint8Array, size: number, sha256: Sha256):
       const row = next + reader.signed();
       pages.push({ row, root: reader.bytes(32) });
       next = row + 1;
+      if (left % STEP_ITEMS === 0) yield;
     }
     return pages;
   });
 }
 
 function checked<Result>(bytes: Uint8Array, sha256: Sha256, read: (reader: ByteReader) => Result): Result {
+  return atOnce(
+    // biome-ignore lint/correctness/useYield: it is one step
+    checkedInSteps(bytes, sha256, function* (reader) {
+      return read(reader);
+    }),
+  );
+}
+
+function* checkedInSteps<Result>(
+  bytes: Uint8Array,
+  sha256: Sha256,
+  read: (reader: ByteReader) => Steps<Result>,
+): Steps<Result> {
   const end = bytes.length - 32;
   try {
     if (end < 1 || bytes[0] !== FORMAT || !sameBytes(sha256(bytes.subarray(0, end)), bytes.subarray(end))) {
       throw new Failure('malformed', 'The hash does not match.');
     }
     const reader = new ByteReader(bytes.subarray(1, end));
-    const result = read(reader);
+    const result = yield* read(reader);
     reader.end();
     return result;
   } catch (cause) {

@@ -4,8 +4,9 @@ import { sameBytes } from '../../shared/byte-codec.ts';
 import type { ChangeList } from '../../shared/change-list.ts';
 import { type PlacedExtent, slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import { Turn } from '../in-turns.ts';
 import type { CheckedPacks } from '../pack/checked-packs.ts';
-import type { PackReader } from '../pack/pack-reader.ts';
+import { DueFrames, type PackReader } from '../pack/pack-reader.ts';
 import { sha256 } from '../sha256.ts';
 import { markProven } from './proven-by-frames.ts';
 import { type MapPage, PAGE_BLOCKS } from './version-map.ts';
@@ -15,6 +16,11 @@ import type { VersionReader } from './version-reader.ts';
 const AT_ONCE = 4;
 /** Indexes of packs read at once: few, since one of 65,536 frames takes megabytes while it is read. */
 const INDEXES_AT_ONCE = 4;
+/**
+ * Raw bytes of frames that are compared where blocks differ, to see whose fault it is. A list of four bytes for each run could have one
+ * compared for each; a device that is told of blocks sends them again, which heals what is damaged too.
+ */
+const MOST_COMPARED = 268_435_456;
 /** Most indices that a `blocks_differ` names: a device that has more wrong sends everything anyway. */
 const MOST_NAMED = 1_000;
 
@@ -51,19 +57,24 @@ export async function verifyBlocks(
       markProven(run, await packs.index(device, pack), coarse, version.size, proven);
   };
   // A run of a first backup is a pack, and its index four short reads that wait for each other.
-  for (let at = 0; at < runs.length; at += INDEXES_AT_ONCE)
+  const turn = new Turn();
+  for (let at = 0; at < runs.length; at += INDEXES_AT_ONCE) {
     await Promise.all(runs.slice(at, at + INDEXES_AT_ONCE).map(mark));
+    await turn.breathe();
+  }
   const differing: number[] = [];
+  const due = new DueFrames(MOST_COMPARED);
   // Taken in the order of the version, in which neighbours share frames; the workers draw from one row.
   let next = 0;
   const work = async (): Promise<void> => {
     const buffer = new Uint8Array(COARSE);
     while (next < coarse.length) {
       const position = next++;
+      await turn.breathe();
       if (proven[position] === 1) continue;
       const index = coarse.index(position)!;
       const declared = { index, hash: coarse.hash(position) };
-      if (!(await isAsDeclared(version, declared, reader, buffer))) differing.push(index);
+      if (!(await isAsDeclared(version, declared, { reader, buffer, due }))) differing.push(index);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
@@ -78,8 +89,7 @@ export async function verifyBlocks(
 async function isAsDeclared(
   { pages, size }: NewVersion,
   { index, hash }: { index: number; hash: Uint8Array },
-  reader: VersionReader,
-  buffer: Uint8Array,
+  { reader, buffer, due }: { reader: VersionReader; buffer: Uint8Array; due: DueFrames },
 ): Promise<boolean> {
   const page = pages.get(Math.floor(index / PAGE_BLOCKS));
   const from = (index % PAGE_BLOCKS) * COARSE;
@@ -87,6 +97,6 @@ async function isAsDeclared(
   const extents = slice(page?.extents ?? [], from, from + bytes.length);
   await reader.fill(extents, bytes);
   if (sameBytes(sha256(bytes), hash)) return true;
-  await reader.checkPacks(extents);
+  await reader.checkPacks(extents, due);
   return false;
 }

@@ -4,6 +4,7 @@ import type { CoarseHashes } from '../../shared/change-list.ts';
 import { type Extent, overlay, type PlacedExtent } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
 import { MerkleSum, merkleRoot } from '../../shared/merkle.ts';
+import { atOnce, STEP_ITEMS, type Steps } from '../../shared/steps.ts';
 
 /*
  * A page is 16 coarse blocks, so its hashes make a perfect subtree of the version's root: the root of 4 GiB is
@@ -34,9 +35,19 @@ export function pageLength(index: number, size: number): number {
 
 /** The root of a version from the roots of its pages; only the last page may be shorter than PAGE_BYTES. */
 export function rootOfPages(roots: Iterable<Uint8Array>, size: number, sha256: Sha256): Uint8Array {
+  return atOnce(rootOfPagesInSteps(roots, size, sha256));
+}
+
+/** The same in steps. */
+export function* rootOfPagesInSteps(
+  roots: Iterable<Uint8Array>,
+  size: number,
+  sha256: Sha256,
+): Steps<Uint8Array> {
   const sum = new MerkleSum(sha256);
   let index = 0;
   for (const root of roots) {
+    if (index % STEP_ITEMS === 0) yield;
     const isFull = coarseCount(pageLength(index++, size)) === PAGE_BLOCKS;
     // A short last page is the last thing pushed, and RFC 6962 hangs what is left over in as a subtree of its own.
     sum.pushSubtree(root, isFull ? PAGE_HEIGHT : 0);
@@ -73,9 +84,12 @@ export function* touchedBlocks(
  * Checks that `given` are the hashes of exactly the blocks in `touched`, of which it asks for one more than there are hashes at most; a
  * Failure `malformed` otherwise.
  */
-export function checkHashesGiven(given: CoarseHashes, touched: Iterable<number>): void {
+export function* checkHashesGiven(given: CoarseHashes, touched: Iterable<number>): Steps<void> {
   let at = 0;
-  for (const index of touched) if (given.index(at++) !== index) throw otherHashes(given);
+  for (const index of touched) {
+    if (given.index(at++) !== index) throw otherHashes(given);
+    if (at % STEP_ITEMS === 0) yield;
+  }
   if (given.length !== at) throw otherHashes(given);
 }
 
@@ -95,13 +109,15 @@ export interface PageChange {
 /**
  * The pages that a change list touches, in order: those with a run or a new hash.
  */
-export function splitByPage(runs: readonly PlacedExtent[], hashes: CoarseHashes): PageChange[] {
+export function* splitByPage(runs: readonly PlacedExtent[], hashes: CoarseHashes): Steps<PageChange[]> {
   const changes = new Map<number, { runs: PlacedExtent[]; hashes: CoarseHashes }>();
   const pageAt = (position: number): number => Math.floor(hashes.index(position)! / PAGE_BLOCKS);
   for (let from = 0, to = 0; from < hashes.length; from = to) {
     while (to < hashes.length && pageAt(to) === pageAt(from)) to++;
     changes.set(pageAt(from), { runs: [], hashes: hashes.slice(from, to) });
+    if (changes.size % STEP_ITEMS === 0) yield;
   }
+  let pieces = 0;
   for (const run of runs) {
     for (let done = 0; done < run.length; ) {
       const page = Math.floor((run.at + done) / PAGE_BYTES);
@@ -109,6 +125,7 @@ export function splitByPage(runs: readonly PlacedExtent[], hashes: CoarseHashes)
       const length = Math.min(run.length - done, PAGE_BYTES - at);
       changes.get(page)?.runs.push({ at, length, pack: run.pack, offset: run.offset + done });
       done += length;
+      if (++pieces % STEP_ITEMS === 0) yield;
     }
   }
   return [...changes].map(([page, change]) => ({ page, ...change }));

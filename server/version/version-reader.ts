@@ -4,15 +4,17 @@ import { fromHex, sameBytes } from '../../shared/byte-codec.ts';
 import { collectSoon } from '../../shared/collect-soon.ts';
 import { type Extent, slice } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import type { Steps } from '../../shared/steps.ts';
 import { BoundedCache } from '../bounded-cache.ts';
 import type { DeviceCatalogue } from '../catalogue/device-catalogue.ts';
 import type { PackRow } from '../catalogue/pack-rows.ts';
 import { lostBlocks } from '../healing/damage.ts';
-import type { PackReader } from '../pack/pack-reader.ts';
+import { inTurns } from '../in-turns.ts';
+import { DueFrames, type PackReader } from '../pack/pack-reader.ts';
 import { sha256 } from '../sha256.ts';
-import { decodePage, decodePageList, type PageEntry } from './page-codec.ts';
+import { decodePage, type PageEntry, pageListInSteps } from './page-codec.ts';
 import { ReadAhead, type ReadAheadLimits } from './read-ahead.ts';
-import { type MapPage, PAGE_BLOCKS, pageCount, pageRoot, rootOfPages } from './version-map.ts';
+import { type MapPage, PAGE_BLOCKS, pageCount, pageRoot, rootOfPagesInSteps } from './version-map.ts';
 
 /** What has to be known of a version to read it. */
 export interface StoredMap {
@@ -28,13 +30,10 @@ export interface DamagedMap extends StoredMap {
 }
 
 /** The pages of a version, checked against its root; a Failure `pack_damaged` where the list does not lead to it. */
-export function openMap(map: StoredMap): PageEntry[] {
-  const entries = decodePageList(map.pages, map.size, sha256);
-  const root = rootOfPages(
-    entries.map((entry) => entry.root),
-    map.size,
-    sha256,
-  );
+export function* openMap(map: StoredMap): Steps<PageEntry[]> {
+  const entries = yield* pageListInSteps(map.pages, map.size, sha256);
+  const roots = entries.map((entry) => entry.root);
+  const root = yield* rootOfPagesInSteps(roots, map.size, sha256);
   if (entries.length !== pageCount(map.size) || !sameBytes(root, fromHex(map.root))) {
     throw new Failure('pack_damaged', 'The map of a version does not lead to its root.');
   }
@@ -74,7 +73,7 @@ export class VersionReader {
 
   /** As openMap(), which of a version that is read piece by piece is done once. */
   open(map: StoredMap): Promise<PageEntry[]> {
-    return this.#maps.get(`${map.root} ${map.size} ${endOf(map.pages)}`, async () => openMap(map));
+    return this.#maps.get(`${map.root} ${map.size} ${endOf(map.pages)}`, () => inTurns(openMap(map)));
   }
 
   /** Fills `into` with the bytes that `extents` name, in order. Nothing is compared here. */
@@ -92,10 +91,11 @@ export class VersionReader {
     if (done !== into.length) throw new Failure('pack_damaged', 'The map of a version has a gap.');
   }
 
-  /** Looks whether a pack under these extents is damaged, and says so by a Failure `pack_damaged`. */
-  async checkPacks(extents: readonly Extent[]): Promise<void> {
-    for (const { pack, offset, length } of extents) {
-      await this.#packs.checkFrames(this.#catalogue.device, await this.pack(pack), offset, length);
+  /** Looks whether a pack under these extents is damaged, as far as its frames are `due`, and says so by a Failure `pack_damaged`. */
+  async checkPacks(extents: readonly Extent[], due = new DueFrames(Number.POSITIVE_INFINITY)): Promise<void> {
+    for (const extent of extents) {
+      if (due.isOver) return;
+      await this.#packs.checkFrames(this.#catalogue.device, await this.pack(extent.pack), extent, due);
     }
   }
 

@@ -10,6 +10,7 @@ import {
 } from '../../shared/change-list.ts';
 import { lengthOf, type PlacedExtent } from '../../shared/extents.ts';
 import { Failure } from '../../shared/failure.ts';
+import { atOnce } from '../../shared/steps.ts';
 import type { PackKind } from '../catalogue/schema.ts';
 import { sha256 } from '../sha256.ts';
 import { assemble, changedPages } from './plan-version.ts';
@@ -27,7 +28,7 @@ export async function wholeMapOf(
   reader: VersionReader,
   version: StoredMap & { readonly body_hash: Uint8Array },
 ): Promise<WholeMap> {
-  const entries = openMap(version);
+  const entries = atOnce(openMap(version));
   const hashes = new Uint8Array(32 * coarseCount(version.size));
   const runs: PlacedExtent[] = [];
   const kinds = new Map<string, PackKind>();
@@ -75,9 +76,10 @@ export function leadsTo(
 ): boolean {
   try {
     const list: ChangeList = decodeChangeList(Buffer.from(map.changes, 'base64'), sha256);
-    checkHashesGiven(list.coarse, touchedBlocks(list.runs, 0, size));
-    const changes = splitByPage(list.runs, list.coarse).map((change) => ({ change }));
-    return sameBytes(assemble([], changedPages(changes, size), size).root, fromHex(root));
+    atOnce(checkHashesGiven(list.coarse, touchedBlocks(list.runs, 0, size)));
+    const changes = atOnce(splitByPage(list.runs, list.coarse)).map((change) => ({ change }));
+    const { root: summed } = atOnce(assemble([], atOnce(changedPages(changes, size)), size));
+    return sameBytes(summed, fromHex(root));
   } catch (error) {
     if (error instanceof Failure && error.code === 'malformed') return false;
     throw error;

@@ -14,7 +14,7 @@ export interface Outcome {
 
 export interface Attack {
   readonly seed: string;
-  readonly what: 'requests' | 'packs';
+  readonly what: 'requests' | 'packs' | 'costly';
   /** Numbers: from the first to below the last. */
   readonly from: number;
   readonly to: number;

@@ -1,13 +1,12 @@
-// The hostile ones, in a process of their own, which gives way to the server's: in life they are on other machines than it.
-import { constants, setPriority } from 'node:os';
+// The hostile ones, in a process of their own, at the server's own priority.
 import { type Attack, attack } from './attack.ts';
+import { costlyRequest } from './costly.ts';
 import { hostilePack } from './packs.ts';
 import { hostileRequest } from './requests.ts';
 import type { Target } from './target.ts';
 
-setPriority(0, constants.priority.PRIORITY_LOW);
 const { target, ...options } = JSON.parse(process.env.HOSTILE_ATTACK ?? '{}') as Attack & { target: Target };
-const send = options.what === 'packs' ? hostilePack : hostileRequest;
+const send = { packs: hostilePack, requests: hostileRequest, costly: costlyRequest }[options.what];
 process.once('disconnect', () => process.exit(1));
 process.send?.(await attack(target, options, send));
 process.disconnect();

@@ -4,6 +4,7 @@ import { mailferryOk, startServer, stop } from '../support/mailferry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { type Attack, attack, residentBytes } from './attack.ts';
 import { chanceOf } from './chance.ts';
+import { costlyRequest } from './costly.ts';
 import { hostilePack } from './packs.ts';
 import { hostileRequest, KINDS, wrongAnswer } from './requests.ts';
 import { openSlow } from './slow.ts';
@@ -37,6 +38,8 @@ describe('an attack', () => {
     expect((await attack(target, requests, hostileRequest)).wrong).toEqual([]);
     const packs: Attack = { seed: SEED, what: 'packs', from: 0, to: 60, atOnce: 4 };
     expect((await attack(target, packs, hostilePack)).wrong).toEqual([]);
+    const costly: Attack = { seed: SEED, what: 'costly', from: 0, to: 150, atOnce: 4 };
+    expect((await attack(target, costly, costlyRequest)).wrong).toEqual([]);
     const healthy = await send(target, {
       method: 'GET',
       path: '/v1/versions',

@@ -12,6 +12,8 @@ export interface Target {
     /** A version whose content no socket's buffers hold: with Linux's usual limits one side sends up to 4 MiB that nobody reads. */
     readonly large: string;
     readonly largeBytes: number;
+    /** A version of 1 MiB in 16,384 pieces of one pack, as many as there may be. */
+    readonly scattered: string;
   };
   /** What it keeps changes: it alone is left out where the state of the server is compared. */
   readonly working: { readonly device: string; readonly credential: string; readonly receiptKey: string };
@@ -56,6 +58,7 @@ export async function prepare(url: string, token: () => Promise<string>): Promis
       ...(await withVersion(hostile, 1)),
       large: (await withVersion(hostile, LARGE_FRAMES)).version,
       largeBytes: LARGE_FRAMES * VERSION_BYTES,
+      scattered: await withScattered(hostile),
     },
     working: await enrol('working'),
   };
@@ -73,6 +76,25 @@ async function withVersion(client: DeviceClient, frames: number): Promise<Attack
   if (committed.status !== 201)
     throw new Error(`a version of device ${client.device} was answered ${committed.status}`);
   return { credential: client.credential, version, pack: pack.id };
+}
+
+async function withScattered(client: DeviceClient): Promise<string> {
+  const PIECES = 16_384;
+  const raw = randomBytes(1_048_576);
+  const pack = buildPack([raw]);
+  await client.sendPack(pack);
+  const runs = Array.from({ length: PIECES }, (_, n) => ({
+    at: 64 * n,
+    length: 64,
+    pack: pack.id,
+    offset: 64 * ((n * 7_919) % PIECES),
+  }));
+  const bytes = Buffer.concat(runs.map(({ offset }) => raw.subarray(offset, offset + 64)));
+  const version = randomUUID();
+  const commit = { ...commitOf(bytes, null, runs, allBlocks(bytes.length)), path: '/scattered' };
+  const { status } = await client.putVersion(version, commit);
+  if (status !== 201) throw new Error(`a scattered version was answered ${status}`);
+  return version;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });

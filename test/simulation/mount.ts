@@ -9,6 +9,10 @@ import type { Planned, Scheduler } from './scheduler.ts';
 /** Everything simulated lies below it. */
 export const MOUNT = '/simulated';
 
+/** Who the device runs as, and owns all there is: for root it would look at whose each folder is on the way to a source. */
+const USER = 1_000;
+process.geteuid = () => USER;
+
 /** What the device's process works in; whoever simulates sets it before it starts one. */
 export interface Machine {
   readonly disk: Disk;
@@ -68,7 +72,7 @@ function statsOf(node: Node) {
     // A copy in a snapshot has that of its file, as on a real one.
     ctimeMs: file ? node.mtimeMs : 0,
     blocks: 8,
-    ...{ dev: 1, ino: 1, mode: 0o600, uid: 0, gid: 0 },
+    ...{ dev: 1, ino: 1, mode: 0o600, uid: USER, gid: USER },
     isFile: () => file,
     isDirectory: () => !file,
     isSymbolicLink: () => false,
@@ -137,11 +141,15 @@ function isReading(flags: string | number): boolean {
   return typeof flags === 'number' ? (flags & 3) === constants.O_RDONLY : flags === 'r';
 }
 
-function lookUp(path: string) {
+function lookUp(path: string, { bigint = false } = {}) {
   return looking(() => {
     const node = machine!.disk.find(path);
     if (!node) throw diskError('ENOENT', path);
-    return statsOf(node);
+    const stats = statsOf(node);
+    if (!bigint) return stats;
+    // What is asked for where this machine itself has a far mount.
+    const mtimeMs = BigInt(Math.trunc(stats.mtimeMs));
+    return { ...stats, size: BigInt(stats.size), mtimeMs, mtimeNs: mtimeMs * 1_000_000n };
   });
 }
 

@@ -12,6 +12,7 @@ import { frameHash, indexOffset, PACK_FOOTER_BYTES, parsePackTail } from '../../
 import { CommitRequest, type VersionSummary } from '../../shared/protocol.ts';
 import { CHAIN_START, chainText, type Receipt, statementText } from '../../shared/receipt.ts';
 import { RECEIPTS_HEADER, ROUTES } from '../../shared/routes.ts';
+import { atOnce } from '../../shared/steps.ts';
 
 /** One for all simulations: nothing that is decided by chance depends on it. */
 const KEYS = generateKeyPairSync('ed25519');
@@ -284,7 +285,7 @@ export class ServerModel {
       const detail = { missing };
       throw new Failure('packs_missing', 'Packs of this commit are not here.', { detail });
     }
-    checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.bytes.length ?? 0, body.size));
+    atOnce(checkHashesGiven(list.coarse, touchedBlocks(list.runs, base?.bytes.length ?? 0, body.size)));
     const bytes = Buffer.alloc(body.size);
     base?.bytes.copy(bytes);
     for (const { at, length, pack, offset } of list.runs)

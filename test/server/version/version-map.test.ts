@@ -25,6 +25,7 @@ import { toHex } from '../../../shared/byte-codec.ts';
 import { CoarseHashes } from '../../../shared/change-list.ts';
 import { coalesce, type Extent, overlay, type PlacedExtent } from '../../../shared/extents.ts';
 import { merkleRoot } from '../../../shared/merkle.ts';
+import { atOnce } from '../../../shared/steps.ts';
 
 interface Whole {
   readonly size: number;
@@ -54,8 +55,8 @@ function change(base: Whole, runs: readonly PlacedExtent[], size: number): Whole
   const touched = [...touchedBlocks(runs, base.size, size)];
   const bytes = Buffer.concat(touched.map((index) => hashOf(extents, index, size)));
   const hashes = new CoarseHashes(Float64Array.from(touched), bytes);
-  checkHashesGiven(hashes, touched);
-  const changes = new Map(splitByPage(runs, hashes).map((one) => [one.page, one]));
+  atOnce(checkHashesGiven(hashes, touched));
+  const changes = new Map(atOnce(splitByPage(runs, hashes)).map((one) => [one.page, one]));
   const pages = Array.from({ length: pageCount(size) }, (_, index) => {
     const one = changes.get(index);
     return one ? changePage(base.pages[index], one, pageLength(index, size)) : base.pages[index]!;
