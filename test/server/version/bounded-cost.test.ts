@@ -2,10 +2,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { inTurns } from '../../../server/in-turns.ts';
 import { sha256 } from '../../../server/sha256.ts';
 import { ByteWriter } from '../../../shared/byte-codec.ts';
 import { buildPack } from '../support/build-pack.ts';
-import { commitOf, type DeviceClient } from '../support/device-client.ts';
+import { allBlocks, commitOf, type DeviceClient } from '../support/device-client.ts';
 import { TestServer } from '../support/test-server.ts';
 
 let server: TestServer;
@@ -88,4 +89,42 @@ test('H2: /readyz tells how long the event loop was held up', async () => {
   while (Date.now() < until);
   const held = async () => (await device.get('/readyz')).json.eventLoop.max;
   await expect.poll(held, { timeout: 5_000 }).toBeGreaterThan(500);
+});
+
+test('H2: of blocks that differ each frame is compared once, however many runs lie in it', async () => {
+  const raw = randomBytes(16 * 1_048_576);
+  const pack = buildPack(
+    Array.from({ length: 16 }, (_, n) => raw.subarray(n * 1_048_576, (n + 1) * 1_048_576)),
+  );
+  await device.sendPack(pack);
+  // Four bytes of the request for each: compared anew for each, the frames took minutes.
+  const COUNT = 100_000;
+  const runs = Array.from({ length: COUNT }, (_, n) => ({
+    at: 64 * n,
+    length: 64,
+    pack: pack.id,
+    offset: 64 * ((n * 7_919) % 262_144),
+  }));
+  const bytes = Buffer.alloc(64 * COUNT);
+  const commit = commitOf(bytes, null, runs, allBlocks(bytes.length));
+  const refused = await device.putVersion(randomUUID(), commit);
+  expect([refused.status, refused.json.code]).toEqual([409, 'blocks_differ']);
+});
+
+test('H2: everybody else is answered while long work goes on', async () => {
+  let others = 0;
+  const timer = setInterval(() => others++, 1);
+  const sum = await inTurns(
+    (function* () {
+      let sum = 0;
+      for (let step = 0; step < 100; step++) {
+        for (const end = performance.now() + 5; performance.now() < end; ) sum++;
+        yield;
+      }
+      return sum;
+    })(),
+  );
+  clearInterval(timer);
+  expect(sum).toBeGreaterThan(0);
+  expect(others).toBeGreaterThan(10);
 });
