@@ -102,11 +102,45 @@ export function migrate(db: Database.Database, steps: readonly string[]): void {
   run.immediate();
 }
 
-/** Kysely's SQLite, but a transaction takes the write lock at its start: a later upgrade would fail and not wait. */
-export class ImmediateSqliteDialect extends SqliteDialect {
+/** Statements that are kept: those of a device's requests, and lists of a few lengths. */
+const MOST_STATEMENTS = 200;
+/** Longer ones, with hundreds of values, come in too many forms to be worth their memory: characters. */
+const LONGEST_KEPT = 4_096;
+
+/** A connection that keeps the statements it prepared: preparing one takes longer than most of them do. */
+class KeptStatements {
   readonly #db: Database.Database;
+  /** By their text, the one used longest ago first. */
+  readonly #kept = new Map<string, Database.Statement<unknown[]>>();
 
   constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  prepare(text: string): Database.Statement<unknown[]> {
+    const kept = this.#kept.get(text);
+    // One that is read row by row is nobody else's.
+    if (kept?.busy || text.length > LONGEST_KEPT) return this.#db.prepare(text);
+    this.#kept.delete(text);
+    const statement = kept ?? this.#db.prepare<unknown[]>(text);
+    this.#kept.set(text, statement);
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MOST_STATEMENTS) this.#kept.delete(oldest!);
+    return statement;
+  }
+
+  close(): void {
+    this.#kept.clear();
+    this.#db.close();
+  }
+}
+
+/** Kysely's SQLite, but a transaction takes the write lock at its start: a later upgrade would fail and not wait. */
+export class ImmediateSqliteDialect extends SqliteDialect {
+  readonly #db: KeptStatements;
+
+  constructor(connection: Database.Database) {
+    const db = new KeptStatements(connection);
     super({ database: db });
     this.#db = db;
   }
