@@ -1,4 +1,5 @@
 // The routes on Fastify: who asks is settled before a body is read, and every failure leaves as problem+json.
+import { setImmediate } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { Failure } from '../../shared/failure.ts';
 import { CODECS_SAID } from '../../shared/pack.ts';
@@ -8,6 +9,7 @@ import { serverProofText } from '../../shared/server-proof.ts';
 import { type DeviceScope, DeviceScopes, type ScopePorts } from '../device-scope.ts';
 import { isFatal, serverFailure } from '../disk-failure.ts';
 import { enrolDevice } from '../enrol.ts';
+import { FairTurns } from '../fair-turns.ts';
 import type { Front } from '../front.ts';
 import { LoopWatch } from '../loop-delay.ts';
 import { showInterim } from '../upload/interim-answers.ts';
@@ -214,6 +216,13 @@ async function registerUploads(
   plugin.route({ method: ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
 }
 
+/**
+ * Requests begin one in each turn of the event loop, the devices in turns: who sends many at once has the others wait for one of them, not
+ * for all.
+ */
+const starts = new FairTurns();
+const aTurnOfTheLoop = () => setImmediate();
+
 /** Lets only devices in; the function returned gives the scope of the device that sent a request. */
 function requireDevice(
   plugin: FastifyInstance,
@@ -226,6 +235,7 @@ function requireDevice(
     const device = await authenticate(request.headers, catalogue.enrolment);
     inFlight.take(device.id, 1, reply.raw);
     noteKnown(request.raw);
+    await starts.take(device.id, 1, aTurnOfTheLoop);
     asking.set(request, await scopes.of(device.id));
   });
   return (request) => {
