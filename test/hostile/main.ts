@@ -83,6 +83,7 @@ const phase = async (name: string, count: number, work: () => Promise<Outcome>):
   if (count === 0) return;
   const { probe, result } = await probed(target, work);
   rows.push({ name, count, probe });
+  if (memory !== null) told.push(`${name}: ${((most - memory) / MIB).toFixed(1)} MiB more until then`);
   wrong.push(...result.wrong);
   const kinds = Object.entries(result.kinds).map(([kind, n]) => `${n} ${kind}`);
   if (kinds.length > 0) told.push(`${name}: ${kinds.join(', ')}`);
