@@ -108,10 +108,11 @@ test('a look after a live read that fails ends the backup as one', async () => {
   await handle.close();
   const { stat } = prototype;
   let looks = 0;
-  const spy = vi.spyOn(prototype, 'stat').mockImplementation(function (this: FileHandle) {
-    // It is looked at for what changed and before it is read, each time when it is opened too, and after.
-    if (++looks === 5) return Promise.reject(Object.assign(new Error('made up'), { code: 'EIO' }));
-    return Reflect.apply(stat, this, []);
+  const spy = vi.spyOn(prototype, 'stat').mockImplementation(async function (this: FileHandle) {
+    const what = await Reflect.apply(stat, this, []);
+    // It is looked at for what changed and before it is read, each time when it is opened too, and after. Root looks at folders, too.
+    if (what.isFile() && ++looks === 5) throw Object.assign(new Error('made up'), { code: 'EIO' });
+    return what;
   } as never);
   onTestFinished(() => spy.mockRestore());
   const { versions, failed } = await session(async ({ device, run }) => {
