@@ -111,7 +111,7 @@ test('a look after a live read that fails ends the backup as one', async () => {
   const spy = vi.spyOn(prototype, 'stat').mockImplementation(async function (this: FileHandle) {
     const what = await Reflect.apply(stat, this, []);
     // It is looked at for what changed and before it is read, each time when it is opened too, and after. Root looks at folders, too.
-    if (what.isFile() && ++looks === 5) throw Object.assign(new Error('made up'), { code: 'EIO' });
+    if (what?.isFile() && ++looks === 5) throw Object.assign(new Error('made up'), { code: 'EIO' });
     return what;
   } as never);
   onTestFinished(() => spy.mockRestore());
