@@ -19,11 +19,8 @@ export class Turn {
 
 /** Does `steps`, and lets everything that waits go first whenever a turn is over. */
 export async function inTurns<T>(steps: Steps<T>): Promise<T> {
-  for (let began = performance.now(); ; ) {
+  for (const turn = new Turn(); ; await turn.breathe()) {
     const { done, value } = steps.next();
     if (done) return value;
-    if (performance.now() - began < TURN_MS) continue;
-    await others();
-    began = performance.now();
   }
 }

@@ -51,6 +51,12 @@ function assertOwned({ uid, nlink }: { uid: number; nlink: number }, { folder, l
   throw ofAnother(`${what} that belongs to another user`);
 }
 
+/** The walk to `path`, and who owns the links on it that others than root made. The caller closes the step. */
+async function wayTo(path: string) {
+  const linkOwners: number[] = [];
+  return { linkOwners, ...(await walkAbove(path, { onDoubtful: ({ owner }) => linkOwners.push(owner) })) };
+}
+
 /**
  * Opens what is called `path` by `flags` without waiting, after `check` had a look at it and before any byte is read. Throws the
  * system's error, that of `check`, or one of code OF_ANOTHER.
@@ -60,8 +66,7 @@ export async function openForItsOwner(
   flags: number,
   check: (what: Awaited<ReturnType<typeof lstat>>) => void,
 ): Promise<FileHandle> {
-  const linkOwners: number[] = [];
-  const { step, name } = await walkAbove(path, { onDoubtful: ({ owner }) => linkOwners.push(owner) });
+  const { step, name, linkOwners } = await wayTo(path);
   try {
     const at = join(step.here, name);
     check(await lstat(at));
@@ -85,8 +90,7 @@ export async function openForItsOwner(
  * Throws an error of code OF_ANOTHER, ESTALE where it leads elsewhere by now, or the system's.
  */
 export async function assertForItsOwner(path: string, real: string): Promise<void> {
-  const linkOwners: number[] = [];
-  const { step, name } = await walkAbove(path, { onDoubtful: ({ owner }) => linkOwners.push(owner) });
+  const { step, name, linkOwners } = await wayTo(path);
   try {
     if (join(step.real, name) !== real)
       throw Object.assign(new Error('elsewhere than a moment ago'), { code: 'ESTALE' });

@@ -13,6 +13,8 @@ export interface HeldFolder extends AsyncDisposable {
   readonly path: string;
   /** The path by which calls reach `name` in it. */
   at(name: string): string;
+  /** How people name `name` in it. */
+  shown(name: string): string;
   /** The path by which calls reach the folder itself. */
   readonly here: string;
   /** `text` of the system's, with the folder as people name it. */
@@ -47,6 +49,7 @@ function heldFolder(path: string, here: string, close: () => Promise<void>): Hel
     path,
     here,
     at: (name) => join(here, name),
+    shown: (name) => join(path, name),
     said: (text) => (here === path ? text : text.replaceAll(here, path)),
     sync: () => syncDirectory(here),
     [Symbol.asyncDispose]: close,

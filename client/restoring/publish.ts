@@ -1,6 +1,5 @@
 // The last step of a restore: the whole, verified file gets its name, durably, and takes the place of nothing unless told.
 import { chmod, link, lstat, open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { patiently, patientlyOrLeft } from '../patiently.ts';
 import type { HeldFolder } from './held-folder.ts';
@@ -36,7 +35,7 @@ export async function publish(publishing: Publishing, overwrite: boolean): Promi
   await folder.sync();
 }
 
-const shown = ({ folder, name }: Publishing) => join(folder.path, name);
+const shown = ({ folder, name }: Publishing) => folder.shown(name);
 
 const exists = (publishing: Publishing, cause: unknown) =>
   new Failure('target_exists', `${shown(publishing)} exists already.`, { cause });

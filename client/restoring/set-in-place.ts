@@ -8,7 +8,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { lstat, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Failure } from '../../shared/failure.ts';
 import { patiently } from '../patiently.ts';
 import { pause } from '../pause.ts';
@@ -40,7 +40,7 @@ interface Place {
 }
 
 const at = ({ folder, name }: Place) => folder.at(name);
-const shown = ({ folder, name }: Place) => join(folder.path, name);
+const shown = ({ folder, name }: Place) => folder.shown(name);
 
 /** The folders of a set, each held once, until the set is done. */
 class HeldFolders implements AsyncDisposable {
@@ -198,11 +198,11 @@ async function keepAll(
     for (const name of await readdir(folder.here)) {
       const original = BEFORE.exec(name)?.[1];
       if (original === undefined) continue;
-      const before = shown({ folder, name });
+      const before = folder.shown(name);
       try {
         const copy = await keepAside(folder.at(name), keepIn, original);
         kept.set(before, copy);
-        progress.say(`${shown({ folder, name: original })}: what was there is in ${copy}.`);
+        progress.say(`${folder.shown(original)}: what was there is in ${copy}.`);
         await patiently(() => rm(folder.at(name), { force: true }));
       } catch (error) {
         if (!kept.has(before)) kept.set(before, before);

@@ -57,7 +57,7 @@ const noCompiler = (): never => {
 
 export function createApp(ports: AppPorts): App {
   const scopes = new DeviceScopes(ports);
-  const inFlight = new InFlight(ports.limits.requestsPerDevice);
+  const gate: Gate = { inFlight: new InFlight(ports.limits.requestsPerDevice), starts: new FairTurns() };
   const exchanges = new Set<Promise<void>>();
   const loop = new LoopWatch(ports.log);
   const app = fastify({
@@ -138,8 +138,8 @@ export function createApp(ports: AppPorts): App {
     const { nonce } = parseRequest(ServerQuery, request.query);
     return { signature: ports.signer.signText(serverProofText(nonce)) };
   });
-  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, inFlight));
-  app.register(async (plugin) => registerUploads(plugin, ports, scopes, inFlight, exchanges, failed));
+  app.register(async (plugin) => registerDeviceRoutes(plugin, ports, scopes, gate));
+  app.register(async (plugin) => registerUploads(plugin, ports, scopes, gate, exchanges, failed));
   return { fastify: app, scopes, uploadsAtRest: async () => void (await Promise.allSettled(exchanges)) };
 }
 
@@ -147,9 +147,9 @@ async function registerDeviceRoutes(
   plugin: FastifyInstance,
   ports: AppPorts,
   scopes: DeviceScopes,
-  inFlight: InFlight,
+  gate: Gate,
 ): Promise<void> {
-  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
+  const scopeOf = requireDevice(plugin, ports, scopes, gate);
   const bodies = {
     ofDevice: new InFlight(MAX_COMMIT_BYTES),
     ofAll: new InFlight(LARGE_BODIES * MAX_COMMIT_BYTES),
@@ -191,11 +191,11 @@ async function registerUploads(
   plugin: FastifyInstance,
   ports: AppPorts,
   scopes: DeviceScopes,
-  inFlight: InFlight,
+  gate: Gate,
   exchanges: Set<Promise<void>>,
   failed: (request: FastifyRequest, failure: Failure) => void,
 ): Promise<void> {
-  const scopeOf = requireDevice(plugin, ports, scopes, inFlight);
+  const scopeOf = requireDevice(plugin, ports, scopes, gate);
   // The body is the upload's: nothing may read it before the store does.
   plugin.removeAllContentTypeParsers();
   plugin.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -216,11 +216,16 @@ async function registerUploads(
   plugin.route({ method: ['HEAD', 'PATCH', 'DELETE', 'OPTIONS'], url: `${ROUTES.uploads}/:id`, handler });
 }
 
-/**
- * Requests begin one in each turn of the event loop, the devices in turns: who sends many at once has the others wait for one of them, not
- * for all.
- */
-const starts = new FairTurns();
+/** What the requests of all devices pass. */
+interface Gate {
+  readonly inFlight: InFlight;
+  /**
+   * Requests begin one in each turn of the event loop, the devices in turns: who sends many at once has the others wait for one of them,
+   * not for all.
+   */
+  readonly starts: FairTurns;
+}
+
 const aTurnOfTheLoop = () => setImmediate();
 
 /** Lets only devices in; the function returned gives the scope of the device that sent a request. */
@@ -228,14 +233,14 @@ function requireDevice(
   plugin: FastifyInstance,
   { catalogue }: AppPorts,
   scopes: DeviceScopes,
-  inFlight: InFlight,
+  gate: Gate,
 ): (request: FastifyRequest) => DeviceScope {
   const asking = new WeakMap<FastifyRequest, DeviceScope>();
   plugin.addHook('onRequest', async (request, reply) => {
     const device = await authenticate(request.headers, catalogue.enrolment);
-    inFlight.take(device.id, 1, reply.raw);
+    gate.inFlight.take(device.id, 1, reply.raw);
     noteKnown(request.raw);
-    await starts.take(device.id, 1, aTurnOfTheLoop);
+    await gate.starts.take(device.id, 1, aTurnOfTheLoop);
     asking.set(request, await scopes.of(device.id));
   });
   return (request) => {

@@ -8,7 +8,7 @@ import { authority, signedBy } from '../support/certificates.ts';
 import { type ConnectProxy, connectProxy } from '../support/connect-proxy.ts';
 import { makeMailFile } from '../support/mail-file.ts';
 import { PROGRAM, type RunningServer, removeServer, start, startOwnServer } from '../support/mailferry.ts';
-import { lacks, lacksRoot, named } from '../support/programs.ts';
+import { lacks, lacksNamespace, lacksRoot, named } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { tlsFront } from '../support/tls-front.ts';
 
@@ -138,12 +138,6 @@ describe('F5: a proxy that fails is named, with its host and without its passwor
 });
 
 const reason = lacksRoot() ?? lacks('ip', 'openssl') ?? lacksNamespace();
-
-function lacksNamespace(): string | null {
-  const made = spawnSync('ip', ['netns', 'add', 'mailferry-probe']).status === 0;
-  if (made) spawnSync('ip', ['netns', 'del', 'mailferry-probe']);
-  return made ? null : 'no network namespaces here';
-}
 
 test.skipIf(reason !== null)(
   named('F5: a network that only a proxy with a password leads out of', reason),

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { lacks, lacksRoot } from './programs.ts';
+import { lacks, lacksNamespace, lacksRoot } from './programs.ts';
 import { tempDir } from './temp-dir.ts';
 
 /** null where such a line can be made, else why not. */
@@ -16,12 +16,6 @@ export function lacksLossyLine(): string | null {
     (existsSync('/dev/net/tun') ? null : 'there is no /dev/net/tun') ??
     lacksNamespace()
   );
-}
-
-function lacksNamespace(): string | null {
-  const made = spawnSync('ip', ['netns', 'add', 'mailferry-probe2']).status === 0;
-  if (made) spawnSync('ip', ['netns', 'del', 'mailferry-probe2']);
-  return made ? null : 'no network namespaces here';
 }
 
 export interface LossyLine {

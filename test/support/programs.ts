@@ -14,6 +14,14 @@ export function lacksRoot(): string | null {
   return process.getuid?.() === 0 ? null : 'needs root';
 }
 
+/** null where network namespaces can be made, else why not. */
+export function lacksNamespace(): string | null {
+  const name = `mailferry-probe-${process.pid}`;
+  const made = spawnSync('ip', ['netns', 'add', name]).status === 0;
+  if (made) spawnSync('ip', ['netns', 'del', name]);
+  return made ? null : 'no network namespaces here';
+}
+
 /** A name for a test that may be skipped: it carries the reason. */
 export function named(name: string, reason: string | null): string {
   return reason ? `${name} [skipped: ${reason}]` : name;
